@@ -1,0 +1,131 @@
+"""Known weights: where they are, what they may be used for, and how to tell that they are unharmed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from cyano import weights
+from cyano.checkpoints.files import sha256
+from cyano.checkpoints.hub import HubOptions, resolve
+from cyano.errors import WeightsError
+
+__all__ = ["CATALOGUE", "Verification", "WeightsEntry", "entry", "verify"]
+
+
+@dataclass(frozen=True)
+class WeightsEntry:
+    """One set of weights.
+
+    Attributes:
+        name: what `cyano.checkpoints.load` takes.
+        packaged: whether they come with Cyano; else they are on the Hugging Face hub.
+        licence: the terms, in short.
+        commercial_use: whether the terms allow it.
+        description: what they are.
+        checksums: SHA-256 by file name; empty where nobody has pinned them.
+    """
+
+    name: str
+    packaged: bool
+    licence: str
+    commercial_use: bool
+    description: str
+    checksums: Mapping[str, str] = field(default_factory=dict)
+
+
+_MAGIC_LEAP = "Magic Leap, non-commercial research use only"
+
+CATALOGUE: Mapping[str, WeightsEntry] = MappingProxyType(
+    {
+        item.name: item
+        for item in (
+            WeightsEntry(
+                name=weights.DEFAULT,
+                packaged=True,
+                licence="for development and evaluation only: most of the training photographs are for research use",
+                commercial_use=False,
+                description="small SuperPoint and SuperGlue (2.7 M parameters) trained from scratch on homographies",
+                checksums=MappingProxyType(
+                    {
+                        "config.json": "839041b099d83d2f7978728839bff381da086f7b3145676c6775e4befd543260",
+                        "model.safetensors": "b7888ffc25f92e5003984cc145ebd6bd05b6600dc294e5da41ab311919baa3b3",
+                        "preprocessor_config.json": "3f9aef209db304dde29d24c9c2490ec1849d88d4fd1e36781f77d757c9992db8",
+                    }
+                ),
+            ),
+            WeightsEntry(
+                name="magic-leap-community/superglue_outdoor",
+                packaged=False,
+                licence=_MAGIC_LEAP,
+                commercial_use=False,
+                description="the original SuperGlue for outdoor scenes, with its SuperPoint",
+            ),
+            WeightsEntry(
+                name="magic-leap-community/superglue_indoor",
+                packaged=False,
+                licence=_MAGIC_LEAP,
+                commercial_use=False,
+                description="the original SuperGlue for indoor scenes, with its SuperPoint",
+            ),
+            WeightsEntry(
+                name="magic-leap-community/superpoint",
+                packaged=False,
+                licence=_MAGIC_LEAP,
+                commercial_use=False,
+                description="the original SuperPoint alone",
+            ),
+        )
+    }
+)
+"""All known weights by name. Other weights load just as well; nothing is known of their terms."""
+
+
+def entry(name: str) -> WeightsEntry:
+    """The entry of that name.
+
+    Raises:
+        WeightsError: the name is not in the catalogue.
+    """
+    if name not in CATALOGUE:
+        raise WeightsError(f"no weights are known by the name {name!r}; known are {', '.join(CATALOGUE)}")
+    return CATALOGUE[name]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The outcome of `verify`.
+
+    Attributes:
+        name: the weights' name.
+        folder: where they are.
+        checksums: SHA-256 by file name, as computed now.
+        verified: True if all of them are the pinned ones; None where none are pinned, so that nobody can tell.
+    """
+
+    name: str
+    folder: Path
+    checksums: Mapping[str, str]
+    verified: bool | None
+
+
+def verify(name: str = weights.DEFAULT, hub: HubOptions | None = None) -> Verification:
+    """Compute the checksums of known weights and compare them with the pinned ones.
+
+    Args:
+        name: a name in the catalogue.
+        hub: where to find weights of the hub; they are fetched if need be.
+
+    Raises:
+        WeightsError: the name is unknown, a file is missing, or a checksum differs.
+    """
+    known = entry(name)
+    folder = resolve(name, hub)
+    names = known.checksums or [path.name for path in sorted(folder.glob("*.safetensors"))]
+    computed = {file: sha256(folder / file) for file in names}
+    wrong = [file for file, expected in known.checksums.items() if computed[file] != expected]
+    if wrong:
+        raise WeightsError(f"{folder}: {', '.join(wrong)} is not the file that was released; install Cyano again")
+    return Verification(name, folder, MappingProxyType(computed), True if known.checksums else None)

@@ -1,0 +1,211 @@
+"""Settings of the networks as plain dictionaries, the way Hugging Face's config.json holds them.
+
+One table for each network says which keys there are, of which type, and their defaults. The dictionaries may leave
+keys out, and may carry the general keys that transformers writes into every config.json; a key that is neither known
+nor general but looks like a known one is an error, since it is most likely a slip that would be ignored silently.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from difflib import get_close_matches
+
+from cyano.errors import InputError
+from cyano.models.superglue import SuperGlueConfig
+from cyano.models.superpoint import CELL, SuperPointConfig
+
+__all__ = [
+    "GENERAL_KEYS",
+    "SUPERGLUE_DEFAULTS",
+    "SUPERPOINT_DEFAULTS",
+    "check_keys",
+    "checked_value",
+    "superglue_from_dict",
+    "superglue_to_dict",
+    "superpoint_from_dict",
+    "superpoint_to_dict",
+]
+
+logger = logging.getLogger(__name__)
+
+SUPERPOINT_DEFAULTS: Mapping[str, object] = {
+    "encoder_hidden_sizes": (64, 64, 128, 128),
+    "decoder_hidden_size": 256,
+    "keypoint_decoder_dim": CELL * CELL + 1,
+    "descriptor_decoder_dim": 256,
+    "keypoint_threshold": 0.005,
+    "max_keypoints": -1,
+    "nms_radius": 4,
+    "border_removal_distance": 4,
+    "initializer_range": 0.02,
+}
+"""Keys of a SuperPoint config.json. A tuple stands for a JSON list of whole numbers or of names."""
+
+SUPERGLUE_DEFAULTS: Mapping[str, object] = {
+    "hidden_size": 256,
+    "keypoint_encoder_sizes": (32, 64, 128, 256),
+    "gnn_layers_types": ("self", "cross") * 9,
+    "num_attention_heads": 4,
+    "sinkhorn_iterations": 100,
+    "matching_threshold": 0.0,
+    "initializer_range": 0.02,
+    "is_decoder": False,
+    "attention_probs_dropout_prob": 0.0,
+}
+"""Keys of a SuperGlue config.json, but for the nested `keypoint_detector_config`."""
+
+GENERAL_KEYS = frozenset(
+    """
+    _name_or_path _attn_implementation _commit_hash add_cross_attention architectures attn_implementation auto_map
+    bad_words_ids begin_suppress_tokens bos_token_id chunk_size_feed_forward cross_attention_hidden_size
+    decoder_start_token_id diversity_penalty do_sample dtype early_stopping encoder_no_repeat_ngram_size eos_token_id
+    exponential_decay_length_penalty finetuning_task forced_bos_token_id forced_eos_token_id id2label
+    is_encoder_decoder label2id length_penalty max_length min_length model_type no_repeat_ngram_size
+    num_beam_groups num_beams num_labels num_return_sequences output_attentions output_hidden_states output_scores
+    pad_token_id prefix problem_type pruned_heads remove_invalid_values repetition_penalty return_dict
+    return_dict_in_generate sep_token_id suppress_tokens task_specific_params temperature tf_legacy_loss
+    tie_encoder_decoder tie_word_embeddings tokenizer_class top_k top_p torch_dtype torchscript transformers_version
+    typical_p use_bfloat16 use_cache
+    """.split()
+)
+"""What transformers 4 and 5 write into any model's config.json; none of it changes these networks."""
+
+_OLD_NAMES = {"descriptor_dim": "hidden_size", "num_heads": "num_attention_heads"}
+"""Names from before transformers' first release of SuperGlue; some converted checkpoints still carry them."""
+
+_LOWEST: Mapping[str, float] = {
+    "decoder_hidden_size": 1,
+    "descriptor_decoder_dim": 1,
+    "nms_radius": 0,
+    "border_removal_distance": 0,
+    "hidden_size": 1,
+    "num_attention_heads": 1,
+    "sinkhorn_iterations": 0,
+    "initializer_range": 0,
+    "attention_probs_dropout_prob": 0,
+}
+
+
+def check_keys(given: Mapping[str, object], known: Mapping[str, object], extra: frozenset[str] = GENERAL_KEYS) -> None:
+    """Refuse a key that is most likely a misspelt one; log other unknown keys.
+
+    Raises:
+        InputError: a key is unknown and close to a known one.
+    """
+    for key in given:
+        if key in known or key in extra:
+            continue
+        near = get_close_matches(key, list(known), n=1, cutoff=0.75)
+        if near:
+            raise InputError(f"there is no setting {key!r}; did you mean {near[0]!r}?")
+        logger.warning("setting %r is not known and has no effect", key)
+
+
+def checked_value(key: str, value: object, default: object) -> object:
+    """`value` in the type of `default`: list to tuple, int to float where a float is due.
+
+    Raises:
+        InputError: the value has another type or is out of range.
+    """
+    result = value
+    fits = isinstance(value, type(default)) and isinstance(value, bool) == isinstance(default, bool)
+    if isinstance(default, tuple) and isinstance(value, list | tuple):
+        result = tuple(value)
+        fits = all(type(item) is type(default[0]) for item in result)
+    elif isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        result, fits = float(value), True
+    if not fits:
+        raise InputError(f"{key} must be {_describe(default)}, not {value!r}")
+    _check_range(key, result)
+    return result
+
+
+def _describe(default: object) -> str:
+    if isinstance(default, tuple):
+        return "a list of names" if isinstance(default[0], str) else "a list of whole numbers"
+    if isinstance(default, bool):
+        return "true or false"
+    return "a number" if isinstance(default, float) else "a whole number"
+
+
+def _check_range(key: str, value: object) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"{key} must be a finite number, not {value}")
+    if key in _LOWEST and isinstance(value, int | float) and value < _LOWEST[key]:
+        raise InputError(f"{key} must be at least {_LOWEST[key]:g}, not {value}")
+    if key == "gnn_layers_types" and isinstance(value, tuple) and not set(value) <= {"self", "cross"}:
+        raise InputError(f"all gnn_layers_types must be 'self' or 'cross', not {sorted(set(value))}")
+    if key in ("encoder_hidden_sizes", "keypoint_encoder_sizes") and isinstance(value, tuple):
+        if any(item < 1 for item in value):
+            raise InputError(f"{key} must be positive, not {list(value)}")
+        if key == "encoder_hidden_sizes" and len(value) != 4:
+            raise InputError(f"encoder_hidden_sizes must have 4 entries (a stride of {CELL}), not {len(value)}")
+    if key == "keypoint_decoder_dim" and value != CELL * CELL + 1:
+        raise InputError(f"keypoint_decoder_dim must be {CELL * CELL + 1}: {CELL}x{CELL} pixels and 'no keypoint'")
+
+
+def _filled(given: Mapping[str, object], defaults: Mapping[str, object]) -> dict[str, object]:
+    """All keys of `defaults`, with the checked values of `given`; null stands for the default."""
+    result = dict(defaults)
+    for key, default in defaults.items():
+        if given.get(key) is not None:
+            result[key] = checked_value(key, given[key], default)
+    return result
+
+
+def superpoint_from_dict(data: Mapping[str, object]) -> SuperPointConfig:
+    """The detector's configuration from the content of its config.json.
+
+    Raises:
+        InputError: a value or a key is not usable.
+    """
+    check_keys(data, SUPERPOINT_DEFAULTS)
+    values = _filled(data, SUPERPOINT_DEFAULTS)
+    del values["keypoint_decoder_dim"], values["initializer_range"]
+    return SuperPointConfig(**values)  # type: ignore[arg-type]  # _filled has checked the types
+
+
+def superglue_from_dict(data: Mapping[str, object]) -> SuperGlueConfig:
+    """The matcher's configuration from the content of its config.json, the nested detector left aside.
+
+    Raises:
+        InputError: a value or a key is not usable, or the values do not fit together.
+    """
+    data = _with_new_names(data)
+    check_keys(data, SUPERGLUE_DEFAULTS, GENERAL_KEYS | {"keypoint_detector_config"})
+    values = _filled(data, SUPERGLUE_DEFAULTS)
+    for unused in ("initializer_range", "is_decoder", "attention_probs_dropout_prob"):
+        del values[unused]
+    config = SuperGlueConfig(**values)  # type: ignore[arg-type]  # _filled has checked the types
+    if config.hidden_size % config.num_attention_heads:
+        raise InputError(
+            f"hidden_size must be a multiple of num_attention_heads, but {config.hidden_size} % "
+            f"{config.num_attention_heads} is not 0"
+        )
+    return config
+
+
+def _with_new_names(data: Mapping[str, object]) -> dict[str, object]:
+    renamed = {key: value for key, value in data.items() if key not in _OLD_NAMES}
+    for old, new in _OLD_NAMES.items():
+        if old in data and renamed.setdefault(new, data[old]) != data[old]:
+            raise InputError(f"{old} ({data[old]}) and {new} ({renamed[new]}) say different things; remove {old}")
+    return renamed
+
+
+def superpoint_to_dict(config: SuperPointConfig) -> dict[str, object]:
+    """The keys of a detector's config.json, `model_type` included, in types that transformers accepts."""
+    return {"model_type": "superpoint", **_for_json(vars(config), SUPERPOINT_DEFAULTS)}
+
+
+def superglue_to_dict(config: SuperGlueConfig, detector: SuperPointConfig) -> dict[str, object]:
+    """The keys of a matcher's config.json, the nested detector and `model_type` included."""
+    own = _for_json(vars(config), SUPERGLUE_DEFAULTS)
+    return {"model_type": "superglue", "keypoint_detector_config": superpoint_to_dict(detector), **own}
+
+
+def _for_json(given: Mapping[str, object], defaults: Mapping[str, object]) -> dict[str, object]:
+    values = {key: checked_value(key, given.get(key, default), default) for key, default in defaults.items()}
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}

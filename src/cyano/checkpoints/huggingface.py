@@ -1,0 +1,195 @@
+"""Model folders in Hugging Face's form, both ways: config.json, model.safetensors, preprocessor_config.json."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from cyano.checkpoints.checkpoint import Checkpoint
+from cyano.checkpoints.configs import (
+    superglue_from_dict,
+    superglue_to_dict,
+    superpoint_from_dict,
+    superpoint_to_dict,
+)
+from cyano.checkpoints.files import read_json, read_tensors, write_atomically, write_safetensors
+from cyano.errors import InputError, OutputError, WeightsError
+from cyano.models.superglue import SuperGlueConfig
+from cyano.models.superpoint import SuperPointConfig
+
+__all__ = [
+    "CONFIG_FILE",
+    "PREPROCESSOR_FILE",
+    "WEIGHTS_FILE",
+    "load_folder",
+    "preprocessor_dict",
+    "read_config",
+    "save_folder",
+    "write_json",
+]
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
+PREPROCESSOR_FILE = "preprocessor_config.json"
+_OLD_WEIGHTS_FILE = "pytorch_model.bin"
+_UNIFORM_PREFIXES = ("superglue.", "superpoint.")
+
+
+def read_config(folder: Path | str) -> tuple[SuperPointConfig, SuperGlueConfig | None]:
+    """The networks' configurations from a folder's config.json.
+
+    Missing keys take transformers' defaults, and its general keys have no effect.
+
+    Returns:
+        The detector's and the matcher's configuration; the latter is None for a detector's folder.
+
+    Raises:
+        WeightsError: the file is missing or damaged, is another model's, or has an unusable value or key.
+    """
+    path = Path(folder) / CONFIG_FILE
+    data = read_json(path)
+    kind = data.get("model_type")
+    try:
+        if kind == "superpoint":
+            return superpoint_from_dict(data), None
+        if kind == "superglue":
+            nested = data.get("keypoint_detector_config") or {}
+            if not isinstance(nested, Mapping):
+                raise InputError("keypoint_detector_config must be an object or null")
+            if nested.get("model_type", "superpoint") != "superpoint":
+                raise InputError(f"the detector must be a superpoint, not {nested['model_type']!r}")
+            return superpoint_from_dict(nested), superglue_from_dict(data)
+    except InputError as error:
+        raise WeightsError(f"{path}: {error}") from error
+    raise WeightsError(f"{path} is of model_type {kind!r}; only 'superglue' and 'superpoint' can be loaded")
+
+
+def load_folder(folder: Path | str) -> Checkpoint:
+    """Load a model folder that transformers or Cyano saved.
+
+    The tensors have to fit the configuration exactly. Only the counters `num_batches_tracked` may be missing, as
+    they have no effect; a missing `bin_score` is an error, since any value in its place gives arbitrary matches.
+    Half-precision files come as float32.
+
+    Raises:
+        WeightsError: a file is missing or damaged, or configuration and tensors do not fit each other.
+    """
+    folder = Path(folder)
+    superpoint, superglue = read_config(folder)
+    path = folder / WEIGHTS_FILE
+    if not path.exists() and (folder / _OLD_WEIGHTS_FILE).exists():
+        path = folder / _OLD_WEIGHTS_FILE
+    return Checkpoint.fitted(str(path), superpoint, superglue, _without_prefix(read_tensors(path)))
+
+
+def _without_prefix(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Names without a prefix that all of them share, as a model within another one has them."""
+    for prefix in _UNIFORM_PREFIXES:
+        if all(name.startswith(prefix) for name in tensors):
+            return {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+    return tensors
+
+
+def save_folder(
+    folder: Path | str,
+    checkpoint: Checkpoint,
+    *,
+    config: Mapping[str, object] | None = None,
+    preprocessor: Mapping[str, object] | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Save a checkpoint so that transformers and Cyano load it; the folder is complete or not there.
+
+    Args:
+        folder: where to; it is made if need be. Other files in it stay.
+        checkpoint: what to save.
+        config: the content of config.json; the checkpoint's configurations if None.
+        preprocessor: the content of preprocessor_config.json; transformers' defaults if None.
+        overwrite: replace a model that the folder holds. Without, only a model of the very same configuration is
+            replaced, as nothing but the weights then changes, in one step.
+
+    Raises:
+        OutputError: the folder holds another model, or cannot be written.
+    """
+    folder = Path(folder)
+    superglue = checkpoint.superglue
+    if config is None:
+        own = superpoint_to_dict(checkpoint.superpoint)
+        if superglue is not None:
+            own = superglue_to_dict(superglue, checkpoint.superpoint)
+        kind = "SuperPointForKeypointDetection" if superglue is None else "SuperGlueForKeypointMatching"
+        config = {"architectures": [kind], "dtype": "float32", **own}
+    if preprocessor is None:
+        preprocessor = preprocessor_dict("superpoint" if superglue is None else "superglue")
+    texts = {CONFIG_FILE: _json_bytes(config), PREPROCESSOR_FILE: _json_bytes(preprocessor)}
+    _refuse_other_model(folder, texts[CONFIG_FILE], overwrite)
+    _publish(folder, texts, checkpoint.tensors())
+
+
+def _refuse_other_model(folder: Path, config: bytes, overwrite: bool) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is a file; give a folder")
+    if overwrite or not any((folder / name).exists() for name in (CONFIG_FILE, WEIGHTS_FILE)):
+        return
+    path = folder / CONFIG_FILE
+    if not path.is_file() or path.read_bytes() != config:
+        raise OutputError(f"{folder} holds another model; give a new folder, or overwrite=True to replace it")
+
+
+def _publish(folder: Path, texts: Mapping[str, bytes], tensors: Mapping[str, Tensor]) -> None:
+    """Write everything beside the folder first, then rename the files into it."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as beside:
+            stage = Path(beside)
+            write_safetensors(stage / WEIGHTS_FILE, tensors)
+            for name, text in texts.items():
+                write_atomically(stage / name, text)
+            folder.mkdir(exist_ok=True)
+            changed = [name for name, text in texts.items() if not _same(folder / name, text)]
+            if CONFIG_FILE in changed:
+                # Between two renames the folder must not pass for a model: without a config.json it does not.
+                (folder / CONFIG_FILE).unlink(missing_ok=True)
+            os.replace(stage / WEIGHTS_FILE, folder / WEIGHTS_FILE)
+            for name in sorted(changed, key=CONFIG_FILE.__eq__):
+                os.replace(stage / name, folder / name)
+    except OSError as error:
+        if isinstance(error, OutputError):
+            raise
+        raise OutputError(f"{folder} cannot be written: {error.strerror or error}; check its permissions") from error
+
+
+def _same(path: Path, text: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == text
+
+
+def preprocessor_dict(model_type: str) -> dict[str, object]:
+    """transformers' preprocessor_config.json for "superglue" or "superpoint"."""
+    kind = {"superglue": "SuperGlueImageProcessor", "superpoint": "SuperPointImageProcessor"}[model_type]
+    return {
+        "do_grayscale": model_type == "superglue",
+        "do_rescale": True,
+        "do_resize": True,
+        "image_processor_type": kind,
+        "resample": 2,
+        "rescale_factor": 1 / 255,
+        "size": {"height": 480, "width": 640},
+    }
+
+
+def write_json(path: Path, content: Mapping[str, object]) -> None:
+    """Write JSON the way transformers does (sorted keys, two spaces), whole or not at all.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    write_atomically(path, _json_bytes(content))
+
+
+def _json_bytes(content: Mapping[str, object]) -> bytes:
+    return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode()

@@ -1,0 +1,39 @@
+"""What can go wrong, in the user's terms: every message states the fact and the remedy.
+
+    CyanoError
+    ├── InputError (ValueError)          an argument, an option or a file's content is not usable
+    │   └── ImageError                   an image cannot be read, or is too small, too large or not an image
+    ├── WeightsError                     weights are missing, damaged, of another network, or cannot be fetched
+    ├── OutputError (OSError)            a result cannot be written, or would overwrite another configuration's
+    └── MissingExtraError (ImportError)  an optional package is absent; the message names the extra to install
+
+A program catches `CyanoError` for all of them; each also is the built-in error that a caller would expect.
+"""
+
+from __future__ import annotations
+
+__all__ = ["CyanoError", "ImageError", "InputError", "MissingExtraError", "OutputError", "WeightsError"]
+
+
+class CyanoError(Exception):
+    """The root of all errors that Cyano raises on purpose."""
+
+
+class InputError(CyanoError, ValueError):
+    """An argument, an option or the content of a file is not usable."""
+
+
+class ImageError(InputError):
+    """An image cannot be read, or its size or its values are out of bounds."""
+
+
+class WeightsError(CyanoError):
+    """Weights are missing, damaged, belong to another network, or cannot be fetched."""
+
+
+class OutputError(CyanoError, OSError):
+    """A result cannot be written where it should go, or would overwrite a different one."""
+
+
+class MissingExtraError(CyanoError, ImportError):
+    """An optional package is absent; the message names the extra that brings it."""

@@ -1,0 +1,136 @@
+"""What to ask of a robust estimation and what comes back: plain values, no computation."""
+
+from __future__ import annotations
+
+import enum
+import math
+from dataclasses import dataclass
+from numbers import Integral
+from typing import TYPE_CHECKING, Literal, get_args
+
+from cyano.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["MIN_MATCHES", "EstimateStatus", "Estimator", "Kind", "RobustEstimate", "RobustOptions"]
+
+Kind = Literal["homography", "fundamental", "essential", "pose"]
+Estimator = Literal["poselib", "opencv"]
+
+# Seven matches leave up to three fundamental matrices, so eight are asked for. Five leave up to ten essential
+# ones, yet the evaluations in the literature estimate from five on.
+MIN_MATCHES = {"homography": 4, "fundamental": 8, "essential": 5, "pose": 5}
+_DEFAULT_THRESHOLD_PX = {"homography": 3.0, "fundamental": 1.0, "essential": 1.0, "pose": 1.0}
+_NAMES = {
+    "homography": "homography",
+    "fundamental": "fundamental matrix",
+    "essential": "essential matrix",
+    "pose": "relative pose",
+}
+_LARGEST_INT = 2**31 - 1  # both libraries count in 32-bit integers
+
+
+@dataclass(frozen=True)
+class RobustOptions:
+    """How to estimate; one meaning for both estimators and all models.
+
+    Attributes:
+        estimator: "poselib" (LO-RANSAC with non-linear refinement) or "opencv" (MAGSAC++). OpenCV does not
+            refine its essential matrix, so PoseLib's poses are several times closer under noise.
+        threshold_px: largest error of an inlier in pixels of the ORIGINAL images, as defined in
+            `cyano.geometry.robust`; None is 3.0 for a homography and 1.0 for the epipolar models. For the
+            calibrated models it is divided by the mean focal length where the estimator works on normalised
+            points.
+        confidence: probability, below 1, that a sample without outliers was drawn before sampling stops.
+        max_iterations: number of samples at most.
+        seed: of the sampling; the same seed and matches give the same result. 0 is a seed.
+
+    Raises:
+        InputError: an option out of its range; the message says which.
+    """
+
+    estimator: Estimator = "poselib"
+    threshold_px: float | None = None
+    confidence: float = 0.99999
+    max_iterations: int = 10_000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.estimator not in get_args(Estimator):
+            raise InputError(
+                f"unknown estimator {self.estimator!r}: choose one of {', '.join(get_args(Estimator))}"
+            )
+        if self.threshold_px is not None and not 0 < self.threshold_px < math.inf:
+            raise InputError(f"threshold_px must be a positive number of pixels, not {self.threshold_px}")
+        if not 0 < self.confidence < 1:
+            raise InputError(f"confidence must lie between 0 and 1, both excluded, not {self.confidence}")
+        for name, value, least in (("max_iterations", self.max_iterations, 1), ("seed", self.seed, 0)):
+            if not isinstance(value, Integral) or not least <= value <= _LARGEST_INT:
+                raise InputError(f"{name} must be an integer from {least} to {_LARGEST_INT}, not {value}")
+
+    def threshold_for(self, kind: Kind) -> float:
+        """The threshold in force for a model of this kind, in pixels."""
+        return _DEFAULT_THRESHOLD_PX[kind] if self.threshold_px is None else self.threshold_px
+
+
+class EstimateStatus(enum.Enum):
+    """What became of an estimation."""
+
+    OK = "ok"
+    TOO_FEW_MATCHES = "too few matches"
+    DEGENERATE = "degenerate"
+    NO_MODEL = "no model"
+
+
+@dataclass(frozen=True, eq=False)
+class RobustEstimate:
+    """The outcome of any `estimate_...` function, successful or not.
+
+    Attributes:
+        kind: what was estimated.
+        status: OK, or why there is no model.
+        matrix: (3, 3) float64: H (0 -> 1, H[2, 2] = 1), F (unit norm) or E (singular values 1, 1, 0; also for
+            a pose); NaN unless ok.
+        T_0to1: (4, 4) float64 motion from camera 0 to camera 1 with a translation of length 1; NaN unless ok
+            and kind is "pose".
+        inliers: (K,) bool, which of the K given matches obey the model; none unless ok.
+        options: what was asked for.
+    """
+
+    kind: Kind
+    status: EstimateStatus
+    matrix: NDArray[np.float64]
+    T_0to1: NDArray[np.float64]
+    inliers: NDArray[np.bool_]
+    options: RobustOptions
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is a model."""
+        return self.status is EstimateStatus.OK
+
+    @property
+    def num_inliers(self) -> int:
+        """How many matches obey the model."""
+        return int(self.inliers.sum())
+
+    @property
+    def threshold_px(self) -> float:
+        """The inlier threshold that was in force, in pixels."""
+        return self.options.threshold_for(self.kind)
+
+    @property
+    def message(self) -> str:
+        """One line for the user."""
+        name, count = _NAMES[self.kind], len(self.inliers)
+        match self.status:
+            case EstimateStatus.OK:
+                return f"{name}: {self.num_inliers} of {count} matches agree within {self.threshold_px:g} px"
+            case EstimateStatus.TOO_FEW_MATCHES:
+                return f"no {name}: {count} matches, at least {MIN_MATCHES[self.kind]} are needed"
+            case EstimateStatus.DEGENERATE:
+                return f"no {name}: the matches lie on one line, which leaves it undetermined"
+            case EstimateStatus.NO_MODEL:
+                return f"no {name}: too few of {count} matches agree within {self.threshold_px:g} px"

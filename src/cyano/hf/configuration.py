@@ -1,0 +1,245 @@
+"""Configurations that look like transformers': mutable attributes, one JSON file, the detector's within the matcher's.
+
+Every assignment is checked, in the constructor and later. The networks themselves take the frozen configurations of
+`cyano.models`; `native()` makes them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import ClassVar, Self
+
+from cyano.checkpoints import HubOptions, configs, resolve
+from cyano.checkpoints.files import read_json
+from cyano.checkpoints.huggingface import CONFIG_FILE, write_json
+from cyano.errors import InputError, OutputError
+from cyano.models.superglue import SuperGlueConfig as NativeSuperGlueConfig
+from cyano.models.superpoint import SuperPointConfig as NativeSuperPointConfig
+
+__all__ = ["SuperGlueConfig", "SuperPointConfig", "hub_options"]
+
+_GENERAL_DEFAULTS: Mapping[str, object] = {
+    "output_hidden_states": False,
+    "output_attentions": False,
+    "return_dict": True,
+}
+_DTYPES = ("float32", "float16", "bfloat16", "float64")
+
+
+def hub_options(keywords: Mapping[str, object]) -> tuple[HubOptions, dict[str, object]]:
+    """Split the keywords of a `from_pretrained` into those for the hub and the others."""
+    words = {item.name for item in fields(HubOptions)}
+    chosen = {key: value for key, value in keywords.items() if key in words}
+    options = HubOptions(**chosen)  # type: ignore[arg-type]  # huggingface_hub checks them
+    return options, {key: value for key, value in keywords.items() if key not in words}
+
+
+@dataclass(kw_only=True)
+class _Config:
+    """What both configurations share.
+
+    Attributes:
+        output_hidden_states: whether `forward` returns hidden states unless told otherwise.
+        output_attentions: whether it returns attentions.
+        return_dict: whether it returns an output object rather than a tuple.
+        dtype: the dtype of the saved weights, by name.
+    """
+
+    model_type: ClassVar[str]
+    _defaults: ClassVar[Mapping[str, object]]
+
+    output_hidden_states: bool = False
+    output_attentions: bool = False
+    return_dict: bool = True
+    dtype: str = "float32"
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Check, then set."""
+        super().__setattr__(name, self._checked(name, value))
+
+    def _checked(self, name: str, value: object) -> object:
+        defaults = {**_GENERAL_DEFAULTS, **self._defaults}
+        if name in defaults:
+            value = configs.checked_value(name, defaults[name] if value is None else value, defaults[name])
+            return list(value) if isinstance(value, tuple) else value
+        if name == "dtype":
+            value = str(value).removeprefix("torch.")
+            if value not in _DTYPES:
+                raise InputError(f"dtype must be one of {', '.join(_DTYPES)}, not {value!r}")
+            return value
+        configs.check_keys({name: value}, self._defaults)
+        return value
+
+    @classmethod
+    def _from_file(cls, data: Mapping[str, object]) -> Mapping[str, object]:
+        """The part of a config.json's content that is for this class."""
+        kind = data.get("model_type", cls.model_type)
+        if kind != cls.model_type:
+            raise InputError(f"this is the configuration of a {kind!r}, not of a {cls.model_type!r}")
+        return data
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, object], **overrides: object) -> Self:
+        """A configuration from the content of a config.json.
+
+        Args:
+            data: its content. Missing keys take their defaults; transformers' general keys are kept as attributes.
+            **overrides: settings that replace those in `data`.
+
+        Raises:
+            InputError: a key is misspelt or a value is not usable.
+        """
+        names = {item.name for item in fields(cls)}
+        for key in overrides:
+            configs.check_keys({key: None}, dict.fromkeys(names))
+            if key not in names:
+                raise InputError(f"{cls.__name__} has no setting {key!r}")
+        merged = {key: value for key, value in cls._from_file(data).items() if key != "model_type"}
+        if "torch_dtype" in merged:  # the word of transformers 4
+            merged.setdefault("dtype", merged.pop("torch_dtype"))
+        if merged.get("dtype", "") is None:
+            del merged["dtype"]
+        merged.update(overrides)
+        config = cls(**{key: value for key, value in merged.items() if key in names})  # type: ignore[arg-type]
+        others = {key: value for key, value in merged.items() if key not in names}
+        configs.check_keys(others, dict.fromkeys(names))
+        vars(config).update(others)
+        return config
+
+    def to_dict(self) -> dict[str, object]:
+        """The content of config.json, nested configurations as dictionaries."""
+        values = {key: value.to_dict() if isinstance(value, _Config) else value for key, value in vars(self).items()}
+        shown = {key: value for key, value in values.items() if _GENERAL_DEFAULTS.get(key, ...) is not value}
+        return {"model_type": self.model_type, **shown}
+
+    def to_json_string(self) -> str:
+        """config.json as text, keys sorted."""
+        return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
+
+    @classmethod
+    def from_pretrained(cls, name_or_path: str | Path | None = None, **keywords: object) -> Self:
+        """Read config.json.
+
+        Args:
+            name_or_path: a folder, a name on the Hugging Face hub, or None for the weights that come with Cyano.
+            **keywords: settings to change, and `revision`, `cache_dir`, `token`, `local_files_only` for the hub.
+
+        Raises:
+            WeightsError: nothing is there, or it is damaged.
+            InputError: a key or a value is not usable.
+        """
+        hub, overrides = hub_options(keywords)
+        return cls.from_dict(read_json(resolve(name_or_path, hub) / CONFIG_FILE), **overrides)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write config.json into a folder, which is made if need be.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        folder = Path(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{folder} cannot be made: {error.strerror}; give another folder") from error
+        write_json(folder / CONFIG_FILE, self.to_dict())
+
+
+@dataclass(kw_only=True)
+class SuperPointConfig(_Config):
+    """The detector's settings, with transformers' names and defaults.
+
+    Attributes:
+        encoder_hidden_sizes: channels of the four encoder blocks.
+        decoder_hidden_size: hidden channels of both heads.
+        keypoint_decoder_dim: classes of a cell, always 65.
+        descriptor_decoder_dim: channels of a descriptor.
+        keypoint_threshold: a pixel is a keypoint where its score is above this.
+        max_keypoints: keep so many of the highest scores; a negative number keeps all.
+        nms_radius: no two keypoints lie within this many pixels.
+        border_removal_distance: no keypoint lies nearer than this to the border, in pixels.
+        initializer_range: kept for transformers; Cyano initialises by the size of each layer.
+    """
+
+    model_type: ClassVar[str] = "superpoint"
+    _defaults: ClassVar[Mapping[str, object]] = configs.SUPERPOINT_DEFAULTS
+
+    encoder_hidden_sizes: list[int] | tuple[int, ...] = (64, 64, 128, 128)
+    decoder_hidden_size: int = 256
+    keypoint_decoder_dim: int = 65
+    descriptor_decoder_dim: int = 256
+    keypoint_threshold: float = 0.005
+    max_keypoints: int = -1
+    nms_radius: int = 4
+    border_removal_distance: int = 4
+    initializer_range: float = 0.02
+
+    @classmethod
+    def _from_file(cls, data: Mapping[str, object]) -> Mapping[str, object]:
+        nested = data.get("keypoint_detector_config")
+        return super()._from_file(nested if isinstance(nested, Mapping) else data)
+
+    def native(self) -> NativeSuperPointConfig:
+        """The frozen configuration that the network takes."""
+        return configs.superpoint_from_dict({key: vars(self)[key] for key in configs.SUPERPOINT_DEFAULTS})
+
+
+@dataclass(kw_only=True)
+class SuperGlueConfig(_Config):
+    """The matcher's settings, with transformers' names and defaults.
+
+    Attributes:
+        keypoint_detector_config: the detector's settings; a dictionary or None will do.
+        hidden_size: channels of states and descriptors.
+        keypoint_encoder_sizes: hidden channels of the keypoint encoder; None for the default.
+        gnn_layers_types: "self" or "cross" for each layer; None for the default.
+        num_attention_heads: attention heads, a divisor of `hidden_size`.
+        sinkhorn_iterations: iterations of the optimal transport.
+        matching_threshold: a match needs a probability above this.
+        initializer_range: kept for transformers; Cyano initialises by the size of each layer.
+        is_decoder: kept for transformers, no effect.
+        attention_probs_dropout_prob: kept for transformers; Cyano has no dropout.
+    """
+
+    model_type: ClassVar[str] = "superglue"
+    _defaults: ClassVar[Mapping[str, object]] = configs.SUPERGLUE_DEFAULTS
+
+    keypoint_detector_config: SuperPointConfig | Mapping[str, object] | None = None
+    hidden_size: int = 256
+    keypoint_encoder_sizes: list[int] | tuple[int, ...] | None = None
+    gnn_layers_types: list[str] | tuple[str, ...] | None = None
+    num_attention_heads: int = 4
+    sinkhorn_iterations: int = 100
+    matching_threshold: float = 0.0
+    initializer_range: float = 0.02
+    is_decoder: bool = False
+    attention_probs_dropout_prob: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.native()  # the values have to fit each other
+
+    def _checked(self, name: str, value: object) -> object:
+        if name != "keypoint_detector_config":
+            return super()._checked(name, value)
+        if value is None:
+            return SuperPointConfig()
+        if isinstance(value, Mapping):
+            return SuperPointConfig.from_dict(value)
+        if isinstance(value, SuperPointConfig):
+            return value
+        raise InputError(f"keypoint_detector_config must be a SuperPointConfig or a dictionary, not {value!r}")
+
+    @property
+    def detector(self) -> SuperPointConfig:
+        """`keypoint_detector_config`, known to be a configuration."""
+        config = self.keypoint_detector_config
+        if not isinstance(config, SuperPointConfig):  # __setattr__ lets nothing else through
+            raise InputError("keypoint_detector_config is not a SuperPointConfig")
+        return config
+
+    def native(self) -> NativeSuperGlueConfig:
+        """The frozen configuration that the network takes."""
+        return configs.superglue_from_dict({key: vars(self)[key] for key in configs.SUPERGLUE_DEFAULTS})

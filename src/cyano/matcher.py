@@ -1,0 +1,351 @@
+"""The matcher: images to features to correspondences. Start reading here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cyano.checkpoints.hub import HubOptions
+from cyano.checkpoints.loading import Networks, load
+from cyano.errors import InputError, WeightsError
+from cyano.models.fast import FastSuperGlue, FastSuperPoint
+from cyano.models.superpoint import DenseFeatures
+from cyano.models.transport import log_transport
+from cyano.processing import resize
+from cyano.processing.assignment import MatchTensors, mutual_matches
+from cyano.processing.batching import keypoint_set, pad
+from cyano.processing.descriptors import sample_descriptors
+from cyano.processing.images import ImageLimits, ImageSource, LoadedImage, read
+from cyano.processing.keypoints import pick_keypoints, suppress_non_maxima
+from cyano.processing.masks import keep_keypoints, read_mask
+from cyano.processing.resize import ResizeRule
+from cyano.result import ImageKeypoints, PairResult
+from cyano.types import Features, Matches, ResizeMap
+
+__all__ = ["Matcher", "MatcherOptions", "match"]
+
+
+@dataclass(frozen=True)
+class MatcherOptions:
+    """How to match. None leaves a value to the weights, which come with their own.
+
+    Attributes:
+        resize: what the networks see of an image; results are in original pixels whatever it is.
+        max_keypoints: per image, the strongest ones; -1 for all.
+        keypoint_threshold: least detector probability of a keypoint.
+        nms_radius: least distance of two keypoints along an axis, in pixels of the resized image.
+        match_threshold: least probability of a match.
+        sinkhorn_iterations: of the optimal transport.
+        tolerance: stop the transport early, on a CPU, once no keypoint's mass changes by more than this
+            fraction over ten iterations; 0 never does.
+        precision: "bfloat16" runs convolutions and linear layers in it, which is several times faster on
+            processors with instructions for it and slower on others; attention and transport stay float32.
+        rotations: "auto" also tries image 1 turned by 90, 180 and 270 degrees when there are fewer than
+            `few_matches` matches, and keeps the best.
+        few_matches: see `rotations`.
+        limits: bounds on the size of images.
+    """
+
+    resize: ResizeRule = ResizeRule()
+    max_keypoints: int | None = None
+    keypoint_threshold: float | None = None
+    nms_radius: int | None = None
+    match_threshold: float | None = None
+    sinkhorn_iterations: int | None = None
+    tolerance: float = 0.0
+    precision: Literal["float32", "bfloat16"] = "float32"
+    rotations: Literal["off", "auto"] = "off"
+    few_matches: int = 30
+    limits: ImageLimits = ImageLimits()
+
+    def __post_init__(self) -> None:
+        _check_range("max_keypoints", self.max_keypoints, -1, None)
+        _check_range("keypoint_threshold", self.keypoint_threshold, 0, 1)
+        _check_range("nms_radius", self.nms_radius, 0, None)
+        _check_range("match_threshold", self.match_threshold, 0, 1)
+        _check_range("sinkhorn_iterations", self.sinkhorn_iterations, 1, None)
+        _check_range("tolerance", self.tolerance, 0, None)
+        if self.precision not in ("float32", "bfloat16"):
+            raise InputError(f"precision is 'float32' or 'bfloat16', not {self.precision!r}")
+        if self.rotations not in ("off", "auto"):
+            raise InputError(f"rotations is 'off' or 'auto', not {self.rotations!r}")
+
+
+def _check_range(name: str, value: float | None, low: float, high: float | None) -> None:
+    """Refuse a number outside [low, high]; NaN is outside."""
+    if value is not None and not (value >= low and (high is None or value <= high)):
+        bounds = f"at least {low}" if high is None else f"between {low} and {high}"
+        raise InputError(f"{name} must be {bounds}, not {value}")
+
+
+DEFAULT_OPTIONS = MatcherOptions()
+
+
+class Matcher:
+    """A detector and a matcher with their options: build it once, match many.
+
+    On a CPU it runs `cyano.models.fast`, one pair at a time on all cores; on a GPU the modules themselves, in
+    padded batches. Either way a pair's result does not depend on what it is batched with.
+    """
+
+    def __init__(
+        self,
+        networks: Networks,
+        options: MatcherOptions = DEFAULT_OPTIONS,
+        *,
+        device: torch.device | str = "cpu",
+        batch_size: int = 8,
+    ) -> None:
+        """Build a matcher.
+
+        Args:
+            networks: from `cyano.checkpoints.load`.
+            options: how to match.
+            device: where to run.
+            batch_size: pairs per batch on a GPU.
+
+        Raises:
+            WeightsError: the weights are a detector's alone.
+        """
+        if networks.superglue is None:
+            raise WeightsError(f"{networks.source} holds a detector alone; matching needs a SuperGlue as well")
+        self.options = options
+        self.device = torch.device(device)
+        self.source = networks.source
+        self._batch_size = batch_size
+        self._dtype = torch.bfloat16 if options.precision == "bfloat16" else torch.float32
+        overrides = {
+            "max_keypoints": options.max_keypoints,
+            "keypoint_threshold": options.keypoint_threshold,
+            "nms_radius": options.nms_radius,
+        }
+        given = {name: value for name, value in overrides.items() if value is not None}
+        self.detection = replace(networks.superpoint.config, **given)
+        config = networks.superglue.config
+        self.match_threshold = (
+            config.matching_threshold if options.match_threshold is None else options.match_threshold
+        )
+        self.sinkhorn_iterations = options.sinkhorn_iterations or config.sinkhorn_iterations
+        self._superpoint = networks.superpoint.to(self.device)
+        self._superglue = networks.superglue.to(self.device)
+        self._fast_superpoint = FastSuperPoint(networks.superpoint, self._dtype)
+        self._fast_superglue = FastSuperGlue(networks.superglue, self._dtype)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | Path | None = None,
+        *,
+        options: MatcherOptions = DEFAULT_OPTIONS,
+        device: torch.device | str | None = None,
+        hub: HubOptions | None = None,
+    ) -> Matcher:
+        """Load weights and build a matcher.
+
+        Args:
+            name_or_path: None for the weights that come with Cyano; a folder; "owner/name" on the Hugging Face
+                hub; or the original's superglue_*.pth with superpoint_v1.pth beside it.
+            options: how to match.
+            device: where to run; None is the GPU if there is one.
+            hub: revision, cache and token for the hub.
+
+        Raises:
+            WeightsError: the weights are missing or damaged, or cannot be fetched.
+        """
+        if device is None:
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        return cls(load(name_or_path, hub), options, device=device)
+
+    def match(
+        self,
+        image0: ImageSource,
+        image1: ImageSource,
+        *,
+        mask0: ImageSource | None = None,
+        mask1: ImageSource | None = None,
+    ) -> PairResult:
+        """Match two images.
+
+        Args:
+            image0: a path, bytes, PIL image, numpy array or tensor; see `cyano.processing.images`.
+            image1: likewise; its size may differ.
+            mask0: image of the same size as image0, zero where keypoints are not wanted.
+            mask1: likewise for image1.
+
+        Returns:
+            The correspondences, in pixels of the original images.
+
+        Raises:
+            ImageError: an image or a mask cannot be read or used.
+        """
+        loaded0, loaded1 = read(image0, self.options.limits), read(image1, self.options.limits)
+        keep0, keep1 = _mask(mask0, loaded0), _mask(mask1, loaded1)
+        features0, features1 = self._detect(loaded0, keep0), self._detect(loaded1, keep1)
+        matches = self._assign([(features0, features1)])[0]
+        if self.options.rotations == "auto" and _count(matches) < self.options.few_matches:
+            for turns in (1, 2, 3):
+                turned = self._detect(loaded1, keep1, turns)
+                candidate = self._assign([(features0, turned)])[0]
+                if _count(candidate) > _count(matches):
+                    features1, matches = turned, candidate
+        return PairResult(_keypoints(features0, loaded0), _keypoints(features1, loaded1), matches)
+
+    def extract(
+        self, images: Iterable[ImageSource], *, masks: Sequence[ImageSource | None] | None = None
+    ) -> list[Features]:
+        """Detect and describe keypoints, once per image, to match many times.
+
+        Args:
+            images: any number of images, read one at a time.
+            masks: one for each image, None where there is none; zero where keypoints are not wanted.
+
+        Returns:
+            Features in original pixels, in the order of the images.
+
+        Raises:
+            ImageError: an image or a mask cannot be read or used.
+            InputError: the masks are fewer or more than the images.
+        """
+        sources = list(images)
+        if masks is not None and len(masks) != len(sources):
+            raise InputError(f"{len(sources)} images need as many masks (None for no mask), not {len(masks)}")
+        features = []
+        for source, mask in zip(sources, masks or [None] * len(sources), strict=True):
+            loaded = read(source, self.options.limits)
+            features.append(self._detect(loaded, _mask(mask, loaded)))
+        return features
+
+    def match_features(self, pairs: Iterable[tuple[Features, Features]]) -> list[PairResult]:
+        """Match pairs of images whose features were extracted before; counts may be unequal.
+
+        Args:
+            pairs: (features of image 0, features of image 1).
+
+        Returns:
+            One result for each pair, without the images' pixels.
+        """
+        listed = [(a.to(self.device), b.to(self.device)) for a, b in pairs]
+        results = []
+        for start in range(0, len(listed), self._batch_size):
+            chunk = listed[start : start + self._batch_size]
+            for (features0, features1), matches in zip(chunk, self._assign(chunk), strict=True):
+                results.append(PairResult(_keypoints(features0), _keypoints(features1), matches))
+        return results
+
+    @torch.inference_mode()
+    def _detect(self, image: LoadedImage, keep: NDArray[np.bool_] | None, quarter_turns: int = 0) -> Features:
+        """Resize, run the detector, pick keypoints, read their descriptors."""
+        grey, frame = resize.apply(image, self.options.resize, quarter_turns)
+        dense = self._dense(torch.from_numpy(grey)[None, None].to(self.device))
+        scores = suppress_non_maxima(dense.scores, self.detection.nms_radius)[0]
+        if keep is not None:
+            scores = _masked(scores, keep, frame)
+        keypoints, values = pick_keypoints(
+            scores,
+            self.detection.keypoint_threshold,
+            self.detection.max_keypoints,
+            self.detection.border_removal_distance,
+        )
+        descriptors = sample_descriptors(dense.descriptors[0], keypoints)
+        return Features(frame.to_original(keypoints), values, descriptors, frame)
+
+    def _dense(self, images: Tensor) -> DenseFeatures:
+        """The detector's maps, float32."""
+        if self.device.type == "cpu":
+            return self._fast_superpoint(images)
+        with torch.autocast(self.device.type, self._dtype, enabled=self._dtype != torch.float32):
+            dense: DenseFeatures = self._superpoint(images)
+        return DenseFeatures(dense.scores, dense.descriptors.float())
+
+    @torch.inference_mode()
+    def _assign(self, pairs: Sequence[tuple[Features, Features]]) -> list[Matches]:
+        """Run the matcher on a batch of pairs."""
+        if self.device.type == "cpu":
+            return [self._assign_one(features0, features1) for features0, features1 in pairs]
+        set0, set1 = pad([pair[0] for pair in pairs]), pad([pair[1] for pair in pairs])
+        with torch.autocast(self.device.type, self._dtype, enabled=self._dtype != torch.float32):
+            x0, x1 = self._superglue.propagate(set0, set1)
+            scores = self._superglue.similarity(x0, x1)
+        log_assignment = log_transport(
+            scores.float(), self._superglue.bin_score.float(), self.sinkhorn_iterations, set0.mask, set1.mask
+        )
+        found = mutual_matches(log_assignment, self.match_threshold)
+        return [_pair_matches(found, i, len(a), len(b)) for i, (a, b) in enumerate(pairs)]
+
+    def _assign_one(self, features0: Features, features1: Features) -> Matches:
+        log_assignment = self._fast_superglue(
+            keypoint_set(features0),
+            keypoint_set(features1),
+            iterations=self.sinkhorn_iterations,
+            tolerance=self.options.tolerance,
+        )
+        found = mutual_matches(log_assignment, self.match_threshold)
+        return _pair_matches(found, 0, len(features0), len(features1))
+
+
+def match(
+    image0: ImageSource,
+    image1: ImageSource,
+    *,
+    weights: str | Path | None = None,
+    options: MatcherOptions = DEFAULT_OPTIONS,
+    device: torch.device | str | None = None,
+) -> PairResult:
+    """Match two images: a `Matcher` used once.
+
+    Args:
+        image0: a path, bytes, PIL image, numpy array or tensor.
+        image1: likewise.
+        weights: None for the weights that come with Cyano; see `Matcher.from_pretrained`.
+        options: how to match.
+        device: where to run; None is the GPU if there is one.
+
+    Raises:
+        ImageError: an image cannot be read or used.
+        WeightsError: the weights are missing or damaged, or cannot be fetched.
+    """
+    return Matcher.from_pretrained(weights, options=options, device=device).match(image0, image1)
+
+
+def _mask(source: ImageSource | None, image: LoadedImage) -> NDArray[np.bool_] | None:
+    return None if source is None else read_mask(source, image.size)
+
+
+def _masked(scores: Tensor, keep: NDArray[np.bool_], frame: ResizeMap) -> Tensor:
+    """Zero the scores of keypoints that fall on masked pixels of the original image."""
+    flat = torch.nonzero(scores.flatten() > 0)[:, 0]
+    width = scores.shape[1]
+    keypoints = torch.stack([flat % width, flat // width], dim=1).float()
+    hidden = ~keep_keypoints(keep, frame.to_original(keypoints).cpu().numpy())
+    masked = scores.flatten().clone()
+    masked[flat[torch.from_numpy(hidden).to(flat.device)]] = 0
+    return masked.view_as(scores)
+
+
+def _count(matches: Matches) -> int:
+    return int((matches.matches0 >= 0).sum())
+
+
+def _keypoints(features: Features, image: LoadedImage | None = None) -> ImageKeypoints:
+    """Features in the form of a result: numpy arrays on the CPU, and the image if there is one."""
+    keypoints, scores = features.keypoints.cpu().numpy(), features.scores.cpu().numpy()
+    if image is None:
+        return ImageKeypoints(keypoints, scores, features.frame)
+    return ImageKeypoints(keypoints, scores, features.frame, image.name, image.rgb, image.focal_35mm)
+
+
+def _pair_matches(found: MatchTensors, index: int, count0: int, count1: int) -> Matches:
+    """One pair of a batch, its padding cut off, as numpy arrays."""
+    return Matches(
+        found.matches0[index, :count0].cpu().numpy(),
+        found.matches1[index, :count1].cpu().numpy(),
+        found.scores0[index, :count0].float().cpu().numpy(),
+        found.scores1[index, :count1].float().cpu().numpy(),
+    )

@@ -1,0 +1,302 @@
+"""SuperGlue (Sarlin, DeTone, Malisiewicz, Rabinovich, arXiv:1911.11763): keypoints of two images to an assignment.
+
+Keypoint encoder (section 3.1, eq. 2), attentional graph network (eq. 3-6), scores and optimal transport
+(section 3.2, eq. 7-9), and the training loss (section 3.3, eq. 10).
+
+This is the readable form: batched, masked, differentiable. `cyano.models.fast` runs the same parameters several
+times faster for inference; the tests hold one against the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cyano.models.transport import log_transport
+
+__all__ = ["KeypointSet", "SuperGlue", "SuperGlueConfig", "Trace", "assignment_loss", "normalize_keypoints"]
+
+IGNORE = -2
+"""The label of a keypoint that neither matches nor surely lacks a match; it does not count in the loss."""
+
+
+@dataclass(frozen=True)
+class SuperGlueConfig:
+    """Sizes of the network and the rules of the assignment; names as in Hugging Face's `config.json`.
+
+    Attributes:
+        hidden_size: D, channels of states and descriptors.
+        keypoint_encoder_sizes: hidden channels of the keypoint encoder.
+        gnn_layers_types: "self" or "cross" for each layer.
+        num_attention_heads: attention heads; a divisor of `hidden_size`.
+        sinkhorn_iterations: T of the transport.
+        matching_threshold: a match needs a probability above this.
+    """
+
+    hidden_size: int = 256
+    keypoint_encoder_sizes: tuple[int, ...] = (32, 64, 128, 256)
+    gnn_layers_types: tuple[str, ...] = ("self", "cross") * 9
+    num_attention_heads: int = 4
+    sinkhorn_iterations: int = 100
+    matching_threshold: float = 0.0
+
+
+class KeypointSet(NamedTuple):
+    """The keypoints of one side of B pairs, padded to a common count.
+
+    Attributes:
+        positions: (B, N, 2), from `normalize_keypoints`.
+        scores: (B, N), the detector's confidence.
+        descriptors: (B, N, D), unit length.
+        mask: (B, N) bool, False for padding; None where nothing is padded.
+    """
+
+    positions: Tensor
+    scores: Tensor
+    descriptors: Tensor
+    mask: Tensor | None = None
+
+
+@dataclass
+class Trace:
+    """Inner states of one forward run, in order, for those who look inside.
+
+    Attributes:
+        hidden_states: pairs (side 0, side 1) of (B, N, C): after each layer of the keypoint encoder, the graph
+            network's input, then for each layer the hidden layer of its MLP and its update, at last the
+            projection.
+        attentions: pairs (side 0, side 1) of (B, heads, N, source N), a row for each query, one pair a layer.
+    """
+
+    hidden_states: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+    attentions: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+
+
+def normalize_keypoints(keypoints: Tensor, height: int, width: int) -> Tensor:
+    """Centre (..., 2) pixel positions on the image and scale both axes by 0.7 times its longer side.
+
+    The scale is the one that the published weights were trained with; pixels are those of the image that the
+    detector saw.
+    """
+    centre = keypoints.new_tensor([width / 2, height / 2])
+    return (keypoints - centre) / (0.7 * max(height, width))
+
+
+class _LinearNormRelu(nn.Module):
+    """Linear, batch normalisation over all keypoints, ReLU: a layer of the paper's MLPs."""
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(channels_in, channels_out)
+        self.batch_norm = nn.BatchNorm1d(channels_out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.linear(x)
+        return F.relu(self.batch_norm(x.flatten(0, -2)).view_as(x))
+
+
+class KeypointEncoder(nn.Module):
+    """Position and score to a vector that is added to the descriptor (eq. 2): (B, N, 3) -> (B, N, D)."""
+
+    def __init__(self, hidden_sizes: tuple[int, ...], size: int) -> None:
+        super().__init__()
+        channels = (3, *hidden_sizes)
+        layers: list[nn.Module] = [_LinearNormRelu(a, b) for a, b in zip(channels, channels[1:], strict=False)]
+        self.encoder = nn.ModuleList([*layers, nn.Linear(channels[-1], size)])
+
+    def forward(self, positions: Tensor, scores: Tensor) -> list[Tensor]:
+        """The outputs of all layers, the last one being the encoding."""
+        x = torch.cat([positions, scores[..., None]], dim=-1)
+        outputs = []
+        for layer in self.encoder:
+            x = layer(x)
+            outputs.append(x)
+        return outputs
+
+
+class _Projections(nn.Module):
+    """Query, key and value (eq. 5)."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.query = nn.Linear(size, size)
+        self.key = nn.Linear(size, size)
+        self.value = nn.Linear(size, size)
+
+
+class _Output(nn.Module):
+    """What merges the heads."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.dense = nn.Linear(size, size)
+
+
+class Attention(nn.Module):
+    """Multi-head attention (eq. 4-5): the message to each keypoint from all keypoints of the source."""
+
+    def __init__(self, size: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.self = _Projections(size)
+        self.output = _Output(size)
+
+    def forward(self, x: Tensor, source: Tensor, mask: Tensor | None, weights: list[Tensor] | None) -> Tensor:
+        """(B, M, D) states and (B, N, D) source -> (B, M, D) messages.
+
+        Args:
+            x: states that ask.
+            source: states that answer.
+            mask: (B, N) bool of the source's real keypoints, or None.
+            weights: if given, the (B, heads, M, N) attention is appended to it.
+        """
+        query = self._split(self.self.query(x))
+        key = self._split(self.self.key(source))
+        value = self._split(self.self.value(source))
+        bias = None if mask is None else _attention_bias(mask, query.dtype)
+        if weights is None:
+            message = F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
+        else:
+            scores = query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5
+            probabilities = torch.softmax(scores if bias is None else scores + bias, dim=-1)
+            weights.append(probabilities)
+            message = probabilities @ value
+        merged: Tensor = self.output.dense(message.transpose(1, 2).flatten(2))
+        return merged
+
+    def _split(self, x: Tensor) -> Tensor:
+        """(B, N, D) -> (B, heads, N, D / heads); head h owns the h-th run of channels."""
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+
+def _attention_bias(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """(B, N) bool -> (B, 1, 1, N): 0 where real, else the smallest number (finite: an empty source stays finite)."""
+    bias = torch.zeros(mask.shape, dtype=dtype, device=mask.device)
+    return bias.masked_fill(~mask, torch.finfo(dtype).min)[:, None, None, :]
+
+
+class Layer(nn.Module):
+    """One layer of the graph network (eq. 3): the update of each state from its message."""
+
+    def __init__(self, size: int, heads: int) -> None:
+        super().__init__()
+        self.attention = Attention(size, heads)
+        self.mlp = nn.ModuleList([_LinearNormRelu(2 * size, 2 * size), nn.Linear(2 * size, size)])
+
+    def forward(
+        self, x: Tensor, source: Tensor, mask: Tensor | None, weights: list[Tensor] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """(B, M, D) states -> the MLP's hidden layer (B, M, 2D) and the update (B, M, D)."""
+        message = self.attention(x, source, mask, weights)
+        hidden = self.mlp[0](torch.cat([x, message], dim=-1))
+        return hidden, self.mlp[1](hidden)
+
+
+class _GraphNetwork(nn.Module):
+    def __init__(self, config: SuperGlueConfig) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            Layer(config.hidden_size, config.num_attention_heads) for _ in config.gnn_layers_types
+        )
+
+
+class _FinalProjection(nn.Module):
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.final_proj = nn.Linear(size, size)
+
+
+class SuperGlue(nn.Module):
+    """Two sets of keypoints to the log of their assignment."""
+
+    def __init__(self, config: SuperGlueConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or SuperGlueConfig()
+        size = self.config.hidden_size
+        self.keypoint_encoder = KeypointEncoder(self.config.keypoint_encoder_sizes, size)
+        self.gnn = _GraphNetwork(self.config)
+        self.final_projection = _FinalProjection(size)
+        self.bin_score = nn.Parameter(torch.tensor(1.0))
+
+    def forward(
+        self,
+        set0: KeypointSet,
+        set1: KeypointSet,
+        *,
+        iterations: int | None = None,
+        trace: Trace | None = None,
+        count_padding: bool = False,
+    ) -> Tensor:
+        """Match B pairs.
+
+        Args:
+            set0: M keypoints of each image 0.
+            set1: N keypoints of each image 1.
+            iterations: of the transport; None takes the configuration's.
+            trace: filled with the inner states, if given.
+            count_padding: let padding take part in the transport, as transformers does.
+
+        Returns:
+            (B, M+1, N+1) log assignment; the last row and column are the dustbins.
+        """
+        x0, x1 = self.propagate(set0, set1, trace)
+        scores = self.similarity(x0, x1, trace)
+        steps = self.config.sinkhorn_iterations if iterations is None else iterations
+        return log_transport(scores, self.bin_score, steps, set0.mask, set1.mask, count_padding=count_padding)
+
+    def propagate(self, set0: KeypointSet, set1: KeypointSet, trace: Trace | None = None) -> tuple[Tensor, Tensor]:
+        """States (B, M, D) and (B, N, D) after the keypoint encoder and the graph network (section 3.1)."""
+        codes0 = self.keypoint_encoder(set0.positions, set0.scores)
+        codes1 = self.keypoint_encoder(set1.positions, set1.scores)
+        x0, x1 = set0.descriptors + codes0[-1], set1.descriptors + codes1[-1]
+        if trace is not None:
+            trace.hidden_states += [*zip(codes0, codes1, strict=True), (x0, x1)]
+        for layer, kind in zip(self.gnn.layers, self.config.gnn_layers_types, strict=True):
+            source0, source1, mask0, mask1 = x0, x1, set0.mask, set1.mask
+            if kind == "cross":
+                source0, source1, mask0, mask1 = x1, x0, set1.mask, set0.mask
+            weights: list[Tensor] | None = None if trace is None else []
+            hidden0, delta0 = layer(x0, source0, mask0, weights)
+            hidden1, delta1 = layer(x1, source1, mask1, weights)
+            x0, x1 = x0 + delta0, x1 + delta1
+            if trace is not None and weights is not None:
+                trace.hidden_states += [(hidden0, hidden1), (delta0, delta1)]
+                trace.attentions.append((weights[0], weights[1]))
+        return x0, x1
+
+    def similarity(self, x0: Tensor, x1: Tensor, trace: Trace | None = None) -> Tensor:
+        """(B, M, N) scores of all pairs of keypoints (eq. 7), over the root of the number of channels."""
+        projected0, projected1 = self.final_projection.final_proj(x0), self.final_projection.final_proj(x1)
+        if trace is not None:
+            trace.hidden_states.append((projected0, projected1))
+        similarity: Tensor = projected0 @ projected1.transpose(1, 2) / projected0.shape[-1] ** 0.5
+        return similarity
+
+
+def assignment_loss(log_assignment: Tensor, matches0: Tensor, matches1: Tensor) -> Tensor:
+    """Negative log-likelihood of the true assignment (section 3.3, eq. 10), positives and negatives balanced.
+
+    Each pair's loss is the mean over its true matches plus the mean over its unmatched keypoints of both images
+    (each mean over nothing is 0), and the result is the mean over the pairs.
+
+    Args:
+        log_assignment: (B, M+1, N+1) from `SuperGlue`.
+        matches0: (B, M) int64 true index in image 1; -1 unmatched, -2 ignore (padding too).
+        matches1: (B, N) int64 likewise for image 1.
+
+    Returns:
+        A scalar.
+    """
+    positive = matches0 >= 0
+    columns = matches0.clamp(min=0)
+    matched = log_assignment[:, :-1, :].gather(2, columns[..., None])[..., 0]
+    lonely0, lonely1 = matches0 == -1, matches1 == -1
+    likelihood = torch.where(positive, matched, 0).sum(1) / positive.sum(1).clamp(min=1)
+    unmatched = torch.where(lonely0, log_assignment[:, :-1, -1], 0).sum(1)
+    unmatched = unmatched + torch.where(lonely1, log_assignment[:, -1, :-1], 0).sum(1)
+    likelihood = likelihood + unmatched / (lonely0.sum(1) + lonely1.sum(1)).clamp(min=1)
+    return -likelihood.mean()

@@ -1,0 +1,34 @@
+"""Every image with every other one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+from cyano.errors import InputError
+from cyano.pairs.listfile import Pair
+
+__all__ = ["exhaustive"]
+
+
+def exhaustive(names: Sequence[str]) -> list[Pair]:
+    """All pairs (i, j) with i < j in the order given: first image 0 with all others, then image 1, and so on.
+
+    Args:
+        names: names of the images, each once.
+
+    Returns:
+        len(names) * (len(names) - 1) / 2 pairs, none for fewer than two names.
+
+    Raises:
+        InputError: a name occurs twice.
+    """
+    first_seen: dict[str, int] = {}
+    for position, name in enumerate(names):
+        if name in first_seen:
+            raise InputError(
+                f"{name!r} occurs twice among the images (positions {first_seen[name]} and {position}, "
+                "counted from 0); give each image once"
+            )
+        first_seen[name] = position
+    return [Pair(name0, name1) for name0, name1 in combinations(names, 2)]

@@ -1,0 +1,43 @@
+"""Descriptors at keypoints, read off the dense map by bilinear interpolation (SuperPoint, section 3.3)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from cyano.models.superpoint import CELL
+
+__all__ = ["Sampling", "sample_descriptors"]
+
+Sampling = Literal["published", "exact"]
+"""Where a keypoint looks on the map of cells. "published" is the formula that all published weights were trained
+with: positions shrink slightly towards the top left, by up to 3.5 px at the far edge. "exact" is the geometric
+centre of each cell, and clamps at the border; weights must have been trained with it."""
+
+
+def sample_descriptors(maps: Tensor, keypoints: Tensor, sampling: Sampling = "published") -> Tensor:
+    """Unit descriptors of the keypoints of one image.
+
+    Args:
+        maps: (D, Hc, Wc) dense descriptors, one for each 8x8 cell.
+        keypoints: (N, 2) float32 (x, y) in pixels of the network's image.
+        sampling: the mode, see `Sampling`.
+
+    Returns:
+        (N, D), of the maps' dtype.
+    """
+    _, rows, columns = maps.shape
+    size = keypoints.new_tensor([columns, rows])
+    from_centre = keypoints - (CELL - 1) / 2  # pixels from the centre of the first cell
+    if sampling == "published":
+        grid = 2 * from_centre / (CELL * size - CELL / 2 - 0.5) - 1
+        padding, align = "zeros", True
+    else:
+        grid = (2 * from_centre / CELL + 1) / size - 1
+        padding, align = "border", False
+    sampled = F.grid_sample(
+        maps[None], grid[None, None].to(maps.dtype), mode="bilinear", padding_mode=padding, align_corners=align
+    )
+    return F.normalize(sampled[0, :, 0], dim=0).t()

@@ -1,0 +1,87 @@
+"""Keypoints from a dense score map: non-maximum suppression, threshold, border, the strongest ones."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+__all__ = ["Border", "pick_keypoints", "suppress_non_maxima"]
+
+Border = Literal["all", "top-left"]
+"""On which sides keypoints near the border go: on all, or (transformers' rule) only at the top and on the left."""
+
+
+def suppress_non_maxima(scores: Tensor, radius: int) -> Tensor:
+    """Zero every score that is not the highest within `radius` pixels along both axes.
+
+    A pixel that loses only to one which is itself suppressed gets its chance back, twice: two rounds after the
+    first, as in the reference implementations, so on rare long ridges the result is not the greedy one. Ties
+    are all kept.
+
+    Args:
+        scores: (B, H, W), not negative.
+        radius: r of the (2r+1)-sided window; 0 changes nothing.
+
+    Returns:
+        (B, H, W), the scores of the maxima and 0 elsewhere.
+    """
+    maxima = scores == _window_max(scores, radius)
+    for _ in range(2):
+        near = _window_max(maxima.to(scores.dtype), radius) > 0
+        rest = scores.masked_fill(near, 0)
+        maxima |= (rest == _window_max(rest, radius)) & ~near
+    return torch.where(maxima, scores, 0)
+
+
+def _window_max(x: Tensor, radius: int) -> Tensor:
+    """Maximum over a (2r+1)-sided window of (B, H, W), beyond the border -inf."""
+    padded = F.pad(x, (radius, radius, radius, radius), value=-torch.inf)
+    return _running_max(_running_max(padded, 2 * radius + 1, 2), 2 * radius + 1, 1)
+
+
+def _running_max(x: Tensor, size: int, axis: int) -> Tensor:
+    """Maximum over `size` neighbours along an axis, which gets shorter by size - 1.
+
+    Windows double until one more shift completes them: O(log size) vectorised passes, about ten times faster on
+    a CPU than pooling with one channel, which torch runs on one thread.
+    """
+    width = 1
+    while width < size:
+        shift = min(width, size - width)
+        length = x.shape[axis] - shift
+        x = torch.maximum(x.narrow(axis, 0, length), x.narrow(axis, shift, length))
+        width += shift
+    return x
+
+
+def pick_keypoints(
+    scores: Tensor, threshold: float, max_keypoints: int = -1, border: int = 4, sides: Border = "all"
+) -> tuple[Tensor, Tensor]:
+    """The keypoints of one image.
+
+    Args:
+        scores: (H, W) after non-maximum suppression.
+        threshold: keep scores above this.
+        max_keypoints: keep so many of the strongest, sorted by falling score; -1 keeps all, in row-major order
+            (which also holds when there are no more than `max_keypoints`).
+        border: drop keypoints nearer than this to the border of the map, in pixels.
+        sides: the borders that count.
+
+    Returns:
+        Keypoints (N, 2) float32 as (x, y) whole pixels of the map, and scores (N,) float32.
+    """
+    height, width = scores.shape
+    flat = torch.nonzero(scores.flatten() > threshold)[:, 0]
+    y, x = flat // width, flat % width
+    inside = (y >= border) & (x >= border)
+    if sides == "all":
+        inside &= (y < height - border) & (x < width - border)
+    flat, x, y = flat[inside], x[inside], y[inside]
+    values = scores.flatten()[flat]
+    if 0 <= max_keypoints < len(values):
+        values, order = torch.topk(values, max_keypoints)
+        x, y = x[order], y[order]
+    return torch.stack([x, y], dim=1).float(), values.float()

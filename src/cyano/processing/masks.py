@@ -1,0 +1,98 @@
+"""Masks that say which parts of an image may have keypoints, in COLMAP's convention: black is ignored."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cyano.errors import ImageError, InputError
+from cyano.processing.images import ImageLimits, ImageSource, read_pixels
+from cyano.types import ImageSize
+
+__all__ = ["keep_keypoints", "mask_path_for", "read_mask"]
+
+_LIMITS = ImageLimits(min_side=1)
+
+
+def read_mask(source: ImageSource, size: ImageSize) -> NDArray[np.bool_]:
+    """Read the mask of an image.
+
+    Args:
+        source: as of an image; a pixel is kept if any colour channel is above zero and it is not fully
+            transparent.
+        size: of the image as displayed, which the mask must have as well.
+
+    Returns:
+        (H, W), True where keypoints are kept.
+
+    Raises:
+        ImageError: it cannot be read, or has another size.
+    """
+    raw = read_pixels(source, _LIMITS)
+    pixels = raw.pixels
+    found = ImageSize(pixels.shape[0], pixels.shape[1])
+    if found != size:
+        raise ImageError(
+            f"{raw.name}: the mask is {found.height}x{found.width} pixels (height x width) but its image is "
+            f"{size.height}x{size.width}; make the mask as large as the image"
+        )
+    lit: NDArray[np.bool_] = np.asarray(pixels != 0)
+    if lit.ndim == 2:
+        return lit
+    # Without an alpha channel, `all` looks at nothing, which is True.
+    return np.logical_and(lit[..., :3].any(axis=2), lit[..., 3:].all(axis=2), dtype=np.bool_)
+
+
+def mask_path_for(
+    image_path: str | os.PathLike[str],
+    mask_folder: str | os.PathLike[str],
+    image_folder: str | os.PathLike[str] | None = None,
+) -> Path:
+    """Where COLMAP expects the mask of an image: `<mask folder>/<image name>.png`.
+
+    Args:
+        image_path: of the image, `room/1.jpg`.
+        mask_folder: the folder of all masks, whose tree mirrors that of the images.
+        image_folder: the folder of all images, to which `image_path` is made relative. Without it, the name
+            is `image_path` itself if that is relative, else its last part.
+
+    Raises:
+        InputError: the image is not inside of `image_folder`, or its name points out of the folder by `..`.
+    """
+    path = Path(image_path)
+    if image_folder is not None:
+        if not path.is_relative_to(image_folder):
+            raise InputError(
+                f"{path} is not inside of the image folder {image_folder}; pass the folder it is in"
+            )
+        path = path.relative_to(image_folder)
+    elif path.is_absolute():
+        path = Path(path.name)
+    if ".." in path.parts:
+        raise InputError(f"{path} points out of its folder; pass a path without '..'")
+    return Path(mask_folder) / path.with_name(path.name + ".png")
+
+
+def keep_keypoints(mask: NDArray[np.bool_], keypoints: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
+    """Which keypoints the mask keeps, by the pixel that each is on.
+
+    Args:
+        mask: (H, W), True where keypoints are kept.
+        keypoints: (N, 2) as (x, y) in pixels of the same image; the image reaches half a pixel beyond the
+            outer pixels' centres, and points beyond that are not kept.
+
+    Returns:
+        (N,) bool.
+    """
+    x, y = keypoints[:, 0], keypoints[:, 1]
+    height, width = mask.shape
+    inside: NDArray[np.bool_] = (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
+    keep = np.zeros(len(keypoints), dtype=np.bool_)
+    columns = np.clip(np.floor(x[inside] + 0.5), 0, width - 1).astype(np.int64)
+    rows = np.clip(np.floor(y[inside] + 0.5), 0, height - 1).astype(np.int64)
+    keep[inside] = mask[rows, columns]
+    return keep

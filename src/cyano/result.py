@@ -1,0 +1,249 @@
+"""What matching two images gives: correspondences, and what follows from them in one call each."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cyano import geometry, viz
+from cyano.atomic import write_atomically
+from cyano.errors import InputError
+from cyano.types import ImageSize, Matches, ResizeMap
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["ImageKeypoints", "PairResult"]
+
+DEFAULT_OPTIONS = geometry.RobustOptions()
+
+
+@dataclass(frozen=True, eq=False)
+class ImageKeypoints:
+    """One image of a pair, and where its keypoints are.
+
+    Attributes:
+        keypoints: (N, 2) float32 (x, y) in pixels of the original image.
+        scores: (N,) float32, the detector's confidence.
+        frame: how the original became the image that the networks saw.
+        name: the path, or "image".
+        rgb: (H, W, 3) uint8 original image; None where the features came without one.
+        focal_35mm: EXIF focal length in millimetres on 35 mm film, if known.
+    """
+
+    keypoints: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    frame: ResizeMap
+    name: str = "image"
+    rgb: NDArray[np.uint8] | None = None
+    focal_35mm: float | None = None
+
+    @property
+    def size(self) -> ImageSize:
+        """Size of the original image."""
+        return self.frame.original
+
+    def exif_camera(self) -> geometry.Camera:
+        """The pinhole camera that the EXIF focal length tells, its principal point in the centre.
+
+        Raises:
+            InputError: the image has no EXIF focal length.
+        """
+        if self.focal_35mm is None:
+            raise InputError(f"{self.name} has no EXIF focal length; give the camera's intrinsics instead")
+        return geometry.Camera.from_focal_35mm(self.focal_35mm, self.size)
+
+
+@dataclass(frozen=True, eq=False)
+class PairResult:
+    """The correspondences between two images.
+
+    `keypoints0[k]` and `keypoints1[k]` show the same point of the scene with probability `scores[k]`.
+
+    Attributes:
+        image0: all keypoints of image 0.
+        image1: all keypoints of image 1.
+        matches: the assignment, from both sides.
+    """
+
+    image0: ImageKeypoints
+    image1: ImageKeypoints
+    matches: Matches
+
+    def __len__(self) -> int:
+        """K, the number of matches."""
+        return len(self.indices)
+
+    def __repr__(self) -> str:
+        counts = f"{len(self.image0.keypoints)} and {len(self.image1.keypoints)} keypoints"
+        return f"PairResult({len(self)} matches of {counts})"
+
+    @property
+    def indices(self) -> NDArray[np.int64]:
+        """(K, 2) int64 rows (index in image 0, index in image 1), in image 0's order."""
+        matched = np.flatnonzero(self.matches.matches0 >= 0)
+        return np.stack([matched, self.matches.matches0[matched]], axis=1)
+
+    @property
+    def keypoints0(self) -> NDArray[np.float32]:
+        """(K, 2) float32 matched positions (x, y) in pixels of the original image 0."""
+        return self.image0.keypoints[self.indices[:, 0]]
+
+    @property
+    def keypoints1(self) -> NDArray[np.float32]:
+        """(K, 2) float32 matched positions (x, y) in pixels of the original image 1."""
+        return self.image1.keypoints[self.indices[:, 1]]
+
+    @property
+    def scores(self) -> NDArray[np.float32]:
+        """(K,) float32 probability of each match, in (0, 1]."""
+        return self.matches.scores0[self.indices[:, 0]]
+
+    def homography(self, options: geometry.RobustOptions = DEFAULT_OPTIONS) -> geometry.RobustEstimate:
+        """The homography that maps pixels of image 0 to image 1; see `cyano.geometry.estimate_homography`."""
+        return geometry.estimate_homography(self.keypoints0, self.keypoints1, options)
+
+    def fundamental(self, options: geometry.RobustOptions = DEFAULT_OPTIONS) -> geometry.RobustEstimate:
+        """The fundamental matrix; see `cyano.geometry.estimate_fundamental`."""
+        return geometry.estimate_fundamental(self.keypoints0, self.keypoints1, options)
+
+    def essential(
+        self,
+        camera0: geometry.Camera,
+        camera1: geometry.Camera,
+        options: geometry.RobustOptions = DEFAULT_OPTIONS,
+    ) -> geometry.RobustEstimate:
+        """The essential matrix; cameras are in pixels of the original images."""
+        return geometry.estimate_essential(self.keypoints0, self.keypoints1, camera0, camera1, options)
+
+    def relative_pose(
+        self,
+        camera0: geometry.Camera | None = None,
+        camera1: geometry.Camera | None = None,
+        options: geometry.RobustOptions = DEFAULT_OPTIONS,
+    ) -> geometry.RobustEstimate:
+        """The motion from camera 0 to camera 1, translation up to scale.
+
+        Args:
+            camera0: intrinsics in pixels of the original image 0; None takes its EXIF focal length.
+            camera1: likewise for image 1.
+            options: estimator, threshold in pixels, seed.
+
+        Raises:
+            InputError: a camera is not given and the image has no EXIF focal length.
+        """
+        camera0 = self.image0.exif_camera() if camera0 is None else camera0
+        camera1 = self.image1.exif_camera() if camera1 is None else camera1
+        return geometry.estimate_relative_pose(self.keypoints0, self.keypoints1, camera0, camera1, options)
+
+    def registered(
+        self, options: geometry.RobustOptions = DEFAULT_OPTIONS
+    ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """Image 1 brought into the frame of image 0 by the homography between them.
+
+        Returns:
+            (H, W, 3) uint8 of image 0's size, and the (H, W) bool mask of pixels that image 1 covers.
+
+        Raises:
+            InputError: the matches give no homography, or image 1 is not at hand.
+        """
+        estimate = self.homography(options)
+        if not estimate.ok:
+            raise InputError(f"the images cannot be registered: {estimate.message}")
+        return geometry.warp_image(_pixels(self.image1), estimate.matrix, self.image0.size)
+
+    def draw(
+        self,
+        *,
+        inliers: NDArray[np.bool_] | None = None,
+        errors: NDArray[np.floating[Any]] | None = None,
+        style: viz.MatchStyle = viz.MatchStyle(),
+    ) -> Figure:
+        """Both images side by side with their matches, coloured by score (or by inliers or errors, if given).
+
+        Args:
+            inliers: (K,) bool, of an estimate from these matches.
+            errors: (K,) distances to the ground truth.
+            style: how it looks; see `cyano.viz.MatchStyle`.
+
+        Raises:
+            InputError: the images are not at hand.
+        """
+        return viz.draw_matches(
+            _pixels(self.image0),
+            _pixels(self.image1),
+            self.keypoints0,
+            self.keypoints1,
+            scores=self.scores,
+            inliers=inliers,
+            errors=errors,
+            style=style,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The matches in plain Python values, as `save_json` writes them."""
+        return {
+            "format": "cyano-matches-1",
+            "images": [
+                {
+                    "name": image.name,
+                    "height": image.size.height,
+                    "width": image.size.width,
+                    "keypoints": len(image.keypoints),
+                }
+                for image in (self.image0, self.image1)
+            ],
+            "keypoints0": self.keypoints0.tolist(),
+            "keypoints1": self.keypoints1.tolist(),
+            "scores": self.scores.tolist(),
+        }
+
+    def save_json(self, path: str | Path) -> None:
+        """Write the matches as JSON; positions are (x, y) in original pixels.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        write_atomically(Path(path), (json.dumps(self.to_dict(), indent=1) + "\n").encode())
+
+    def save_npz(self, path: str | Path) -> None:
+        """Write all keypoints and the assignment as a compressed numpy archive.
+
+        Keys: `keypoints0` (M, 2) and `keypoints1` (N, 2) float32 in original pixels, `keypoint_scores0`,
+        `keypoint_scores1`, `matches0`, `matches1` int64 with -1 for none, `matching_scores0`,
+        `matching_scores1` float32, `image_size0`, `image_size1` (height, width).
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        buffer = io.BytesIO()
+        np.savez_compressed(
+            buffer,
+            keypoints0=self.image0.keypoints,
+            keypoints1=self.image1.keypoints,
+            keypoint_scores0=self.image0.scores,
+            keypoint_scores1=self.image1.scores,
+            matches0=self.matches.matches0,
+            matches1=self.matches.matches1,
+            matching_scores0=self.matches.scores0,
+            matching_scores1=self.matches.scores1,
+            image_size0=np.array([self.image0.size.height, self.image0.size.width]),
+            image_size1=np.array([self.image1.size.height, self.image1.size.width]),
+        )
+        write_atomically(Path(path), buffer.getvalue())
+
+
+def _pixels(image: ImageKeypoints) -> NDArray[np.uint8]:
+    """The original image, or an error that says why there is none."""
+    if image.rgb is None:
+        raise InputError(
+            f"the pixels of {image.name} are not at hand: matches of features come without images; "
+            "draw with cyano.viz.draw_matches and the images themselves"
+        )
+    return image.rgb

@@ -1,0 +1,174 @@
+"""The conventions, stated once, and the values that carry them.
+
+- Keypoints are (x, y), float32, in pixels of the ORIGINAL image as it is displayed (EXIF orientation applied);
+  the centre of the top-left pixel is (0, 0). COLMAP's centre is (0.5, 0.5): only its exporter adds the half.
+- Resizing maps pixel centres: `x_small = (x + 0.5) * s - 0.5`, with s per axis from the rounded sizes.
+- Sizes are `ImageSize(height, width)`, never bare tuples.
+- Descriptors are (N, D) and of unit length.
+- `matches0[i]` is the index in image 1 of keypoint i of image 0, or -1; int64, also when empty.
+- Poses are `T_0to1`, 4x4, and map points of camera 0 to camera 1.
+- Empty results have the same types and ranks as full ones.
+- Dimension names: B pairs or images, M keypoints in image 0, N in image 1 (or in the one image), D descriptor
+  channels, H and W pixels, K classes or matches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from cyano.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+__all__ = ["Features", "ImageSize", "Matches", "ResizeMap"]
+
+
+@dataclass(frozen=True, order=True)
+class ImageSize:
+    """Height and width of an image in pixels."""
+
+    height: int
+    width: int
+
+    def __post_init__(self) -> None:
+        if self.height < 1 or self.width < 1:
+            raise InputError(f"an image has at least 1x1 pixels, not {self.height}x{self.width}")
+
+    @property
+    def longest(self) -> int:
+        """The longer of the two sides, in pixels."""
+        return max(self.height, self.width)
+
+    def turned(self, quarter_turns: int) -> ImageSize:
+        """The size after so many quarter turns."""
+        return ImageSize(self.width, self.height) if quarter_turns % 2 else self
+
+
+_Array = TypeVar("_Array")
+
+
+@dataclass(frozen=True)
+class ResizeMap:
+    """The way from an original image to the one that the network sees: quarter turns, then a resize.
+
+    Points are (..., 2) arrays (numpy or torch, any floating dtype) of (x, y); pixel centres map to pixel
+    centres. The two directions are exact inverses up to rounding.
+
+    Attributes:
+        original: size of the image that the user gave, EXIF orientation applied.
+        network: size of the turned and resized image.
+        quarter_turns: counter-clockwise quarter turns before the resize, as in `numpy.rot90`.
+    """
+
+    original: ImageSize
+    network: ImageSize
+    quarter_turns: int = 0
+
+    @classmethod
+    def identity(cls, size: ImageSize) -> ResizeMap:
+        """The map of an image that goes to the network as it is."""
+        return cls(size, size)
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Network pixels per turned original pixel, (along x, along y)."""
+        turned = self.original.turned(self.quarter_turns)
+        return self.network.width / turned.width, self.network.height / turned.height
+
+    def to_network(self, points: _Array) -> _Array:
+        """Map (..., 2) points of the original image into the network's image."""
+        x, y = points[..., 0], points[..., 1]  # type: ignore[index]
+        last_x, last_y = self.original.width - 1, self.original.height - 1
+        turns = self.quarter_turns % 4
+        if turns == 1:
+            x, y = y, last_x - x
+        elif turns == 2:
+            x, y = last_x - x, last_y - y
+        elif turns == 3:
+            x, y = last_y - y, x
+        sx, sy = self.scale
+        return _stack(points, (x + 0.5) * sx - 0.5, (y + 0.5) * sy - 0.5)
+
+    def to_original(self, points: _Array) -> _Array:
+        """Map (..., 2) points of the network's image back into the original image."""
+        sx, sy = self.scale
+        x = (points[..., 0] + 0.5) / sx - 0.5  # type: ignore[index]
+        y = (points[..., 1] + 0.5) / sy - 0.5  # type: ignore[index]
+        last_x, last_y = self.original.width - 1, self.original.height - 1
+        turns = self.quarter_turns % 4
+        if turns == 1:
+            x, y = last_x - y, x
+        elif turns == 2:
+            x, y = last_x - x, last_y - y
+        elif turns == 3:
+            x, y = y, last_y - x
+        return _stack(points, x, y)
+
+
+def _stack(like: _Array, x: object, y: object) -> _Array:
+    """(x, y) side by side in a new array of the same kind and dtype as `like`."""
+    out = like.clone() if hasattr(like, "clone") else like.copy()  # type: ignore[attr-defined]
+    out[..., 0], out[..., 1] = x, y
+    return out  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """What the detector found in one image; all tensors on one device.
+
+    Attributes:
+        keypoints: (N, 2) float32, (x, y) in pixels of the original image.
+        scores: (N,) float32 in (0, 1], the detector's confidence.
+        descriptors: (N, D) float32 rows of unit length.
+        frame: how the original image became the one that the detector saw; the matcher normalises
+            positions in that frame.
+    """
+
+    keypoints: torch.Tensor
+    scores: torch.Tensor
+    descriptors: torch.Tensor
+    frame: ResizeMap
+
+    def __post_init__(self) -> None:
+        count = self.keypoints.shape[0]
+        fits = self.keypoints.shape == (count, 2) and self.scores.shape == (count,)
+        if not fits or self.descriptors.ndim != 2 or self.descriptors.shape[0] != count:
+            raise InputError(
+                "features need keypoints (N, 2), scores (N,) and descriptors (N, D), not "
+                f"{tuple(self.keypoints.shape)}, {tuple(self.scores.shape)} and {tuple(self.descriptors.shape)}"
+            )
+
+    def __len__(self) -> int:
+        return int(self.keypoints.shape[0])
+
+    @property
+    def network_keypoints(self) -> torch.Tensor:
+        """(N, 2) float32 positions in pixels of the image that the detector saw."""
+        return self.frame.to_network(self.keypoints)
+
+    def to(self, device: torch.device | str) -> Features:
+        """The same features on another device."""
+        return Features(
+            self.keypoints.to(device), self.scores.to(device), self.descriptors.to(device), self.frame
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Matches:
+    """The assignment between the keypoints of two images, from both sides.
+
+    Attributes:
+        matches0: (M,) int64, the index in image 1 of each keypoint of image 0, -1 where none.
+        matches1: (N,) int64, the index in image 0 of each keypoint of image 1, -1 where none.
+        scores0: (M,) float32 in [0, 1], the probability of each match, 0 where none.
+        scores1: (N,) float32 likewise.
+    """
+
+    matches0: NDArray[np.int64]
+    matches1: NDArray[np.int64]
+    scores0: NDArray[np.float32]
+    scores1: NDArray[np.float32]

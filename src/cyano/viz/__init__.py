@@ -1,0 +1,21 @@
+"""Pictures of correspondences: functions return a figure or an array, and neither show nor write anything.
+
+`draw` makes matplotlib figures for papers and notebooks, `fast` makes arrays with OpenCV for batches and
+video. Both paint the same plan from `layout`, with colours from `colours`; `overlay` lays one registered
+image over another.
+"""
+
+from cyano.viz.draw import draw_keypoints, draw_matches, draw_overlay
+from cyano.viz.fast import draw_matches_image
+from cyano.viz.layout import MatchStyle
+from cyano.viz.overlay import OverlayMode, overlay_image
+
+__all__ = [
+    "MatchStyle",
+    "OverlayMode",
+    "draw_keypoints",
+    "draw_matches",
+    "draw_matches_image",
+    "draw_overlay",
+    "overlay_image",
+]

@@ -1,0 +1,190 @@
+"""Pictures as matplotlib figures.
+
+Figures are built without pyplot: no window, no global state, nothing to close. matplotlib is imported on the
+first call, so that programs that draw nothing do not wait for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cyano.viz.colours import PLAIN, UNMATCHED, score_colours
+from cyano.viz.layout import (
+    DEFAULT_STYLE,
+    FONT_SIZE,
+    UNMATCHED_DIAMETER,
+    MatchStyle,
+    checked_image,
+    checked_keypoints,
+    checked_values,
+    plan_matches,
+)
+from cyano.viz.overlay import OverlayMode, overlay_image
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["draw_keypoints", "draw_matches", "draw_overlay"]
+
+LONGEST_SIDE = 12.0
+"""Inches of a figure's longer side, whatever the image: widths in points then look alike on all pictures."""
+
+DPI = 150
+"""Dots per inch unless the caller of `savefig` says otherwise: 1800 pixels for the longer side."""
+
+
+def draw_matches(
+    image0: NDArray[np.uint8],
+    image1: NDArray[np.uint8],
+    keypoints0: NDArray[np.floating],
+    keypoints1: NDArray[np.floating],
+    *,
+    scores: NDArray[np.floating] | None = None,
+    inliers: NDArray[np.bool_] | None = None,
+    errors: NDArray[np.floating] | None = None,
+    style: MatchStyle = DEFAULT_STYLE,
+) -> Figure:
+    """Two images side by side with a line for each match.
+
+    The colours show `errors` or `inliers` where given, otherwise `scores` (red 0, yellow 0.5, green 1),
+    otherwise one colour. Scores, where given, also order the lines: the highest are painted last and survive
+    `style.max_lines`.
+
+    Args:
+        image0: (H, W, 3) RGB or (H, W) grey, uint8.
+        image1: likewise; its size may differ.
+        keypoints0: (K, 2) positions (x, y) in pixels of image0.
+        keypoints1: (K, 2) positions in pixels of image1, row by row the partners of `keypoints0`.
+        scores: (K,) confidences in [0, 1].
+        inliers: (K,) bool: blue where true, vermilion where false.
+        errors: (K,) distances from the ground truth: green 0, yellow at `style.error_threshold`, red from
+            twice that; NaN, no ground truth, is grey.
+        style: how it looks, and texts.
+
+    Returns:
+        A figure to save, show in a notebook or draw on; its one axes counts pixels of the side-by-side image.
+
+    Raises:
+        InputError: a shape or a dtype does not fit, or inliers and errors are both given.
+    """
+    from matplotlib.collections import LineCollection
+
+    plan = plan_matches(
+        image0, image1, keypoints0, keypoints1, scores=scores, inliers=inliers, errors=errors, style=style
+    )
+    figure, axes = _picture(plan.canvas)
+    _dots(axes, plan.dots, np.uint8([UNMATCHED]), UNMATCHED_DIAMETER)
+    lines = LineCollection(
+        list(np.stack([plan.starts, plan.ends], axis=1)),
+        colors=plan.colours / 255.0,
+        linewidths=plan.line_width,
+        alpha=plan.alpha,
+        capstyle="round",
+        antialiaseds=True,
+    )
+    axes.add_collection(lines, autolim=False)
+    _dots(axes, np.concatenate([plan.starts, plan.ends]), np.tile(plan.colours, (2, 1)), plan.tip_diameter)
+    _write(axes, plan.text)
+    return figure
+
+
+def draw_keypoints(
+    image: NDArray[np.uint8],
+    keypoints: NDArray[np.floating],
+    scores: NDArray[np.floating] | None = None,
+) -> Figure:
+    """An image with a dot on each keypoint.
+
+    Args:
+        image: (H, W, 3) RGB or (H, W) grey, uint8.
+        keypoints: (N, 2) positions (x, y) in pixels.
+        scores: (N,) confidences of the detector; the colours run from red for 0 to green for the highest of
+            them.
+
+    Returns:
+        A figure whose one axes counts pixels of the image.
+
+    Raises:
+        InputError: a shape or a dtype does not fit.
+    """
+    picture = checked_image(image, "image")
+    points = checked_keypoints(keypoints, "keypoints")
+    colours = np.uint8([PLAIN])
+    if scores is not None:
+        values = checked_values(scores, "scores", len(points))
+        colours = score_colours(values / max(values.max(initial=0.0), np.finfo(np.float32).tiny))
+    figure, axes = _picture(picture)
+    _dots(axes, points, colours, diameter=4.0)
+    return figure
+
+
+def draw_overlay(
+    image0: NDArray[np.uint8],
+    warped1: NDArray[np.uint8],
+    mask: NDArray[np.bool_],
+    mode: OverlayMode = "blend",
+) -> Figure:
+    """Two registered images in one picture; arguments and modes as for `overlay_image`.
+
+    Returns:
+        A figure whose one axes counts pixels of the image.
+    """
+    figure, _ = _picture(overlay_image(image0, warped1, mask, mode))
+    return figure
+
+
+def _picture(image: NDArray[np.uint8]) -> tuple[Figure, Axes]:
+    """A figure that is the image and nothing else; its axes have pixel centres at whole numbers."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    height, width = image.shape[:2]
+    inches = LONGEST_SIDE / max(height, width)
+    # Half an inch at least: a sliver of an image must not make a figure of no pixels.
+    figure = Figure(figsize=(max(width * inches, 0.5), max(height * inches, 0.5)), dpi=DPI)
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+    axes.set_axis_off()
+    axes.imshow(image, interpolation="antialiased", origin="upper", aspect="equal")
+    axes.set_xlim(-0.5, width - 0.5)
+    axes.set_ylim(height - 0.5, -0.5)
+    return figure, axes
+
+
+def _dots(axes: Axes, points: NDArray[np.float64], colours: NDArray[np.uint8], diameter: float) -> None:
+    """Round dots with a thin dark rim, of so many points across; colours (K, 3), or (1, 3) for all."""
+    axes.scatter(
+        points[:, 0],
+        points[:, 1],
+        s=diameter**2,
+        c=np.broadcast_to(colours / 255.0, (len(points), 3)),
+        marker="o",
+        edgecolors="black",
+        linewidths=0.08 * diameter,
+        zorder=3,
+        clip_on=True,
+    )
+
+
+def _write(axes: Axes, lines: Sequence[str]) -> None:
+    """Lines of white text with a dark rim in the top left corner."""
+    from matplotlib.patheffects import withStroke
+
+    text = axes.annotate(
+        "\n".join(lines),
+        xy=(0.0, 1.0),
+        xycoords="axes fraction",
+        xytext=(6, -6),
+        textcoords="offset points",
+        ha="left",
+        va="top",
+        fontsize=FONT_SIZE,
+        color="white",
+        zorder=4,
+    )
+    text.set_path_effects([withStroke(linewidth=2.5, foreground="black")])
