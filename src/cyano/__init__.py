@@ -24,7 +24,8 @@ if TYPE_CHECKING:
         SuperPointForKeypointDetection,
         SuperPointImageProcessor,
     )
-    from cyano.matcher import Matcher, MatcherOptions, match
+    from cyano.matcher import Matcher, match
+    from cyano.options import MatcherOptions
     from cyano.processing.resize import ResizeRule
     from cyano.result import PairResult
     from cyano.types import Features, ImageSize, Matches, ResizeMap
@@ -43,7 +44,7 @@ _HOMES = {
     "ImageSize": "cyano.types",
     "InputError": "cyano.errors",
     "Matcher": "cyano.matcher",
-    "MatcherOptions": "cyano.matcher",
+    "MatcherOptions": "cyano.options",
     "Matches": "cyano.types",
     "MissingExtraError": "cyano.errors",
     "OutputError": "cyano.errors",

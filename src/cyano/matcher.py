@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -16,73 +14,21 @@ from cyano.checkpoints.hub import HubOptions
 from cyano.checkpoints.loading import Networks, load
 from cyano.errors import InputError, WeightsError
 from cyano.models.fast import FastSuperGlue, FastSuperPoint
-from cyano.models.superpoint import DenseFeatures
+from cyano.models.superglue import SuperGlue
+from cyano.models.superpoint import DenseFeatures, SuperPoint
 from cyano.models.transport import log_transport
+from cyano.options import MatcherOptions
 from cyano.processing import resize
 from cyano.processing.assignment import MatchTensors, mutual_matches
 from cyano.processing.batching import keypoint_set, pad
 from cyano.processing.descriptors import sample_descriptors
-from cyano.processing.images import ImageLimits, ImageSource, LoadedImage, read
+from cyano.processing.images import ImageSource, LoadedImage, read
 from cyano.processing.keypoints import pick_keypoints, suppress_non_maxima
 from cyano.processing.masks import keep_keypoints, read_mask
-from cyano.processing.resize import ResizeRule
 from cyano.result import ImageKeypoints, PairResult
 from cyano.types import Features, Matches, ResizeMap
 
-__all__ = ["Matcher", "MatcherOptions", "match"]
-
-
-@dataclass(frozen=True)
-class MatcherOptions:
-    """How to match. None leaves a value to the weights, which come with their own.
-
-    Attributes:
-        resize: what the networks see of an image; results are in original pixels whatever it is.
-        max_keypoints: per image, the strongest ones; -1 for all.
-        keypoint_threshold: least detector probability of a keypoint.
-        nms_radius: least distance of two keypoints along an axis, in pixels of the resized image.
-        match_threshold: least probability of a match.
-        sinkhorn_iterations: of the optimal transport.
-        tolerance: stop the transport early, on a CPU, once no keypoint's mass changes by more than this
-            fraction over ten iterations; 0 never does.
-        precision: "bfloat16" runs convolutions and linear layers in it, which is several times faster on
-            processors with instructions for it and slower on others; attention and transport stay float32.
-        rotations: "auto" also tries image 1 turned by 90, 180 and 270 degrees when there are fewer than
-            `few_matches` matches, and keeps the best.
-        few_matches: see `rotations`.
-        limits: bounds on the size of images.
-    """
-
-    resize: ResizeRule = ResizeRule()
-    max_keypoints: int | None = None
-    keypoint_threshold: float | None = None
-    nms_radius: int | None = None
-    match_threshold: float | None = None
-    sinkhorn_iterations: int | None = None
-    tolerance: float = 0.0
-    precision: Literal["float32", "bfloat16"] = "float32"
-    rotations: Literal["off", "auto"] = "off"
-    few_matches: int = 30
-    limits: ImageLimits = ImageLimits()
-
-    def __post_init__(self) -> None:
-        _check_range("max_keypoints", self.max_keypoints, -1, None)
-        _check_range("keypoint_threshold", self.keypoint_threshold, 0, 1)
-        _check_range("nms_radius", self.nms_radius, 0, None)
-        _check_range("match_threshold", self.match_threshold, 0, 1)
-        _check_range("sinkhorn_iterations", self.sinkhorn_iterations, 1, None)
-        _check_range("tolerance", self.tolerance, 0, None)
-        if self.precision not in ("float32", "bfloat16"):
-            raise InputError(f"precision is 'float32' or 'bfloat16', not {self.precision!r}")
-        if self.rotations not in ("off", "auto"):
-            raise InputError(f"rotations is 'off' or 'auto', not {self.rotations!r}")
-
-
-def _check_range(name: str, value: float | None, low: float, high: float | None) -> None:
-    """Refuse a number outside [low, high]; NaN is outside."""
-    if value is not None and not (value >= low and (high is None or value <= high)):
-        bounds = f"at least {low}" if high is None else f"between {low} and {high}"
-        raise InputError(f"{name} must be {bounds}, not {value}")
+__all__ = ["Matcher", "match"]
 
 
 DEFAULT_OPTIONS = MatcherOptions()
@@ -121,22 +67,12 @@ class Matcher:
         self.source = networks.source
         self._batch_size = batch_size
         self._dtype = torch.bfloat16 if options.precision == "bfloat16" else torch.float32
-        overrides = {
-            "max_keypoints": options.max_keypoints,
-            "keypoint_threshold": options.keypoint_threshold,
-            "nms_radius": options.nms_radius,
-        }
-        given = {name: value for name, value in overrides.items() if value is not None}
-        self.detection = replace(networks.superpoint.config, **given)
-        config = networks.superglue.config
-        self.match_threshold = (
-            config.matching_threshold if options.match_threshold is None else options.match_threshold
-        )
-        self.sinkhorn_iterations = options.sinkhorn_iterations or config.sinkhorn_iterations
-        self._superpoint = networks.superpoint.to(self.device)
-        self._superglue = networks.superglue.to(self.device)
-        self._fast_superpoint = FastSuperPoint(networks.superpoint, self._dtype)
-        self._fast_superglue = FastSuperGlue(networks.superglue, self._dtype)
+        self.detection, self.assignment = options.over(networks.superpoint.config, networks.superglue.config)
+        self._superpoint: SuperPoint | FastSuperPoint = networks.superpoint.to(self.device)
+        self._superglue: SuperGlue | FastSuperGlue = networks.superglue.to(self.device)
+        if self.device.type == "cpu":
+            self._superpoint = FastSuperPoint(networks.superpoint, self._dtype)
+            self._superglue = FastSuperGlue(networks.superglue, self._dtype)
 
     @classmethod
     def from_pretrained(
@@ -258,35 +194,34 @@ class Matcher:
 
     def _dense(self, images: Tensor) -> DenseFeatures:
         """The detector's maps, float32."""
-        if self.device.type == "cpu":
-            return self._fast_superpoint(images)
         with torch.autocast(self.device.type, self._dtype, enabled=self._dtype != torch.float32):
             dense: DenseFeatures = self._superpoint(images)
         return DenseFeatures(dense.scores, dense.descriptors.float())
 
     @torch.inference_mode()
     def _assign(self, pairs: Sequence[tuple[Features, Features]]) -> list[Matches]:
-        """Run the matcher on a batch of pairs."""
-        if self.device.type == "cpu":
-            return [self._assign_one(features0, features1) for features0, features1 in pairs]
+        """Run the matcher on some pairs."""
+        if isinstance(self._superglue, FastSuperGlue):
+            return [self._assign_fast(self._superglue, *pair) for pair in pairs]
         set0, set1 = pad([pair[0] for pair in pairs]), pad([pair[1] for pair in pairs])
         with torch.autocast(self.device.type, self._dtype, enabled=self._dtype != torch.float32):
-            x0, x1 = self._superglue.propagate(set0, set1)
-            scores = self._superglue.similarity(x0, x1)
+            scores = self._superglue.similarity(*self._superglue.propagate(set0, set1))
+        bin_score = self._superglue.bin_score
         log_assignment = log_transport(
-            scores.float(), self._superglue.bin_score.float(), self.sinkhorn_iterations, set0.mask, set1.mask
+            scores.float(), bin_score, self.assignment.sinkhorn_iterations, set0.mask, set1.mask
         )
-        found = mutual_matches(log_assignment, self.match_threshold)
+        found = mutual_matches(log_assignment, self.assignment.matching_threshold)
         return [_pair_matches(found, i, len(a), len(b)) for i, (a, b) in enumerate(pairs)]
 
-    def _assign_one(self, features0: Features, features1: Features) -> Matches:
-        log_assignment = self._fast_superglue(
+    def _assign_fast(self, superglue: FastSuperGlue, features0: Features, features1: Features) -> Matches:
+        """One pair on the CPU, without padding."""
+        log_assignment = superglue(
             keypoint_set(features0),
             keypoint_set(features1),
-            iterations=self.sinkhorn_iterations,
+            iterations=self.assignment.sinkhorn_iterations,
             tolerance=self.options.tolerance,
         )
-        found = mutual_matches(log_assignment, self.match_threshold)
+        found = mutual_matches(log_assignment, self.assignment.matching_threshold)
         return _pair_matches(found, 0, len(features0), len(features1))
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["ImageKeypoints", "PairResult"]
 
 DEFAULT_OPTIONS = geometry.RobustOptions()
+DEFAULT_STYLE = viz.MatchStyle()
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +164,7 @@ class PairResult:
         *,
         inliers: NDArray[np.bool_] | None = None,
         errors: NDArray[np.floating[Any]] | None = None,
-        style: viz.MatchStyle = viz.MatchStyle(),
+        style: viz.MatchStyle = DEFAULT_STYLE,
     ) -> Figure:
         """Both images side by side with their matches, coloured by score (or by inliers or errors, if given).
 

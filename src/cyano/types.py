@@ -152,9 +152,7 @@ class Features:
 
     def to(self, device: torch.device | str) -> Features:
         """The same features on another device."""
-        return Features(
-            self.keypoints.to(device), self.scores.to(device), self.descriptors.to(device), self.frame
-        )
+        return Features(self.keypoints.to(device), self.scores.to(device), self.descriptors.to(device), self.frame)
 
 
 @dataclass(frozen=True, eq=False)

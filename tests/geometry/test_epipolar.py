@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from support.scenes import CAMERA0, CAMERA1, rotation_about, two_view_scene
 
 from cyano.errors import InputError
 from cyano.geometry import (
@@ -12,6 +11,7 @@ from cyano.geometry import (
     sampson_distance,
     symmetric_epipolar_distance_squared,
 )
+from support.scenes import CAMERA0, CAMERA1, rotation_about, two_view_scene
 
 T = rigid_motion(rotation_about((0.2, 1.0, 0.1), 12.0), (-0.8, 0.1, 0.2))
 
@@ -59,9 +59,7 @@ def _line_distance(line: np.ndarray, point: np.ndarray) -> float:
 
 def test_sampson_distance_of_a_rectified_pair_is_the_vertical_offset_shared_by_two_images() -> None:
     # Lines are rows in both images: an offset of d rows needs d / 2 in each, together d / sqrt(2).
-    F = fundamental_from_essential(
-        essential_from_pose(rigid_motion(np.eye(3), (1.0, 0.0, 0.0))), CAMERA0, CAMERA0
-    )
+    F = fundamental_from_essential(essential_from_pose(rigid_motion(np.eye(3), (1.0, 0.0, 0.0))), CAMERA0, CAMERA0)
     distance = sampson_distance(F, [[100.0, 50.0], [100.0, 50.0]], [[70.0, 50.0], [70.0, 54.0]])
     np.testing.assert_allclose(distance, [0, 4 / np.sqrt(2)], atol=1e-9)
 

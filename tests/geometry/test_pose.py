@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.scenes import rotation_about, two_view_scene
 
 from cyano.errors import InputError
 from cyano.geometry import in_front_of_both, pose_error, rigid_motion
+from support.scenes import rotation_about, two_view_scene
 
 R_TRUE = rotation_about((0.2, 1.0, 0.1), 12.0)
 T_TRUE = rigid_motion(R_TRUE, (1.0, 0.0, 0.0))

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.scenes import rotation_about
 
 from cyano.errors import InputError
 from cyano.geometry import (
@@ -21,6 +20,7 @@ from cyano.geometry import (
     warp_points,
 )
 from cyano.types import ImageSize, ResizeMap
+from support.scenes import rotation_about
 
 ROUNDING = 1e-12  # float64 over values of order one
 

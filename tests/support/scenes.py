@@ -18,6 +18,7 @@ __all__ = [
     "TwoViewScene",
     "add_outliers",
     "homography_matches",
+    "project",
     "rotation_about",
     "smooth_image",
     "two_view_scene",
@@ -68,7 +69,7 @@ def project(camera: Camera, points: NDArray[np.float64]) -> NDArray[np.float64]:
 def add_outliers(
     points1: NDArray[np.float64], share: float, size: ImageSize, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Replace this share of the points by uniform positions in the image; also returns who stayed, (K,) bool."""
+    """Replace this share of the points by uniform positions in the image, and say who stayed, (K,) bool."""
     stays = np.ones(len(points1), dtype=np.bool_)
     stays[rng.choice(len(points1), round(share * len(points1)), replace=False)] = False
     anywhere = rng.uniform((0, 0), (size.width - 1, size.height - 1), points1.shape)
@@ -102,7 +103,7 @@ def two_view_scene(
 def homography_matches(
     count: int = 200, *, outlier_share: float = 0.0, noise_px: float = 0.0, seed: int = 0
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-    """Matches (K, 2), (K, 2) of two 480x640 images that `H_TRUE` relates, and who is no outlier, (K,) bool."""
+    """Matches (K, 2), (K, 2) of 480x640 images that `H_TRUE` relates, and who is no outlier, (K,) bool."""
     rng = np.random.default_rng(seed)
     points0 = rng.uniform((0, 0), (639, 479), (count, 2))
     mapped = np.array([H_TRUE @ (x, y, 1.0) for x, y in points0]).reshape(-1, 3)
@@ -111,7 +112,7 @@ def homography_matches(
 
 
 def smooth_image(size: ImageSize, *, grey: bool = False, seed: int = 0) -> NDArray[np.uint8]:
-    """(H, W, 3) or (H, W) uint8: a few slow waves, so that interpolation errors stay small and every place differs."""
+    """(H, W, 3) or (H, W) uint8 slow waves: interpolation errors stay small and every place differs."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[: size.height, : size.width]
     channels = []

@@ -1,15 +1,15 @@
 """Weights on disk and on the hub: finding, checking, reading, converting and writing them.
 
-`load` is what most callers need. `huggingface` and `magicleap` know the two forms of checkpoints, `hub` finds them,
-`catalogue` says what is known of their terms.
+`load` is what most callers need. `huggingface` and `magicleap` know the two forms of checkpoints, `hub` finds
+them, `catalogue` says what is known of their terms.
 """
 
 from __future__ import annotations
 
 from cyano.checkpoints.catalogue import CATALOGUE, Verification, WeightsEntry, verify
 from cyano.checkpoints.checkpoint import Checkpoint
-from cyano.checkpoints.huggingface import load_folder, save_folder
 from cyano.checkpoints.hub import HubOptions, resolve
+from cyano.checkpoints.huggingface import load_folder, save_folder
 from cyano.checkpoints.loading import Networks, load
 
 __all__ = [

@@ -36,6 +36,14 @@ class WeightsEntry:
     checksums: Mapping[str, str] = field(default_factory=dict)
 
 
+_DEFAULT_TERMS = "for development and evaluation only: most training photographs are for research use"
+_DEFAULT_CHECKSUMS = MappingProxyType(
+    {
+        "config.json": "839041b099d83d2f7978728839bff381da086f7b3145676c6775e4befd543260",
+        "model.safetensors": "b7888ffc25f92e5003984cc145ebd6bd05b6600dc294e5da41ab311919baa3b3",
+        "preprocessor_config.json": "3f9aef209db304dde29d24c9c2490ec1849d88d4fd1e36781f77d757c9992db8",
+    }
+)
 _MAGIC_LEAP = "Magic Leap, non-commercial research use only"
 
 CATALOGUE: Mapping[str, WeightsEntry] = MappingProxyType(
@@ -45,16 +53,10 @@ CATALOGUE: Mapping[str, WeightsEntry] = MappingProxyType(
             WeightsEntry(
                 name=weights.DEFAULT,
                 packaged=True,
-                licence="for development and evaluation only: most of the training photographs are for research use",
+                licence=_DEFAULT_TERMS,
                 commercial_use=False,
-                description="small SuperPoint and SuperGlue (2.7 M parameters) trained from scratch on homographies",
-                checksums=MappingProxyType(
-                    {
-                        "config.json": "839041b099d83d2f7978728839bff381da086f7b3145676c6775e4befd543260",
-                        "model.safetensors": "b7888ffc25f92e5003984cc145ebd6bd05b6600dc294e5da41ab311919baa3b3",
-                        "preprocessor_config.json": "3f9aef209db304dde29d24c9c2490ec1849d88d4fd1e36781f77d757c9992db8",
-                    }
-                ),
+                description="small SuperPoint and SuperGlue (2.7 M parameters), trained on homographies",
+                checksums=_DEFAULT_CHECKSUMS,
             ),
             WeightsEntry(
                 name="magic-leap-community/superglue_outdoor",
@@ -102,7 +104,8 @@ class Verification:
         name: the weights' name.
         folder: where they are.
         checksums: SHA-256 by file name, as computed now.
-        verified: True if all of them are the pinned ones; None where none are pinned, so that nobody can tell.
+        verified: True if all of them are the pinned ones; None where none are pinned, so that nobody can
+            tell.
     """
 
     name: str

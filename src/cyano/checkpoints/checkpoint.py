@@ -56,8 +56,15 @@ class Checkpoint:
                 `keypoint_detector.`.
 
         Raises:
-            WeightsError: tensors are missing, unexpected, or of another shape or dtype; the message lists them.
+            WeightsError: tensors are missing, unexpected, or of another shape or dtype; the message lists
+                them.
         """
+        if superglue is not None and superglue.hidden_size != superpoint.descriptor_decoder_dim:
+            raise WeightsError(
+                f"{where}: the detector's descriptors have {superpoint.descriptor_decoder_dim} channels, but "
+                f"the "
+                f"matcher takes {superglue.hidden_size}"
+            )
         expected = _expected(superpoint, superglue)
         _check_fit(where, expected, tensors)
         complete = {name: _converted(tensors.get(name), like) for name, like in expected.items()}

@@ -1,8 +1,9 @@
 """Settings of the networks as plain dictionaries, the way Hugging Face's config.json holds them.
 
-One table for each network says which keys there are, of which type, and their defaults. The dictionaries may leave
-keys out, and may carry the general keys that transformers writes into every config.json; a key that is neither known
-nor general but looks like a known one is an error, since it is most likely a slip that would be ignored silently.
+One table for each network says which keys there are, of which type, and their defaults. The dictionaries may
+leave keys out, and may carry the general keys that transformers writes into every config.json; a key that is
+neither known nor general but looks like a known one is an error, since it is most likely a slip that would be
+ignored silently.
 """
 
 from __future__ import annotations
@@ -57,18 +58,70 @@ SUPERGLUE_DEFAULTS: Mapping[str, object] = {
 """Keys of a SuperGlue config.json, but for the nested `keypoint_detector_config`."""
 
 GENERAL_KEYS = frozenset(
-    """
-    _name_or_path _attn_implementation _commit_hash add_cross_attention architectures attn_implementation auto_map
-    bad_words_ids begin_suppress_tokens bos_token_id chunk_size_feed_forward cross_attention_hidden_size
-    decoder_start_token_id diversity_penalty do_sample dtype early_stopping encoder_no_repeat_ngram_size eos_token_id
-    exponential_decay_length_penalty finetuning_task forced_bos_token_id forced_eos_token_id id2label
-    is_encoder_decoder label2id length_penalty max_length min_length model_type no_repeat_ngram_size
-    num_beam_groups num_beams num_labels num_return_sequences output_attentions output_hidden_states output_scores
-    pad_token_id prefix problem_type pruned_heads remove_invalid_values repetition_penalty return_dict
-    return_dict_in_generate sep_token_id suppress_tokens task_specific_params temperature tf_legacy_loss
-    tie_encoder_decoder tie_word_embeddings tokenizer_class top_k top_p torch_dtype torchscript transformers_version
-    typical_p use_bfloat16 use_cache
-    """.split()
+    [
+        "_name_or_path",
+        "_attn_implementation",
+        "_commit_hash",
+        "add_cross_attention",
+        "architectures",
+        "attn_implementation",
+        "auto_map",
+        "bad_words_ids",
+        "begin_suppress_tokens",
+        "bos_token_id",
+        "chunk_size_feed_forward",
+        "cross_attention_hidden_size",
+        "decoder_start_token_id",
+        "diversity_penalty",
+        "do_sample",
+        "dtype",
+        "early_stopping",
+        "encoder_no_repeat_ngram_size",
+        "eos_token_id",
+        "exponential_decay_length_penalty",
+        "finetuning_task",
+        "forced_bos_token_id",
+        "forced_eos_token_id",
+        "id2label",
+        "is_encoder_decoder",
+        "label2id",
+        "length_penalty",
+        "max_length",
+        "min_length",
+        "model_type",
+        "no_repeat_ngram_size",
+        "num_beam_groups",
+        "num_beams",
+        "num_labels",
+        "num_return_sequences",
+        "output_attentions",
+        "output_hidden_states",
+        "output_scores",
+        "pad_token_id",
+        "prefix",
+        "problem_type",
+        "pruned_heads",
+        "remove_invalid_values",
+        "repetition_penalty",
+        "return_dict",
+        "return_dict_in_generate",
+        "sep_token_id",
+        "suppress_tokens",
+        "task_specific_params",
+        "temperature",
+        "tf_legacy_loss",
+        "tie_encoder_decoder",
+        "tie_word_embeddings",
+        "tokenizer_class",
+        "top_k",
+        "top_p",
+        "torch_dtype",
+        "torchscript",
+        "transformers_version",
+        "typical_p",
+        "use_bfloat16",
+        "use_cache",
+    ]
 )
 """What transformers 4 and 5 write into any model's config.json; none of it changes these networks."""
 

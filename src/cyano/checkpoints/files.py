@@ -40,7 +40,8 @@ def read_tensors(path: Path | str) -> dict[str, Tensor]:
         Tensors by name, on the CPU, in the file's dtypes.
 
     Raises:
-        WeightsError: the file is missing, empty, damaged, not a weight file, or holds values that are not finite.
+        WeightsError: the file is missing, empty, damaged, not a weight file, or holds values that are not
+            finite.
     """
     path = Path(path)
     _check_looks(path)

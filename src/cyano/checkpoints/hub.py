@@ -1,4 +1,4 @@
-"""From what a user writes to a path on this machine: the default weights, a folder, a file, or a hub's name."""
+"""From what a user writes to a path here: the default weights, a folder, a file, or a name on the hub."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ class HubOptions:
 def is_hub_name(name: str) -> bool:
     """Whether a name can only mean a model on the hub: "owner/name", and nothing local begins that way.
 
-    A path with a typing error must not turn into a request on the network, so a name whose first part is a folder
-    here, or that ends like a file, counts as a local path.
+    A path with a typing error must not turn into a request on the network, so a name whose first part is a
+    folder here, or that ends like a file, counts as a local path.
     """
     if not _HUB_NAME.fullmatch(name) or Path(name).suffix in _FILE_SUFFIXES:
         return False
-    return not Path(name.split("/")[0]).exists()
+    return not Path(name.split("/", maxsplit=1)[0]).exists()
 
 
 def resolve(name_or_path: str | Path | None = None, hub: HubOptions | None = None) -> Path:
     """Find weights, fetching them if they are on the hub and not in its cache.
 
     Args:
-        name_or_path: None or "cyano-small" for the default weights; an existing folder or file; or "owner/name" on
-            the Hugging Face hub. A `Path` is always local.
+        name_or_path: None or "cyano-small" for the default weights; an existing folder or file; or
+            "owner/name" on the Hugging Face hub. A `Path` is always local.
         hub: how to fetch.
 
     Returns:
@@ -70,7 +70,8 @@ def resolve(name_or_path: str | Path | None = None, hub: HubOptions | None = Non
     if isinstance(name_or_path, str) and is_hub_name(name_or_path):
         return _fetch(name_or_path, hub or HubOptions())
     raise WeightsError(
-        f"there are no weights at {path}; give an existing folder or file, {weights.DEFAULT!r} for the weights that "
+        f"there are no weights at {path}; give an existing folder or file, {weights.DEFAULT!r} for the "
+        f"weights that "
         "come with Cyano, or 'owner/name' for a model on the Hugging Face hub"
     )
 
@@ -96,10 +97,13 @@ def _fetch(name: str, hub: HubOptions) -> Path:
             allow_patterns=_WANTED,
         )
     except GatedRepoError as error:
-        raise WeightsError(f"{name} asks for consent on its page on the hub; give it there, then pass token=") from error
+        raise WeightsError(
+            f"{name} asks for consent on its page on the hub; give it there, then pass token="
+        ) from error
     except RepositoryNotFoundError as error:
         raise WeightsError(
-            f"there is neither a folder {name} here nor such a model on the Hugging Face hub (or it is private, "
+            f"there is neither a folder {name} here nor such a model on the Hugging Face hub (or it is "
+            f"private, "
             "then pass token=)"
         ) from error
     except RevisionNotFoundError as error:
@@ -114,7 +118,8 @@ def _fetch(name: str, hub: HubOptions) -> Path:
 
 
 _REMEDY = (
-    "connect and try again, copy the model folder (config.json, model.safetensors) here and give its path, or use "
+    "connect and try again, copy the model folder (config.json, model.safetensors) here and give its path, "
+    "or use "
     f"the weights that come with Cyano ({weights.DEFAULT!r})"
 )
 

@@ -1,4 +1,4 @@
-"""Model folders in Hugging Face's form, both ways: config.json, model.safetensors, preprocessor_config.json."""
+"""Model folders in Hugging Face's form: config.json, model.safetensors, preprocessor_config.json; both ways."""
 
 from __future__ import annotations
 
@@ -72,9 +72,9 @@ def read_config(folder: Path | str) -> tuple[SuperPointConfig, SuperGlueConfig |
 def load_folder(folder: Path | str) -> Checkpoint:
     """Load a model folder that transformers or Cyano saved.
 
-    The tensors have to fit the configuration exactly. Only the counters `num_batches_tracked` may be missing, as
-    they have no effect; a missing `bin_score` is an error, since any value in its place gives arbitrary matches.
-    Half-precision files come as float32.
+    The tensors have to fit the configuration exactly. Only the counters `num_batches_tracked` may be missing,
+    as they have no effect; a missing `bin_score` is an error, since any value in its place gives arbitrary
+    matches. Half-precision files come as float32.
 
     Raises:
         WeightsError: a file is missing or damaged, or configuration and tensors do not fit each other.
@@ -109,9 +109,10 @@ def save_folder(
         folder: where to; it is made if need be. Other files in it stay.
         checkpoint: what to save.
         config: the content of config.json; the checkpoint's configurations if None.
-        preprocessor: the content of preprocessor_config.json; transformers' defaults if None.
-        overwrite: replace a model that the folder holds. Without, only a model of the very same configuration is
-            replaced, as nothing but the weights then changes, in one step.
+        preprocessor: the content of preprocessor_config.json; if None, the one in the folder stays, or
+            transformers' defaults are written.
+        overwrite: replace a model that the folder holds. Without, only a model of the very same configuration
+            is replaced, as nothing but the weights then changes, in one step.
 
     Raises:
         OutputError: the folder holds another model, or cannot be written.
@@ -124,9 +125,11 @@ def save_folder(
             own = superglue_to_dict(superglue, checkpoint.superpoint)
         kind = "SuperPointForKeypointDetection" if superglue is None else "SuperGlueForKeypointMatching"
         config = {"architectures": [kind], "dtype": "float32", **own}
-    if preprocessor is None:
+    texts = {CONFIG_FILE: _json_bytes(config)}
+    if preprocessor is None and not (folder / PREPROCESSOR_FILE).exists():
         preprocessor = preprocessor_dict("superpoint" if superglue is None else "superglue")
-    texts = {CONFIG_FILE: _json_bytes(config), PREPROCESSOR_FILE: _json_bytes(preprocessor)}
+    if preprocessor is not None:
+        texts[PREPROCESSOR_FILE] = _json_bytes(preprocessor)
     _refuse_other_model(folder, texts[CONFIG_FILE], overwrite)
     _publish(folder, texts, checkpoint.tensors())
 
@@ -169,7 +172,7 @@ def _same(path: Path, text: bytes) -> bool:
 
 
 def preprocessor_dict(model_type: str) -> dict[str, object]:
-    """transformers' preprocessor_config.json for "superglue" or "superpoint"."""
+    """Transformers' preprocessor_config.json for "superglue" or "superpoint"."""
     kind = {"superglue": "SuperGlueImageProcessor", "superpoint": "SuperPointImageProcessor"}[model_type]
     return {
         "do_grayscale": model_type == "superglue",

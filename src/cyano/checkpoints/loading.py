@@ -39,8 +39,8 @@ def load(name_or_path: str | Path | None = None, hub: HubOptions | None = None) 
     """Build the networks and load their weights.
 
     Args:
-        name_or_path: None for the weights that come with Cyano; a folder in Hugging Face's form; a name on the
-            Hugging Face hub ("owner/name"); or the original's files: superglue_indoor.pth or
+        name_or_path: None for the weights that come with Cyano; a folder in Hugging Face's form; a name on
+            the Hugging Face hub ("owner/name"); or the original's files: superglue_indoor.pth or
             superglue_outdoor.pth with superpoint_v1.pth beside it, the latter alone, or a folder with them.
         hub: how to fetch from the hub.
 

@@ -1,9 +1,9 @@
 """The original checkpoints' names (superpoint_v1.pth, superglue_{indoor,outdoor}.pth), both ways.
 
-Derived from the tensor names and shapes in these files. Three things differ from Hugging Face's form: the names;
-1x1 convolutions (out, in, 1) where the other has linear layers (out, in); and the order of the channels that the
-attention heads share. The original counts channels as (dim, head), Hugging Face as (head, dim): a checkpoint read in
-the wrong order runs and looks plausible, but matches badly.
+Derived from the tensor names and shapes in these files. Three things differ from Hugging Face's form: the
+names; 1x1 convolutions (out, in, 1) where the other has linear layers (out, in); and the order of the
+channels that the attention heads share. The original counts channels as (dim, head), Hugging Face as (head,
+dim): a checkpoint read in the wrong order runs and looks plausible, but matches badly.
 """
 
 from __future__ import annotations
@@ -32,12 +32,11 @@ HEADS = 4
 """Attention heads of the original matcher; its files do not say."""
 
 THRESHOLD = 0.2
-"""The original library's matching threshold, which its files do not say either (Hugging Face's copies have 0)."""
+"""The original library's matching threshold, which its files do not say either (Hugging Face's copies have
+0)."""
 
 _DETECTOR_LAYERS = {
-    **{
-        f"conv{block + 1}{half}": f"encoder.conv_blocks.{block}.conv_{half}" for block in range(4) for half in "ab"
-    },
+    **{f"conv{block + 1}{half}": f"encoder.conv_blocks.{block}.conv_{half}" for block in range(4) for half in "ab"},
     **{f"convP{half}": f"keypoint_decoder.conv_score_{half}" for half in "ab"},
     **{f"convD{half}": f"descriptor_decoder.conv_descriptor_{half}" for half in "ab"},
 }
@@ -96,8 +95,8 @@ def from_original(
     prefix = "" if superglue is None else DETECTOR
     result = {}
     for name, tensor in superpoint.items():
-        layer, _, field = name.rpartition(".")
-        result[prefix + _joined(_DETECTOR_LAYERS.get(layer, layer), field)] = tensor
+        theirs, _, field = name.rpartition(".")
+        result[prefix + _joined(_DETECTOR_LAYERS.get(theirs, theirs), field)] = tensor
     if superglue is None:
         return result
     encoder_layers = _count(superglue, r"kenc\.encoder\.(\d+)\.weight")
@@ -110,9 +109,7 @@ def from_original(
     return result
 
 
-def to_original(
-    tensors: Mapping[str, Tensor], heads: int = HEADS
-) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def to_original(tensors: Mapping[str, Tensor], heads: int = HEADS) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """The inverse of `from_original` for a matcher's checkpoint: the contents of the two original files.
 
     Args:
@@ -123,9 +120,7 @@ def to_original(
         The detector's and the matcher's tensors.
     """
     encoder_layers = _count(tensors, r"keypoint_encoder\.encoder\.(\d+)\.")
-    by_ours = {
-        layer.ours: layer for layer in _matcher_layers(encoder_layers, _count(tensors, r"gnn\.layers\.(\d+)\."))
-    }
+    by_ours = {layer.ours: layer for layer in _matcher_layers(encoder_layers, _count(tensors, r"gnn\.layers\.(\d+)\."))}
     detector_names = {ours: original for original, ours in _DETECTOR_LAYERS.items()}
     superpoint, superglue = {}, {}
     for name, tensor in tensors.items():
@@ -150,13 +145,13 @@ def _to_ours(tensor: Tensor, field: str, kind: _Kind, heads: int) -> Tensor:
     axis = _head_axis(field, kind, tensor, heads)
     if axis is None:
         return tensor
-    return tensor.unflatten(axis, (-1, heads)).transpose(axis, axis + 1).flatten(axis, axis + 1)
+    return torch.unflatten(tensor, axis, (-1, heads)).transpose(axis, axis + 1).flatten(axis, axis + 1)
 
 
 def _to_theirs(tensor: Tensor, field: str, kind: _Kind, heads: int) -> Tensor:
     axis = _head_axis(field, kind, tensor, heads)
     if axis is not None:
-        tensor = tensor.unflatten(axis, (heads, -1)).transpose(axis, axis + 1).flatten(axis, axis + 1)
+        tensor = torch.unflatten(tensor, axis, (heads, -1)).transpose(axis, axis + 1).flatten(axis, axis + 1)
     return tensor.unsqueeze(-1) if kind is not _Kind.COPY and field == "weight" else tensor
 
 
@@ -197,7 +192,7 @@ def load_files(superpoint: Path, superglue: Path | None = None) -> Checkpoint:
 def _matcher_config(matcher: Mapping[str, Tensor] | None, where: str) -> SuperGlueConfig | None:
     if matcher is None:
         return None
-    sizes = []
+    sizes: list[int] = []
     while f"kenc.encoder.{3 * len(sizes) + 1}.weight" in matcher:
         sizes.append(_rows(matcher, f"kenc.encoder.{3 * len(sizes)}.weight", where))
     layers = _count(matcher, r"gnn\.layers\.(\d+)\.")

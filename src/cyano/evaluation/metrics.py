@@ -162,17 +162,9 @@ def evaluate_pair(
             "estimate_relative_pose"
         )
     if num_keypoints0 < len(matched0):
-        raise InputError(
-            f"{len(matched0)} matches of {num_keypoints0} keypoints: give all keypoints of image 0"
-        )
-    essential = essential_from_pose(T_0to1_true)
-    if not essential.any():
-        raise InputError(
-            "the true pose has no translation, so no epipolar lines to judge matches by; leave this pair out"
-        )
-    distances = symmetric_epipolar_distance_squared(
-        essential, camera0.normalise(matched0), camera1.normalise(matched1)
-    )
+        raise InputError(f"{len(matched0)} matches of {num_keypoints0} keypoints: give all keypoints of image 0")
+    essential = _true_essential(T_0to1_true)
+    distances = symmetric_epipolar_distance_squared(essential, camera0.normalise(matched0), camera1.normalise(matched1))
     num_correct = int((distances < CORRECT_BELOW).sum())
     errors = pose_error(T_0to1_true, estimate.T_0to1[:3, :3], estimate.T_0to1[:3, 3])
     return PairEvaluation(
@@ -185,6 +177,15 @@ def evaluate_pair(
     )
 
 
+def _true_essential(T_0to1: NDArray[np.floating]) -> NDArray[np.float64]:
+    essential = essential_from_pose(T_0to1)
+    if not essential.any():
+        raise InputError(
+            "the true pose has no translation, so no epipolar lines to judge matches by; leave this pair out"
+        )
+    return essential
+
+
 def summarise(evaluations: Sequence[PairEvaluation]) -> EvaluationSummary:
     """The row of the table for these pairs.
 
@@ -192,9 +193,7 @@ def summarise(evaluations: Sequence[PairEvaluation]) -> EvaluationSummary:
         InputError: there are no pairs.
     """
     if not evaluations:
-        raise InputError(
-            "there are no evaluated pairs to summarise; the pair list needs ground truth (38 fields)"
-        )
+        raise InputError("there are no evaluated pairs to summarise; the pair list needs ground truth (38 fields)")
     auc_5, auc_10, auc_20 = pose_auc([evaluation.pose_error for evaluation in evaluations])
     return EvaluationSummary(
         num_pairs=len(evaluations),

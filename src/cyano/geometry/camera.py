@@ -64,9 +64,7 @@ class Camera:
         """
         matrix = finite_array(K, (3, 3), "K")
         if matrix[0, 1] != 0 or matrix[1, 0] != 0 or not np.array_equal(matrix[2], (0, 0, 1)):
-            raise InputError(
-                f"K must be [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] without skew, not {matrix.tolist()}"
-            )
+            raise InputError(f"K must be [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] without skew, not {matrix.tolist()}")
         fx, fy, cx, cy = (float(matrix[place]) for place in ((0, 0), (1, 1), (0, 2), (1, 2)))
         return cls(fx, fy, cx, cy, size)
 

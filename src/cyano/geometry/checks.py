@@ -46,9 +46,7 @@ def matched_points(points0: ArrayLike, points1: ArrayLike) -> tuple[NDArray[np.f
     """
     first, second = points_2d(points0, "points0"), points_2d(points1, "points1")
     if len(first) != len(second):
-        raise InputError(
-            f"points0 and points1 must have one row per match, not {len(first)} and {len(second)} rows"
-        )
+        raise InputError(f"points0 and points1 must have one row per match, not {len(first)} and {len(second)} rows")
     return first, second
 
 

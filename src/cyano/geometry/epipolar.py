@@ -42,9 +42,7 @@ def fundamental_from_essential(E: ArrayLike, camera0: Camera, camera1: Camera) -
     return np.linalg.inv(camera1.matrix).T @ essential @ np.linalg.inv(camera0.matrix)
 
 
-def symmetric_epipolar_distance_squared(
-    E: ArrayLike, points0: ArrayLike, points1: ArrayLike
-) -> NDArray[np.float64]:
+def symmetric_epipolar_distance_squared(E: ArrayLike, points0: ArrayLike, points1: ArrayLike) -> NDArray[np.float64]:
     """Squared distances of both points of each match to their epipolar lines, summed.
 
     With an essential matrix and normalised points (`Camera.normalise`) this is the quantity of the SuperGlue

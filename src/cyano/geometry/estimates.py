@@ -59,9 +59,7 @@ class RobustOptions:
 
     def __post_init__(self) -> None:
         if self.estimator not in get_args(Estimator):
-            raise InputError(
-                f"unknown estimator {self.estimator!r}: choose one of {', '.join(get_args(Estimator))}"
-            )
+            raise InputError(f"unknown estimator {self.estimator!r}: choose one of {', '.join(get_args(Estimator))}")
         if self.threshold_px is not None and not 0 < self.threshold_px < math.inf:
             raise InputError(f"threshold_px must be a positive number of pixels, not {self.threshold_px}")
         if not 0 < self.confidence < 1:

@@ -57,9 +57,10 @@ def homography_dlt(points0: ArrayLike, points1: ArrayLike) -> NDArray[np.float64
         [
             np.concatenate([x0, zeros, -x1[:, :1] * x0], axis=1),
             np.concatenate([zeros, x0, -x1[:, 1:] * x0], axis=1),
+            np.zeros((1, 9)),  # with four matches, the ninth row that a full set of right vectors needs
         ]
-    )  # (2K, 9)
-    _, singular, rows = np.linalg.svd(equations, full_matrices=True)
+    )  # (2K + 1, 9)
+    _, singular, rows = np.linalg.svd(equations, full_matrices=False)
     if singular[7] < _RANK_TOLERANCE * singular[0]:
         return undetermined
     H = np.linalg.inv(N1) @ rows[8].reshape(3, 3) @ N0

@@ -19,9 +19,7 @@ __all__ = ["warp_image"]
 _LARGEST_SIDE = 32766  # OpenCV addresses the pixels of a warp by 16-bit numbers
 
 
-def warp_image(
-    image: NDArray[np.uint8], H: ArrayLike, size: ImageSize
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+def warp_image(image: NDArray[np.uint8], H: ArrayLike, size: ImageSize) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Image 1 as it would look from where image 0 was taken, for a homography that maps 0 -> 1.
 
     Values are interpolated bilinearly. No low-pass filter is applied: where image 1 has several times the
@@ -59,13 +57,9 @@ def warp_image(
 def _check_image(image: NDArray[np.uint8], size: ImageSize) -> None:
     is_grey_or_rgb = image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)
     if not is_grey_or_rgb or image.dtype != np.uint8 or image.size == 0:
-        raise ImageError(
-            f"the image must be (H, W) or (H, W, 3) uint8 and not empty, not {image.shape} {image.dtype}"
-        )
+        raise ImageError(f"the image must be (H, W) or (H, W, 3) uint8 and not empty, not {image.shape} {image.dtype}")
     if max(*image.shape[:2], size.longest) > _LARGEST_SIDE:
-        raise ImageError(
-            f"an image to register may have {_LARGEST_SIDE} pixels a side at most: resize it first"
-        )
+        raise ImageError(f"an image to register may have {_LARGEST_SIDE} pixels a side at most: resize it first")
 
 
 def _on_visible_side(

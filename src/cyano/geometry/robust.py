@@ -141,9 +141,7 @@ def _estimate(
     return RobustEstimate(kind, EstimateStatus.OK, matrix, T_0to1, inliers, options)
 
 
-def _matrix_and_motion(
-    kind: Kind, model: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _matrix_and_motion(kind: Kind, model: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The (3, 3) matrix at its documented scale and the (4, 4) motion, NaN except for a pose."""
     if kind == "pose":
         return essential_from_pose(model), model
@@ -164,9 +162,7 @@ def _inliers(task: Task, matrix: NDArray[np.float64], T_0to1: NDArray[np.float64
     return np.asarray(close)
 
 
-def _degenerate(
-    kind: Kind, points0: NDArray[np.float64], points1: NDArray[np.float64], tolerance_px: float
-) -> bool:
+def _degenerate(kind: Kind, points0: NDArray[np.float64], points1: NDArray[np.float64], tolerance_px: float) -> bool:
     """Whether matches on a line leave the model undetermined.
 
     For a homography and a fundamental matrix a line in either image is enough. Known cameras still determine

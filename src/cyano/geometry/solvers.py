@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cyano.geometry.epipolar import essential_from_pose, sampson_distance
-from cyano.geometry.homography import homography_dlt
 from cyano.geometry.transforms import rigid_motion
 
 if TYPE_CHECKING:
@@ -87,18 +86,11 @@ def solve_opencv(task: Task) -> NDArray[np.float64] | None:
     import cv2
 
     try:
-        if task.kind == "homography":
-            if len(task.points0) == 4:  # USAC wants one match more than a sample has; four fit exactly
-                return homography_dlt(task.points0, task.points1)
-            params = _usac_params(task, task.threshold_px)
-            return _best(
-                cv2.findHomography(task.points0, task.points1, params)[0], task.points0, task.points1
-            )
-        if task.kind == "fundamental":
-            params = _usac_params(task, task.threshold_px)
-            F = cv2.findFundamentalMat(task.points0, task.points1, params)[0]
-            return _best(F, task.points0, task.points1)
-        return _opencv_calibrated(task)
+        if task.kind in ("essential", "pose"):
+            return _opencv_calibrated(task)
+        find = cv2.findHomography if task.kind == "homography" else cv2.findFundamentalMat
+        found, _ = find(task.points0, task.points1, _usac_params(task, task.threshold_px))
+        return _best(found, task.points0, task.points1)
     except cv2.error:  # raised where a sample of the given matches cannot be drawn or solved
         return None
 
@@ -112,14 +104,12 @@ def _opencv_calibrated(task: Task) -> NDArray[np.float64] | None:
     threshold = task.threshold_px / ((camera0.mean_focal + camera1.mean_focal) / 2)
     identity, undistorted = np.eye(3), np.zeros(4)
     params = _usac_params(task, threshold)
-    found, mask = cv2.findEssentialMat(
-        normalised0, normalised1, identity, identity, undistorted, undistorted, params
-    )
+    found, mask = cv2.findEssentialMat(normalised0, normalised1, identity, identity, undistorted, undistorted, params)
     E = _best(found, normalised0, normalised1)
     if E is None or not np.isfinite(E).all():
         return None
     if task.kind == "essential":
-        U, _, Vt = np.linalg.svd(E)  # USAC's last refinement leaves the singular values only nearly equal
+        U, _, Vt = np.linalg.svd(E)  # at any scale, singular values only nearly equal
         return np.asarray(U @ np.diag([1.0, 1.0, 0.0]) @ Vt)
     _, R, t, _, _ = cv2.recoverPose(
         E, normalised0, normalised1, identity, distanceThresh=_FARTHEST_POINT_BASELINES, mask=mask.copy()
@@ -143,9 +133,7 @@ def _usac_params(task: Task, threshold: float) -> cv2.UsacParams:
     return params
 
 
-def _best(
-    found: Any, points0: NDArray[np.float64], points1: NDArray[np.float64]
-) -> NDArray[np.float64] | None:
+def _best(found: Any, points0: NDArray[np.float64], points1: NDArray[np.float64]) -> NDArray[np.float64] | None:
     """One (3, 3) matrix of what OpenCV returns: None, one, or several epipolar ones stacked to (3S, 3)."""
     if found is None or np.size(found) == 0:
         return None
@@ -164,6 +152,4 @@ def _poselib_camera(camera: Camera) -> dict[str, Any]:
 def _unit_motion(R: NDArray[np.float64], t: NDArray[np.float64]) -> NDArray[np.float64] | None:
     """The motion with a translation of length one, or None without a translation or with NaN."""
     length = np.linalg.norm(t)
-    return (
-        rigid_motion(R, t / length) if np.isfinite(R).all() and np.isfinite(length) and length > 0 else None
-    )
+    return rigid_motion(R, t / length) if np.isfinite(R).all() and np.isfinite(length) and length > 0 else None

@@ -1,7 +1,7 @@
-"""Configurations that look like transformers': mutable attributes, one JSON file, the detector's within the matcher's.
+"""Configurations that look like transformers': mutable attributes, one JSON file for matcher and detector.
 
-Every assignment is checked, in the constructor and later. The networks themselves take the frozen configurations of
-`cyano.models`; `native()` makes them.
+Every assignment is checked, in the constructor and later. The networks themselves take the frozen
+configurations of `cyano.models`; `native()` makes them.
 """
 
 from __future__ import annotations
@@ -86,7 +86,8 @@ class _Config:
         """A configuration from the content of a config.json.
 
         Args:
-            data: its content. Missing keys take their defaults; transformers' general keys are kept as attributes.
+            data: its content. Missing keys take their defaults; transformers' general keys are kept as
+                attributes.
             **overrides: settings that replace those in `data`.
 
         Raises:
@@ -103,7 +104,8 @@ class _Config:
         if merged.get("dtype", "") is None:
             del merged["dtype"]
         merged.update(overrides)
-        config = cls(**{key: value for key, value in merged.items() if key in names})  # type: ignore[arg-type]
+        known = {key: value for key, value in merged.items() if key in names}
+        config = cls(**known)  # type: ignore[arg-type]  # __setattr__ checks the types
         others = {key: value for key, value in merged.items() if key not in names}
         configs.check_keys(others, dict.fromkeys(names))
         vars(config).update(others)
@@ -124,8 +126,10 @@ class _Config:
         """Read config.json.
 
         Args:
-            name_or_path: a folder, a name on the Hugging Face hub, or None for the weights that come with Cyano.
-            **keywords: settings to change, and `revision`, `cache_dir`, `token`, `local_files_only` for the hub.
+            name_or_path: a folder, a name on the Hugging Face hub, or None for the weights that come with
+                Cyano.
+            **keywords: settings to change, and `revision`, `cache_dir`, `token`, `local_files_only` for the
+                hub.
 
         Raises:
             WeightsError: nothing is there, or it is damaged.

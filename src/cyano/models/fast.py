@@ -33,8 +33,9 @@ class _Conv:
     def __init__(self, layer: nn.Module, dtype: torch.dtype) -> None:
         if not isinstance(layer, nn.Conv2d) or layer.bias is None:
             raise TypeError(f"a convolution with a bias is needed, not {layer}")
-        self.weight = layer.weight.detach().to(dtype).contiguous(memory_format=torch.channels_last)
-        self.bias = layer.bias.detach().to(dtype)
+        weight = layer.weight.detach().to(dtype, copy=True)
+        self.weight = weight.contiguous(memory_format=torch.channels_last)
+        self.bias = layer.bias.detach().to(dtype, copy=True)
         self.reach = layer.kernel_size[0] // 2
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -124,25 +125,25 @@ class _Linear:
     def __init__(self, weight: Tensor, bias: Tensor, dtype: torch.dtype, relu: bool = False) -> None:
         self.dtype = dtype
         self.relu = relu
-        self.bias = bias.detach().to(dtype)
-        self.weight = weight.detach().to(dtype).contiguous()
-        self.packed = None
-        if dtype == torch.float32 and _has_packed_linear():
-            self.packed = torch.ops.mkldnn._reorder_linear_weight(self.weight, None)
+        self.bias = bias.detach().to(dtype, copy=True)
+        self.weight = weight.detach().to(dtype, copy=True)
+        self.packed = dtype == torch.float32 and _has_packed_linear()
+        if self.packed:
+            self.weight = torch.ops.mkldnn._reorder_linear_weight(self.weight, None)
 
     def __call__(self, x: Tensor) -> Tensor:
         """(T, C) -> (T, C')."""
         x = x.to(self.dtype)
-        if self.packed is not None:
+        if self.packed:
             attribute = "relu" if self.relu else "none"
-            y: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.packed, self.bias, attribute, [], "")
+            y: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, attribute, [], "")
             return y
         y = F.linear(x, self.weight, self.bias)
         return y.relu_() if self.relu else y
 
 
 def _has_packed_linear() -> bool:
-    return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    return hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
 def _folded(linear: nn.Linear, norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
@@ -164,18 +165,17 @@ class _FastLayer:
         parts = (projections.query, projections.key, projections.value)
         self.qkv = _Linear(torch.cat([p.weight for p in parts]), torch.cat([p.bias for p in parts]), dtype)
         # The MLP reads [state ; merge(message)]: the merge is linear, so it folds into the MLP's second half.
-        weight, bias = _folded(layer.mlp[0].linear, layer.mlp[0].batch_norm)  # type: ignore[arg-type, union-attr]
+        weight, bias = _folded(layer.mlp[0].linear, layer.mlp[0].batch_norm)  # type: ignore[arg-type]
         size = weight.shape[1] // 2
         merge = attention.output.dense
         folded = torch.cat([weight[:, :size], weight[:, size:] @ merge.weight], dim=1)
         self.hidden = _Linear(folded, bias + weight[:, size:] @ merge.bias, dtype, relu=True)
-        self.update = _Linear(layer.mlp[1].weight, layer.mlp[1].bias, dtype)  # type: ignore[arg-type, union-attr]
+        self.update = _Linear(layer.mlp[1].weight, layer.mlp[1].bias, dtype)  # type: ignore[arg-type]
 
     def __call__(self, x: Tensor, count0: int) -> Tensor:
         """(M + N, D) states -> their successors; the first `count0` rows are image 0's."""
         query, key, value = (
-            part.unflatten(1, (self.heads, -1)).transpose(0, 1)[None]
-            for part in self.qkv(x).float().chunk(3, dim=1)
+            part.view(len(x), self.heads, -1).transpose(0, 1)[None] for part in self.qkv(x).float().chunk(3, 1)
         )
         first, second = slice(0, count0), slice(count0, None)
         messages = []
@@ -247,4 +247,5 @@ class FastSuperGlue:
     def _similarity(self, x: Tensor, count0: int) -> Tensor:
         """(M + N, D) states -> (M, N) float32 scores."""
         projected = self._projection(x).float()
-        return projected[:count0] @ projected[count0:].t() / projected.shape[1] ** 0.5
+        similarity: Tensor = projected[:count0] @ projected[count0:].t() / projected.shape[1] ** 0.5
+        return similarity

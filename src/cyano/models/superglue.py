@@ -1,15 +1,14 @@
 """SuperGlue (Sarlin, DeTone, Malisiewicz, Rabinovich, arXiv:1911.11763): keypoints of two images to an assignment.
 
-Keypoint encoder (section 3.1, eq. 2), attentional graph network (eq. 3-6), scores and optimal transport
-(section 3.2, eq. 7-9), and the training loss (section 3.3, eq. 10).
-
-This is the readable form: batched, masked, differentiable. `cyano.models.fast` runs the same parameters several
-times faster for inference; the tests hold one against the other.
+Keypoint encoder (section 3.1, eq. 2), attentional graph network (eq. 3-6), scores and optimal transport (section 3.2,
+eq. 7-9), and the training loss (section 3.3, eq. 10). This is the readable form: batched, masked, differentiable;
+`cyano.models.fast` runs the same parameters several times faster for inference.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -105,7 +104,7 @@ class KeypointEncoder(nn.Module):
     def __init__(self, hidden_sizes: tuple[int, ...], size: int) -> None:
         super().__init__()
         channels = (3, *hidden_sizes)
-        layers: list[nn.Module] = [_LinearNormRelu(a, b) for a, b in zip(channels, channels[1:], strict=False)]
+        layers: list[nn.Module] = [_LinearNormRelu(a, b) for a, b in pairwise(channels)]
         self.encoder = nn.ModuleList([*layers, nn.Linear(channels[-1], size)])
 
     def forward(self, positions: Tensor, scores: Tensor) -> list[Tensor]:
@@ -129,8 +128,6 @@ class _Projections(nn.Module):
 
 
 class _Output(nn.Module):
-    """What merges the heads."""
-
     def __init__(self, size: int) -> None:
         super().__init__()
         self.dense = nn.Linear(size, size)
@@ -170,7 +167,7 @@ class Attention(nn.Module):
 
     def _split(self, x: Tensor) -> Tensor:
         """(B, N, D) -> (B, heads, N, D / heads); head h owns the h-th run of channels."""
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)
 
 
 def _attention_bias(mask: Tensor, dtype: torch.dtype) -> Tensor:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 __all__ = ["fast_transport", "log_transport"]
@@ -121,8 +120,8 @@ def fast_transport(scores: Tensor, bin_score: Tensor, iterations: int, tolerance
         scores: (M, N) float32 similarities.
         bin_score: the dustbins' score, a tensor of one element.
         iterations: T, at least 1 for a meaningful result.
-        tolerance: stop early when no row's mass changes by more than this fraction between two checks; 0 runs
-            all iterations.
+        tolerance: stop early when no row's scaling changes by more than this fraction over `CHECK_EVERY`
+            iterations; 0 runs all iterations.
 
     Returns:
         (M+1, N+1) float32, equal to `log_transport` within float32 rounding.
@@ -159,21 +158,22 @@ def _scaling_steps(
     caller then takes its next step in the log domain).
     """
     mu, nu = log_mu.exp(), log_nu.exp()
-    kernel = F.threshold_((couplings + u[:, None]).add_(v).exp_(), NEGLIGIBLE, 0.0)
+    kernel = (couplings + u[:, None]).add_(v).exp_()
+    kernel.masked_fill_(kernel < NEGLIGIBLE, 0)
     transposed = kernel.t()
     b = torch.ones_like(v)
-    good_a, good_b, counted = torch.ones_like(u), b, 0
+    a = torch.ones_like(u)
+    good_a, good_b, counted = a, b, 0
     while counted < steps:
         chunk = min(CHECK_EVERY, steps - counted)
-        a = good_a
         for _ in range(chunk):
-            previous = a
             a = mu / torch.mv(kernel, b)
             b = nu / torch.mv(transposed, a)
         if not (_is_safe(a) and _is_safe(b)):
             break
+        change = float((a / good_a - 1).abs().max()) if tolerance > 0 else math.inf
         good_a, good_b, counted = a, b, counted + chunk
-        if tolerance > 0 and float((a / previous - 1).abs().max()) <= tolerance:
+        if change <= tolerance:
             return u + good_a.log(), v + good_b.log(), counted, True
     return u + good_a.log(), v + good_b.log(), counted, False
 

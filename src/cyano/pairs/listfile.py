@@ -27,9 +27,7 @@ decimals."""
 
 _Number = TypeVar("_Number", int, float)
 
-_FIELDS = (
-    "give 2 fields (names), 4 (and turns), or 38 (and K0, K1, T_0to1 row by row); names cannot hold spaces"
-)
+_FIELDS = "give 2 fields (names), 4 (and turns), or 38 (and K0, K1, T_0to1 row by row); names cannot hold spaces"
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,9 +182,7 @@ def write_pairs(path: str | os.PathLike[str], pairs: Iterable[Pair]) -> None:
             draft.write_text(text, encoding="utf-8", newline="\n")
             draft.replace(target)
     except OSError as error:
-        raise OutputError(
-            f"cannot write the pair list {path}: {error}; choose a folder that exists"
-        ) from error
+        raise OutputError(f"cannot write the pair list {path}: {error}; choose a folder that exists") from error
 
 
 def _format(pair: Pair) -> str:
@@ -223,9 +219,8 @@ def unique_stems(pairs: Sequence[Pair]) -> list[str]:
     r"""A name for each pair's output files, no two alike.
 
     A pair has its `plain_stem`, as the original program writes it, unless another pair of the list would have
-    the
-    same: `a/1.jpg b/1.jpg` and `c/1.jpg d/1.jpg` both give `1_1`. All pairs of such a group are named by
-    their whole paths instead, `a+1.jpg=b+1.jpg`; the characters `+ = % \\` of the paths themselves are
+    the same: `a/1.jpg b/1.jpg` and `c/1.jpg d/1.jpg` both give `1_1`. All pairs of such a group are named by
+    their whole paths instead, `a+1.jpg=b+1.jpg`; the characters `+ = % \` of the paths themselves are
     written as `%2B` and so on, so different pairs never meet. A pair is named by its paths exactly where the
     result differs from `plain_stem(pair)`, which is how a program can tell its user.
 

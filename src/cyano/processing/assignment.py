@@ -36,13 +36,8 @@ def mutual_matches(log_assignment: Tensor, threshold: float) -> MatchTensors:
     inner = log_assignment[:, :-1, :-1]
     batch, rows, columns = inner.shape
     if rows == 0 or columns == 0:
-        index = {"dtype": torch.int64, "device": inner.device}
-        return MatchTensors(
-            torch.full((batch, rows), -1, **index),
-            torch.full((batch, columns), -1, **index),
-            inner.new_zeros(batch, rows),
-            inner.new_zeros(batch, columns),
-        )
+        scores0, scores1 = inner.new_zeros(batch, rows), inner.new_zeros(batch, columns)
+        return MatchTensors(scores0.long() - 1, scores1.long() - 1, scores0, scores1)
     best0, best1 = inner.max(2), inner.max(1)
     mutual0 = best1.indices.gather(1, best0.indices) == torch.arange(rows, device=inner.device)
     mutual1 = best0.indices.gather(1, best1.indices) == torch.arange(columns, device=inner.device)

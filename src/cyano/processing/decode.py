@@ -147,8 +147,10 @@ def open_file(name: str, limits: ImageLimits) -> BinaryIO:
             return open(name, "rb")
     except FileNotFoundError as error:
         raise ImageError(f"{name}: there is no such file; check the path") from error
-    except OSError as error:
-        raise ImageError(f"{name}: cannot be opened ({error.strerror}); check its permissions") from error
+    except ImageError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a name with a null character
+        raise ImageError(f"{name}: cannot be opened ({error}); check its name and permissions") from error
     kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
     raise ImageError(f"{name}: is {kind}; pass the path of an image file, or the bytes of one")
 
@@ -174,20 +176,24 @@ def from_pil(image: Image.Image, limits: ImageLimits, name: str) -> RawImage:
     """
     with _clear_errors(limits, name):
         check_size(image.height, image.width, limits, name)
-        turned_by_pillow = False
-        if isinstance(image, TiffImagePlugin.TiffImageFile):
-            # Alone among the formats, TIFF parses its EXIF and is turned inside of load().
-            with _quiet():
-                turned_by_pillow = _exif(image)[0] in _TRANSPOSES
-                image.load()
-        image.load()
+        image, focal_35mm, was_turned = _upright(image)
+        return RawImage(_pil_pixels(image, name), name, focal_35mm, was_turned)
+
+
+def _upright(image: Image.Image) -> tuple[Image.Image, float | None, bool]:
+    """The decoded image set upright, its focal length as in `_exif`, and whether it was turned."""
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        # Alone among the formats, TIFF parses its EXIF and is turned inside of load().
         with _quiet():
             orientation, focal_35mm = _exif(image)
-        transpose = _TRANSPOSES.get(orientation)
-        if transpose is not None:
-            image = image.transpose(transpose)
-        was_turned = turned_by_pillow or transpose is not None
-        return RawImage(_pil_pixels(image, name), name, focal_35mm, was_turned)
+            image.load()
+        return image, focal_35mm, orientation in _TRANSPOSES
+    image.load()
+    with _quiet():
+        orientation, focal_35mm = _exif(image)
+    if orientation not in _TRANSPOSES:
+        return image, focal_35mm, False
+    return image.transpose(_TRANSPOSES[orientation]), focal_35mm, True
 
 
 def _pil_pixels(image: Image.Image, name: str) -> NDArray[Any]:

@@ -38,6 +38,10 @@ def sample_descriptors(maps: Tensor, keypoints: Tensor, sampling: Sampling = "pu
         grid = (2 * from_centre / CELL + 1) / size - 1
         padding, align = "border", False
     sampled = F.grid_sample(
-        maps[None], grid[None, None].to(maps.dtype), mode="bilinear", padding_mode=padding, align_corners=align
+        maps[None],
+        grid[None, None].to(maps.dtype),
+        mode="bilinear",
+        padding_mode=padding,
+        align_corners=align,
     )
     return F.normalize(sampled[0, :, 0], dim=0).t()

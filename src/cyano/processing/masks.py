@@ -66,9 +66,7 @@ def mask_path_for(
     path = Path(image_path)
     if image_folder is not None:
         if not path.is_relative_to(image_folder):
-            raise InputError(
-                f"{path} is not inside of the image folder {image_folder}; pass the folder it is in"
-            )
+            raise InputError(f"{path} is not inside of the image folder {image_folder}; pass the folder it is in")
         path = path.relative_to(image_folder)
     elif path.is_absolute():
         path = Path(path.name)

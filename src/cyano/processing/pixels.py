@@ -92,9 +92,7 @@ def native(array: NDArray[Any], name: str) -> NDArray[Any]:
         raise _refused_dtype(str(array.dtype), name)
     low, high = float(array.min()), float(array.max())
     if not (np.isfinite(low) and np.isfinite(high)):
-        raise ImageError(
-            f"{name}: the pixels contain NaN or infinity; replace them, e.g. by numpy.nan_to_num"
-        )
+        raise ImageError(f"{name}: the pixels contain NaN or infinity; replace them, e.g. by numpy.nan_to_num")
     if low < -_RANGE_SLACK or high > 1 + _RANGE_SLACK:
         raise ImageError(
             f"{name}: float pixels must lie in [0, 1], not [{low:g}, {high:g}]; divide them by their white "

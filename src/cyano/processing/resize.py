@@ -33,9 +33,7 @@ class ResizeRule:
     def __post_init__(self) -> None:
         shortest = self.longest_side if self.size is None else min(self.size.height, self.size.width)
         if shortest is not None and shortest < MIN_SIDE:
-            raise InputError(
-                f"images are resized to at least {MIN_SIDE} pixels a side, not {shortest}; ask for a larger size"
-            )
+            raise InputError(f"images are resized to at least {MIN_SIDE} pixels a side, not {shortest}; ask for more")
 
     @classmethod
     def none(cls) -> ResizeRule:
@@ -71,8 +69,7 @@ class ResizeRule:
             case [int(width), int(height)] if width > 0 and height > 0:
                 return cls.exact(height, width)
         raise InputError(
-            "--resize takes -1 (no resize), the longest side, or width and height, in pixels; "
-            f"not {list(numbers)}"
+            f"--resize takes -1 (no resize), the longest side, or width and height, in pixels; not {list(numbers)}"
         )
 
     def network_size(self, size: ImageSize) -> ImageSize:
@@ -87,15 +84,12 @@ class ResizeRule:
         if self.longest_side is None or (size.longest <= self.longest_side and not self.allow_upscale):
             return size
         height, width = (
-            max(MIN_SIDE, round(side * self.longest_side / size.longest))
-            for side in (size.height, size.width)
+            max(MIN_SIDE, round(side * self.longest_side / size.longest)) for side in (size.height, size.width)
         )
         return ImageSize(height, width)
 
 
-def apply(
-    image: LoadedImage, rule: ResizeRule, quarter_turns: int = 0
-) -> tuple[NDArray[np.float32], ResizeMap]:
+def apply(image: LoadedImage, rule: ResizeRule, quarter_turns: int = 0) -> tuple[NDArray[np.float32], ResizeMap]:
     """Turn and resize an image for the networks.
 
     Shrinking averages over the area of each new pixel, so that nothing aliases; enlarging interpolates

@@ -15,6 +15,7 @@ __all__ = [
     "UNMATCHED",
     "error_colours",
     "inlier_colours",
+    "one_colour",
     "score_colours",
 ]
 
@@ -53,7 +54,13 @@ def score_colours(scores: NDArray[np.floating]) -> NDArray[np.uint8]:
         raise InputError("scores have to be finite numbers, and one is NaN or infinite")
     positions = np.linspace(0.0, 1.0, len(SCORE_ANCHORS))
     channels = [np.interp(scores, positions, channel) for channel in zip(*SCORE_ANCHORS, strict=True)]
-    return np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
+    colours: NDArray[np.uint8] = np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
+    return colours
+
+
+def one_colour(colour: tuple[int, int, int], count: int) -> NDArray[np.uint8]:
+    """The same colour so many times, (count, 3) uint8 RGB."""
+    return np.tile(np.array(colour, dtype=np.uint8), (count, 1))
 
 
 def inlier_colours(inliers: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -65,7 +72,7 @@ def inlier_colours(inliers: NDArray[np.bool_]) -> NDArray[np.uint8]:
     Returns:
         (K, 3) uint8 RGB.
     """
-    colours: NDArray[np.uint8] = np.where(inliers[:, None], np.uint8(INLIER), np.uint8(OUTLIER))
+    colours: NDArray[np.uint8] = np.where(inliers[:, None], one_colour(INLIER, 1), one_colour(OUTLIER, 1))
     return colours
 
 
@@ -89,5 +96,5 @@ def error_colours(errors: NDArray[np.floating], threshold: float) -> NDArray[np.
         raise InputError("errors are distances of at least 0, and one is negative")
     known = ~np.isnan(errors)
     quality = 1.0 - np.minimum(np.where(known, errors, 0.0) / (2.0 * threshold), 1.0)
-    colours: NDArray[np.uint8] = np.where(known[:, None], score_colours(quality), np.uint8(UNKNOWN))
+    colours: NDArray[np.uint8] = np.where(known[:, None], score_colours(quality), one_colour(UNKNOWN, 1))
     return colours

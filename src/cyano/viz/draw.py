@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cyano.viz.colours import PLAIN, UNMATCHED, score_colours
+from cyano.viz.colours import PLAIN, UNMATCHED, one_colour, score_colours
 from cyano.viz.layout import (
     DEFAULT_STYLE,
     FONT_SIZE,
     UNMATCHED_DIAMETER,
+    MatchPlan,
     MatchStyle,
     checked_image,
     checked_keypoints,
@@ -72,22 +73,12 @@ def draw_matches(
     Raises:
         InputError: a shape or a dtype does not fit, or inliers and errors are both given.
     """
-    from matplotlib.collections import LineCollection
-
     plan = plan_matches(
         image0, image1, keypoints0, keypoints1, scores=scores, inliers=inliers, errors=errors, style=style
     )
     figure, axes = _picture(plan.canvas)
-    _dots(axes, plan.dots, np.uint8([UNMATCHED]), UNMATCHED_DIAMETER)
-    lines = LineCollection(
-        list(np.stack([plan.starts, plan.ends], axis=1)),
-        colors=plan.colours / 255.0,
-        linewidths=plan.line_width,
-        alpha=plan.alpha,
-        capstyle="round",
-        antialiaseds=True,
-    )
-    axes.add_collection(lines, autolim=False)
+    _dots(axes, plan.dots, one_colour(UNMATCHED, len(plan.dots)), UNMATCHED_DIAMETER)
+    _lines(axes, plan)
     _dots(axes, np.concatenate([plan.starts, plan.ends]), np.tile(plan.colours, (2, 1)), plan.tip_diameter)
     _write(axes, plan.text)
     return figure
@@ -114,7 +105,7 @@ def draw_keypoints(
     """
     picture = checked_image(image, "image")
     points = checked_keypoints(keypoints, "keypoints")
-    colours = np.uint8([PLAIN])
+    colours = one_colour(PLAIN, len(points))
     if scores is not None:
         values = checked_values(scores, "scores", len(points))
         colours = score_colours(values / max(values.max(initial=0.0), np.finfo(np.float32).tiny))
@@ -147,6 +138,7 @@ def _picture(image: NDArray[np.uint8]) -> tuple[Figure, Axes]:
     inches = LONGEST_SIDE / max(height, width)
     # Half an inch at least: a sliver of an image must not make a figure of no pixels.
     figure = Figure(figsize=(max(width * inches, 0.5), max(height * inches, 0.5)), dpi=DPI)
+    figure.set_layout_engine("none")  # the reader's settings may ask for one
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
     axes.set_axis_off()
@@ -156,18 +148,33 @@ def _picture(image: NDArray[np.uint8]) -> tuple[Figure, Axes]:
     return figure, axes
 
 
+def _lines(axes: Axes, plan: MatchPlan) -> None:
+    from matplotlib.collections import LineCollection
+
+    lines = LineCollection(
+        list(np.stack([plan.starts, plan.ends], axis=1)),
+        colors=plan.colours / 255.0,
+        linewidths=plan.line_width,
+        alpha=plan.alpha,
+        capstyle="round",
+        antialiaseds=True,
+        snap=False,  # otherwise level lines jump to whole pixels
+    )
+    axes.add_collection(lines, autolim=False)
+
+
 def _dots(axes: Axes, points: NDArray[np.float64], colours: NDArray[np.uint8], diameter: float) -> None:
-    """Round dots with a thin dark rim, of so many points across; colours (K, 3), or (1, 3) for all."""
+    """Round dots with a thin dark rim, of so many points across; colours (K, 3)."""
     axes.scatter(
         points[:, 0],
         points[:, 1],
         s=diameter**2,
-        c=np.broadcast_to(colours / 255.0, (len(points), 3)),
+        c=colours / 255.0,
         marker="o",
         edgecolors="black",
         linewidths=0.08 * diameter,
         zorder=3,
-        clip_on=True,
+        snap=False,
     )
 
 
@@ -186,5 +193,6 @@ def _write(axes: Axes, lines: Sequence[str]) -> None:
         fontsize=FONT_SIZE,
         color="white",
         zorder=4,
+        parse_math=False,  # a dollar sign in the name of a file is a dollar sign
     )
     text.set_path_effects([withStroke(linewidth=2.5, foreground="black")])

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cyano.viz.colours import UNMATCHED
+from cyano.viz.colours import UNMATCHED, one_colour
 from cyano.viz.layout import DEFAULT_STYLE, FONT_SIZE, UNMATCHED_DIAMETER, MatchStyle, plan_matches
 
 __all__ = ["draw_matches_image"]
@@ -46,8 +46,8 @@ def draw_matches_image(
 ) -> NDArray[np.uint8]:
     """The picture of `draw_matches` at the size of the images; the arguments mean the same.
 
-    All lines share one layer, so translucent lines that cross do not add up. Texts are ASCII: OpenCV's
-    built-in letters have no others.
+    All lines share one layer, so translucent lines that cross do not add up. Keep texts to ASCII:
+    OpenCV's letters have little else.
 
     Returns:
         (H, W, 3) uint8 RGB, a new array: H is the larger height, W both widths and the gap.
@@ -60,18 +60,14 @@ def draw_matches_image(
     )
     pixels_per_point = max(plan.canvas.shape[:2]) / POINTS_ACROSS
     canvas = plan.canvas
-    _dots(
-        canvas,
-        plan.dots,
-        np.tile(np.uint8(UNMATCHED), (len(plan.dots), 1)),
-        UNMATCHED_DIAMETER * pixels_per_point,
-    )
+    unmatched = one_colour(UNMATCHED, len(plan.dots))
+    _dots(canvas, plan.dots, unmatched, UNMATCHED_DIAMETER * pixels_per_point)
     lines = canvas.copy()
     thickness = _thickness(plan.line_width * pixels_per_point)
     starts, ends = _fixed(plan.starts).tolist(), _fixed(plan.ends).tolist()
     for start, end, colour in zip(starts, ends, plan.colours.tolist(), strict=True):
         cv2.line(lines, start, end, colour, thickness, cv2.LINE_AA, SHIFT)
-    canvas = cv2.addWeighted(lines, plan.alpha, canvas, 1.0 - plan.alpha, 0.0)
+    cv2.addWeighted(lines, plan.alpha, canvas, 1.0 - plan.alpha, 0.0, dst=canvas)
     tips = np.concatenate([plan.starts, plan.ends])
     _dots(canvas, tips, np.tile(plan.colours, (2, 1)), plan.tip_diameter * pixels_per_point)
     _write(canvas, plan.text, FONT_SIZE * pixels_per_point)
@@ -88,12 +84,10 @@ def _thickness(width: float) -> int:
 
     Its smooth lines come out wider than asked: 1 gives 1.4 pixels, 2 gives 3.4, and 3 and 4 both give 5.4.
     """
-    return 1 if width < 2.4 else 2 * round((width - 1.4) / 2)
+    return 1 if width < 2.4 else max(2, 2 * round((width - 1.4) / 2))
 
 
-def _dots(
-    canvas: NDArray[np.uint8], points: NDArray[np.float64], colours: NDArray[np.uint8], diameter: float
-) -> None:
+def _dots(canvas: NDArray[np.uint8], points: NDArray[np.float64], colours: NDArray[np.uint8], diameter: float) -> None:
     """Paint round dots with a dark rim onto the canvas; colours (K, 3).
 
     Polygons, because OpenCV's circles of so few pixels are diamonds and ignore parts of a pixel.

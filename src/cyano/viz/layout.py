@@ -16,6 +16,9 @@ FONT_SIZE = 13.0
 UNMATCHED_DIAMETER = 2.4
 """Height of the text and diameter of unmatched keypoints, in points on a picture 12 inches wide."""
 
+WIDEST = 100.0
+"""Points; wider lines are a mistake."""
+
 FARTHEST = 1e6
 """Pixels from the origin beyond which a position is an error in the caller's data, not a position near an
 image."""
@@ -55,8 +58,8 @@ class MatchStyle:
     all_keypoints1: NDArray[np.floating] | None = None
 
     def __post_init__(self) -> None:
-        if self.line_width is not None and not 0 < self.line_width < np.inf:
-            raise InputError(f"line_width has to be a positive number of points, not {self.line_width}")
+        if self.line_width is not None and not 0 < self.line_width <= WIDEST:
+            raise InputError(f"line_width has to be 0 to {WIDEST} points, 0 excluded, not {self.line_width}")
         if self.alpha is not None and not 0 < self.alpha <= 1:
             raise InputError(f"alpha has to lie in (0, 1], not {self.alpha}")
         if self.max_lines is not None and self.max_lines < 0:
@@ -114,13 +117,11 @@ def plan_matches(
     starts, ends = checked_keypoints(keypoints0, "keypoints0"), checked_keypoints(keypoints1, "keypoints1")
     count = len(starts)
     if len(ends) != count:
-        raise InputError(
-            f"keypoints0 and keypoints1 are matches, row by row, but there are {count} and {len(ends)}"
-        )
+        raise InputError(f"keypoints0 and keypoints1 are matches, row by row, but there are {count} and {len(ends)}")
     if inliers is not None and errors is not None:
         raise InputError("inliers and errors both choose the colours; give one of them")
     scores = None if scores is None else checked_values(scores, "scores", count)
-    inliers = None if inliers is None else checked_values(inliers, "inliers", count).astype(bool)
+    inliers = None if inliers is None else _checked_mask(inliers, count)
     errors = None if errors is None else checked_values(errors, "errors", count)
     shift = np.array([image0.shape[1] + style.gap, 0.0])
     chosen = _choose(count, scores, style.max_lines)
@@ -162,11 +163,20 @@ def checked_keypoints(keypoints: NDArray[np.floating], name: str) -> NDArray[np.
     return array
 
 
-def checked_values(values: NDArray[np.generic], name: str, count: int) -> NDArray[np.generic]:
-    """The values as (K,), one for each match."""
-    array = np.asarray(values)
+def checked_values(values: NDArray[np.floating], name: str, count: int) -> NDArray[np.float64]:
+    """The values as (K,) float64, one for each position."""
+    array = np.asarray(values, dtype=np.float64)
     if array.shape != (count,):
-        raise InputError(f"{name} has to hold one value for each of the {count} matches, not {array.shape}")
+        raise InputError(f"{name} has to hold one value for each of the {count} positions, not shape {array.shape}")
+    return array
+
+
+def _checked_mask(inliers: NDArray[np.bool_], count: int) -> NDArray[np.bool_]:
+    array = np.asarray(inliers)
+    if array.dtype != np.bool_ or array.shape != (count,):
+        raise InputError(
+            f"inliers has to be bool, one for each of the {count} matches, not {array.dtype} of shape {array.shape}"
+        )
     return array
 
 
@@ -200,7 +210,7 @@ def _choose_colours(
         return colours.inlier_colours(inliers)
     if scores is not None:
         return colours.score_colours(scores)
-    return np.tile(np.uint8(colours.PLAIN), (count, 1))
+    return colours.one_colour(colours.PLAIN, count)
 
 
 def _line_look(count: int) -> tuple[float, float]:
@@ -235,4 +245,5 @@ def _text(
             known = int((~np.isnan(errors)).sum())
             right = int((errors <= style.error_threshold).sum())
             lines.append(f"{right} of {known} within {style.error_threshold:g} {style.error_unit}".rstrip())
-    return (*lines, *style.notes)
+    # Names of files can hold bytes that are no text; neither renderer can print those.
+    return tuple(line.encode("utf-8", "replace").decode("utf-8") for line in (*lines, *style.notes))

@@ -75,4 +75,5 @@ def _checks(height: int, width: int) -> NDArray[np.bool_]:
 
 
 def _grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.rint(image @ np.array(LUMA)).astype(np.uint8)
+    grey: NDArray[np.uint8] = np.rint(image @ np.array(LUMA)).astype(np.uint8)
+    return grey

@@ -1,4 +1,4 @@
-"""The weights that come with the package, as data: one folder each, in Hugging Face's form, with a model card."""
+"""The weights that come with the package, as data: a folder in Hugging Face's form, with a model card."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ DEFAULT = "cyano-small"
 
 
 def default_folder() -> Path:
-    """The folder of the default weights: config.json, model.safetensors, preprocessor_config.json, README.md."""
+    """The folder of the default weights, as `cyano.checkpoints.load_folder` and transformers read it."""
     return Path(str(files(__name__))) / DEFAULT

@@ -1,0 +1,77 @@
+"""The program `cyano`: its commands, its errors and its exit codes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from cyano import __version__
+from cyano.cli import demo, match, pairs, weights
+from cyano.cli.arguments import FoldedResize
+from cyano.cli.output import error_console
+from cyano.errors import CyanoError
+
+__all__ = ["app", "main"]
+
+HELP = """Match two photographs: SuperPoint keypoints, SuperGlue correspondences, geometry and pictures.
+
+\b
+cyano demo                                 a real stereo pair, judged by its ground truth
+cyano match a.jpg b.jpg                    matches.png and matches.json
+cyano pairs --input-pairs list.txt --eval  a list of pairs, and the published table
+
+Exit codes: 0 all is done; 1 an error, told in one line on stderr; 2 a wrong use of the command line; 3 some pairs of
+many failed and the rest is done; 130 interrupted."""
+
+
+class ErrorsInOneLine(TyperGroup):
+    """Cyano's own errors end the program with their message and exit code 1; others keep their traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the chosen command."""
+        try:
+            return super().invoke(ctx)
+        except CyanoError as error:
+            error_console().print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+            raise typer.Exit(1) from error
+
+
+app = typer.Typer(
+    name="cyano",
+    cls=ErrorsInOneLine,
+    help=HELP,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    # The original program spells its options with underscores: both spellings work, in every command.
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "token_normalize_func": lambda name: name.replace("_", "-"),
+    },
+)
+app.command("match", cls=FoldedResize, help=match.HELP)(match.match)
+app.command("pairs", cls=FoldedResize, help=pairs.HELP)(pairs.pairs)
+app.command("demo", cls=FoldedResize, help=demo.HELP)(demo.demo)
+app.add_typer(weights.app, name="weights")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"cyano {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options of the program itself; its help is `HELP`."""
+
+
+def main() -> None:
+    """Run the program on the arguments of this process."""
+    app()

@@ -1,0 +1,167 @@
+"""`cyano match`: two images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from cyano.cli import arguments as shared
+from cyano.cli.output import print_facts, print_json, result_console
+
+if TYPE_CHECKING:
+    from cyano.cli.match_outputs import Outputs
+    from cyano.cli.models import ModelOptions
+
+__all__ = ["HELP", "match"]
+
+HELP = """Match two images: where does each point of the one appear in the other?
+
+Prints a summary. Unless another output is asked for, writes matches.png and matches.json into the current folder;
+positions are (x, y) in pixels of the original images, and (0, 0) is the centre of the top-left pixel.
+
+\b
+cyano match a.jpg b.jpg
+cyano match a.jpg b.jpg --out-dir results --homography
+cyano match a.jpg b.jpg --pose --intrinsics0 1200,1200,960,540 --json > pose.json
+cyano match plan.png photo.jpg --registered photo_on_plan.png --overlay blend
+cyano match a.jpg b.jpg --npz matches.npz --max-keypoints 2048 --resize 1024
+
+Exit codes: 0 done, also when there are few matches or no model (the summary says so); 1 error; 2 wrong use."""
+
+OUTPUT = "Output"
+
+OverlayName = Literal["blend", "checkerboard", "anaglyph"]
+
+OutDir = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder for matches.png and matches.json; made if it is not there.",
+        show_default="., if no other output is named",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Picture = Annotated[
+    Path | None,
+    typer.Option(
+        help="Both images with their matches (.png, .pdf, .svg, .jpg), coloured by score; with a model, by whether "
+        "they agree with it (the last of homography, fundamental, pose).",
+        rich_help_panel=OUTPUT,
+    ),
+]
+SaveJson = Annotated[
+    Path | None,
+    typer.Option(help="Matches, models, options and weights as JSON.", rich_help_panel=OUTPUT),
+]
+Npz = Annotated[
+    Path | None,
+    typer.Option(
+        help="All keypoints and the assignment as a numpy archive: keypoints0, keypoints1, keypoint_scores0/1, "
+        "matches0/1 (-1: none), matching_scores0/1, image_size0/1.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Registered = Annotated[
+    Path | None,
+    typer.Option(help="B warped into the frame of A by the homography.", rich_help_panel=OUTPUT),
+]
+Overlay = Annotated[
+    OverlayName | None,
+    typer.Option(help="What --registered shows: B laid over A instead of B alone.", rich_help_panel=OUTPUT),
+]
+Homography = Annotated[
+    bool, typer.Option("--homography", help="Estimate the homography A -> B.", rich_help_panel=shared.MODELS)
+]
+Fundamental = Annotated[
+    bool,
+    typer.Option("--fundamental", help="Estimate the fundamental matrix.", rich_help_panel=shared.MODELS),
+]
+Pose = Annotated[
+    bool,
+    typer.Option(
+        "--pose",
+        help="Estimate the motion from camera A to camera B; needs intrinsics, or EXIF focal lengths.",
+        rich_help_panel=shared.MODELS,
+    ),
+]
+Intrinsics = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FX,FY,CX,CY",
+        help="In pixels of the original image; or the 9 numbers of K, row by row.",
+        rich_help_panel=shared.MODELS,
+    ),
+]
+Threshold = Annotated[
+    float | None,
+    typer.Option(
+        help="Largest error of an inlier, in original pixels.",
+        show_default="3 for a homography, else 1",
+        rich_help_panel=shared.MODELS,
+    ),
+]
+Mask = Annotated[
+    Path | None,
+    typer.Option(
+        help="Image of the same size; where it is black there are no keypoints.",
+        rich_help_panel=shared.MATCHING,
+    ),
+]
+
+
+def match(
+    a: Annotated[Path, typer.Argument(help="The first image.", show_default=False)],
+    b: Annotated[Path, typer.Argument(help="The second image.", show_default=False)],
+    out_dir: OutDir = None,
+    picture: Picture = None,
+    save_json: SaveJson = None,
+    npz: Npz = None,
+    registered: Registered = None,
+    overlay: Overlay = None,
+    homography: Homography = False,
+    fundamental: Fundamental = False,
+    pose: Pose = False,
+    intrinsics0: Intrinsics = None,
+    intrinsics1: Intrinsics = None,
+    estimator: shared.EstimatorOption = "poselib",
+    threshold: Threshold = None,
+    seed: shared.Seed = 0,
+    mask0: Mask = None,
+    mask1: Mask = None,
+    weights: shared.Weights = None,
+    device: shared.Device = "auto",
+    precision: shared.Precision = "float32",
+    resize: shared.Resize = None,
+    max_keypoints: shared.MaxKeypoints = None,
+    keypoint_threshold: shared.KeypointThreshold = None,
+    nms_radius: shared.NmsRadius = None,
+    match_threshold: shared.MatchThreshold = None,
+    sinkhorn_iterations: shared.SinkhornIterations = None,
+    rotations: shared.Rotations = "off",
+    as_json: shared.AsJson = False,
+) -> None:
+    """Parse, match, estimate, write; the help is `HELP`."""
+    from cyano.cli import match_outputs, models, report
+
+    outputs = match_outputs.Outputs(picture, save_json, npz, registered, overlay)
+    outputs = outputs.with_defaults(out_dir, silent=as_json)
+    kinds = models.kinds(homography or registered is not None, fundamental, pose)
+    wanted = models.ModelOptions.parsed(kinds, (intrinsics0, intrinsics1), threshold, estimator, seed)
+    options = shared.matcher_options(
+        resize,
+        max_keypoints,
+        keypoint_threshold,
+        nms_radius,
+        match_threshold,
+        sinkhorn_iterations,
+        precision,
+        rotations,
+    )
+    pair = report.match_images((a, b), weights, options, shared.checked_device(device), (mask0, mask1))
+    found = models.estimate(pair.result, wanted)
+    written = outputs.write(pair, found)
+    if as_json:
+        print_json(report.to_dict(pair, found))
+    rows = [*report.facts(pair, found), *(("written", str(path)) for path in written)]
+    print_facts(result_console(as_json), f"{a} : {b}", rows)

@@ -1,0 +1,76 @@
+"""What goes to the screen: results to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["busy", "counted", "error_console", "finite", "print_facts", "print_json", "result_console"]
+
+
+def error_console() -> Console:
+    """Messages and progress."""
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+def result_console(as_json: bool) -> Console:
+    """Tables for people: stdout, unless that is reserved for JSON."""
+    from rich.console import Console
+
+    return Console(stderr=as_json)
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    """One JSON document on stdout."""
+    typer.echo(json.dumps(document, indent=1, allow_nan=False))
+
+
+def finite(value: float) -> float | None:
+    """The number, or None where JSON has none: infinite or NaN."""
+    return value if math.isfinite(value) else None
+
+
+def print_facts(console: Console, title: str, facts: Sequence[tuple[str, str]]) -> None:
+    """A small table of names and values."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(title), title_justify="left", show_header=False, box=None, pad_edge=False)
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in facts:
+        table.add_row(name, Text(value))
+    console.print(table)
+
+
+@contextmanager
+def busy(what: str) -> Iterator[None]:
+    """A spinner on stderr while something runs, if stderr is a terminal."""
+    console = error_console()
+    if not console.is_terminal:
+        yield
+        return
+    with console.status(what):
+        yield
+
+
+@contextmanager
+def counted(what: str, total: int) -> Iterator[Callable[[], None]]:
+    """A progress bar on stderr, if that is a terminal; the value is called after each of the `total` steps."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = error_console()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda: progress.advance(task)

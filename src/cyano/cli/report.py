@@ -1,0 +1,118 @@
+"""One matched pair with all that is told about it: on the screen, and as JSON."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cyano.cli.output import busy, finite
+
+if TYPE_CHECKING:
+    from cyano.evaluation.provenance import Record
+    from cyano.geometry import RobustEstimate
+    from cyano.options import MatcherOptions
+    from cyano.processing.images import ImageSource
+    from cyano.result import PairResult
+
+__all__ = ["MatchedPair", "facts", "match_images", "to_dict"]
+
+
+@dataclass(frozen=True, eq=False)
+class MatchedPair:
+    """A result and how it came about.
+
+    Attributes:
+        result: the correspondences.
+        record: weights and options in force.
+        load_seconds: to load the networks.
+        match_seconds: to read and match the two images.
+    """
+
+    result: PairResult
+    record: Record
+    load_seconds: float
+    match_seconds: float
+
+
+def match_images(
+    images: tuple[ImageSource, ImageSource],
+    weights: str | None,
+    options: MatcherOptions,
+    device: str,
+    masks: tuple[ImageSource | None, ImageSource | None] = (None, None),
+) -> MatchedPair:
+    """Load the networks and match two images.
+
+    Raises:
+        ImageError: an image or a mask cannot be read or used.
+        WeightsError: the weights cannot be loaded.
+    """
+    with busy("loading the networks"):
+        from cyano.checkpoints import load
+        from cyano.evaluation.provenance import matching_record
+        from cyano.matcher import Matcher
+
+        start = time.perf_counter()
+        networks = load(weights)
+        matcher = Matcher(networks, options, device=device)
+        loaded = time.perf_counter()
+    with busy("matching"):
+        result = matcher.match(*images, mask0=masks[0], mask1=masks[1])
+        matched = time.perf_counter()
+    record = matching_record(matcher, networks, options.resize)
+    return MatchedPair(result, record, loaded - start, matched - loaded)
+
+
+def facts(pair: MatchedPair, models: Sequence[RobustEstimate] = ()) -> list[tuple[str, str]]:
+    """Names and values for `print_facts`."""
+    result, record = pair.result, pair.record
+    rows = [
+        ("keypoints", f"{len(result.image0.keypoints)} and {len(result.image1.keypoints)}"),
+        ("matches", str(len(result))),
+    ]
+    if len(result):
+        rows.append(("median score", f"{float(np.median(result.scores)):.2f}"))
+    rows += [("model", _model_text(model)) for model in models]
+    rows += [
+        ("time", f"{pair.match_seconds:.2f} s on {record['device']}, {pair.load_seconds:.2f} s to load"),
+        ("weights", str(record["weights"])),
+        ("their terms", str(record["licence"] or "not known to Cyano: ask whoever made them")),
+    ]
+    return rows
+
+
+def _model_text(model: RobustEstimate) -> str:
+    return f"{model.message} ({model.options.estimator}, seed {model.options.seed})"
+
+
+def to_dict(pair: MatchedPair, models: Sequence[RobustEstimate] = ()) -> dict[str, Any]:
+    """The document of `--json` and of matches.json: `PairResult.to_dict` and how it came about."""
+    return {
+        **pair.result.to_dict(),
+        "models": [_model_dict(model) for model in models],
+        "configuration": dict(pair.record),
+        "seconds": {"load": round(pair.load_seconds, 4), "match": round(pair.match_seconds, 4)},
+    }
+
+
+def _model_dict(model: RobustEstimate) -> dict[str, Any]:
+    """A model in plain values; matrices are null where there is none."""
+    motion = [[finite(float(value)) for value in row] for row in model.T_0to1]
+    return {
+        "kind": model.kind,
+        "status": model.status.value,
+        "message": model.message,
+        "matrix": model.matrix.tolist() if model.ok else None,
+        "T_0to1": motion if model.ok and model.kind == "pose" else None,
+        "num_inliers": model.num_inliers,
+        "inliers": model.inliers.tolist(),
+        "estimator": model.options.estimator,
+        "threshold_px": model.threshold_px,
+        "confidence": model.options.confidence,
+        "max_iterations": model.options.max_iterations,
+        "seed": model.options.seed,
+    }

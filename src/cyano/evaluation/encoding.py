@@ -1,0 +1,62 @@
+"""Pictures as the bytes of a file, so that they can be written whole or not at all."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from cyano.errors import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["FIGURE_FORMATS", "IMAGE_FORMATS", "archive_bytes", "figure_bytes", "image_bytes"]
+
+FIGURE_FORMATS = ("png", "pdf", "svg", "jpg")
+"""File endings that `figure_bytes` takes."""
+
+IMAGE_FORMATS = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "tif": "TIFF", "tiff": "TIFF", "webp": "WEBP"}
+"""File endings that `image_bytes` takes, with Pillow's names for them."""
+
+
+def figure_bytes(figure: Figure, extension: str = "png") -> bytes:
+    """A matplotlib figure as a file's content; no date goes into it, so that equal pictures are equal files.
+
+    Raises:
+        InputError: the ending is not one of `FIGURE_FORMATS`.
+    """
+    kind = _checked(extension, FIGURE_FORMATS)
+    dates = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=kind, metadata=dates.get(kind))
+    return buffer.getvalue()
+
+
+def image_bytes(rgb: NDArray[np.uint8], extension: str = "png") -> bytes:
+    """An (H, W, 3) uint8 image as a file's content.
+
+    Raises:
+        InputError: the ending is not one of `IMAGE_FORMATS`.
+    """
+    kind = _checked(extension, tuple(IMAGE_FORMATS))
+    buffer = io.BytesIO()
+    Image.fromarray(rgb).save(buffer, IMAGE_FORMATS[kind])
+    return buffer.getvalue()
+
+
+def archive_bytes(**arrays: NDArray[np.generic]) -> bytes:
+    """A compressed numpy archive of these arrays as a file's content."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+def _checked(extension: str, known: tuple[str, ...]) -> str:
+    kind = extension.lower().removeprefix(".")
+    if kind not in known:
+        raise InputError(f"pictures are written as {', '.join(known)}, not {extension!r}; choose another ending")
+    return kind

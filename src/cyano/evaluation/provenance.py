@@ -1,0 +1,67 @@
+"""What made a result: the record that goes with it, so that two numbers can be told apart or compared."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TypeAlias
+
+from cyano import __version__
+from cyano.checkpoints.loading import Networks
+from cyano.matcher import Matcher
+from cyano.processing.resize import ResizeRule
+
+__all__ = ["Record", "matching_record", "weights_digest"]
+
+Record: TypeAlias = dict[str, str | int | float | bool | None]
+"""Plain values by name, as JSON holds them."""
+
+
+def weights_digest(networks: Networks) -> str:
+    """SHA-256 over the names and values of all tensors: the same for the same weights, whatever file they came in.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    for network in (networks.superpoint, networks.superglue):
+        for name, tensor in sorted(network.state_dict().items() if network is not None else ()):
+            digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype};".encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def matching_record(matcher: Matcher, networks: Networks, rule: ResizeRule) -> Record:
+    """Everything that decides which matches a pair of images gets, with the values in force.
+
+    Args:
+        matcher: the matcher that runs.
+        networks: what it was built from.
+        rule: how images are resized before matching.
+    """
+    return {
+        "version": __version__,
+        "weights": networks.source,
+        "weights_sha256": weights_digest(networks),
+        "licence": networks.licence,
+        "device": matcher.device.type,
+        "precision": matcher.options.precision,
+        "resize": _rule_text(rule),
+        "max_keypoints": matcher.detection.max_keypoints,
+        "keypoint_threshold": matcher.detection.keypoint_threshold,
+        "nms_radius": matcher.detection.nms_radius,
+        "border_removal": matcher.detection.border_removal_distance,
+        "match_threshold": matcher.assignment.matching_threshold,
+        "sinkhorn_iterations": matcher.assignment.sinkhorn_iterations,
+        "tolerance": matcher.options.tolerance,
+        "rotations": matcher.options.rotations,
+        "few_matches": matcher.options.few_matches,
+    }
+
+
+def _rule_text(rule: ResizeRule) -> str:
+    """The rule in words, with its sides in the order that --resize takes them."""
+    if rule.size is not None:
+        return f"to {rule.size.width} x {rule.size.height} (width x height)"
+    if rule.longest_side is None:
+        return "off"
+    return f"longest side {rule.longest_side}" + ("" if rule.allow_upscale else ", smaller images as they are")

@@ -1,0 +1,116 @@
+"""The class that fits a folder or a name: by the `model_type` of its config.json, out of literal tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from cyano.checkpoints import resolve
+from cyano.checkpoints.files import read_json
+from cyano.checkpoints.huggingface import CONFIG_FILE, PREPROCESSOR_FILE
+from cyano.checkpoints.magicleap import DETECTOR_FILE
+from cyano.errors import WeightsError
+from cyano.hf.configuration import SuperGlueConfig, SuperPointConfig, hub_options
+from cyano.hf.image_processing import SuperGlueImageProcessor, SuperPointImageProcessor
+from cyano.hf.modeling_superglue import SuperGlueForKeypointMatching
+from cyano.hf.modeling_superpoint import SuperPointForKeypointDetection
+
+__all__ = [
+    "AutoConfig",
+    "AutoImageProcessor",
+    "AutoModel",
+    "AutoModelForKeypointDetection",
+    "AutoModelForKeypointMatching",
+]
+
+_CONFIGS: Final[Mapping[str, type[SuperGlueConfig | SuperPointConfig]]] = {
+    "superglue": SuperGlueConfig,
+    "superpoint": SuperPointConfig,
+}
+_MODELS: Final[Mapping[str, type[SuperGlueForKeypointMatching | SuperPointForKeypointDetection]]] = {
+    "superglue": SuperGlueForKeypointMatching,
+    "superpoint": SuperPointForKeypointDetection,
+}
+_PROCESSORS: Final[Mapping[str, type[SuperGlueImageProcessor | SuperPointImageProcessor]]] = {
+    "superglue": SuperGlueImageProcessor,
+    "superpoint": SuperPointImageProcessor,
+}
+_BY_PROCESSOR_TYPE: Final[Mapping[str, type[SuperGlueImageProcessor | SuperPointImageProcessor]]] = {
+    "SuperGlueImageProcessor": SuperGlueImageProcessor,
+    "SuperPointImageProcessor": SuperPointImageProcessor,
+}
+
+
+def _model_type(path: Path) -> str:
+    """The kind of a folder or of an original file: "superglue" or "superpoint"."""
+    if not path.is_dir():
+        return "superpoint" if path.name == DETECTOR_FILE else "superglue"
+    if not (path / CONFIG_FILE).exists() and list(path.glob("superglue*.pth")):
+        return "superglue"
+    kind = read_json(path / CONFIG_FILE).get("model_type")
+    if not isinstance(kind, str) or kind not in _MODELS:
+        raise WeightsError(f"{path} is of model_type {kind!r}; only {' and '.join(_MODELS)} can be loaded")
+    return kind
+
+
+def _path(name_or_path: str | Path | None, keywords: Mapping[str, Any]) -> Path:
+    hub, _ = hub_options(keywords)
+    return resolve(name_or_path, hub)
+
+
+class AutoConfig:
+    """Finds the configuration's class."""
+
+    @classmethod
+    def from_pretrained(
+        cls, name_or_path: str | Path | None = None, **keywords: Any
+    ) -> SuperGlueConfig | SuperPointConfig:
+        """See `SuperGlueConfig.from_pretrained`."""
+        kind = _CONFIGS[_model_type(_path(name_or_path, keywords))]
+        return kind.from_pretrained(name_or_path, **keywords)
+
+
+class AutoImageProcessor:
+    """Finds the image processor's class, also for files that name one of transformers' variants of it."""
+
+    @classmethod
+    def from_pretrained(
+        cls, name_or_path: str | Path | None = None, **keywords: Any
+    ) -> SuperGlueImageProcessor | SuperPointImageProcessor:
+        """See `SuperGlueImageProcessor.from_pretrained`."""
+        path = _path(name_or_path, keywords)
+        settings = read_json(path / PREPROCESSOR_FILE) if (path / PREPROCESSOR_FILE).is_file() else {}
+        name = str(settings.get("image_processor_type", "")).removesuffix("Fast").removesuffix("Pil")
+        kind = _BY_PROCESSOR_TYPE.get(name) or _PROCESSORS[_model_type(path)]
+        return kind.from_pretrained(name_or_path, **keywords)
+
+
+class AutoModel:
+    """Finds the model's class; transformers' own refuses both kinds, though its documentation uses it."""
+
+    @classmethod
+    def from_pretrained(
+        cls, name_or_path: str | Path | None = None, **keywords: Any
+    ) -> SuperGlueForKeypointMatching | SuperPointForKeypointDetection:
+        """See `SuperGlueForKeypointMatching.from_pretrained`."""
+        kind = _MODELS[_model_type(_path(name_or_path, keywords))]
+        return kind.from_pretrained(name_or_path, **keywords)
+
+
+class AutoModelForKeypointMatching:
+    """The matcher."""
+
+    @classmethod
+    def from_pretrained(cls, name_or_path: str | Path | None = None, **keywords: Any) -> SuperGlueForKeypointMatching:
+        """See `SuperGlueForKeypointMatching.from_pretrained`."""
+        return SuperGlueForKeypointMatching.from_pretrained(name_or_path, **keywords)
+
+
+class AutoModelForKeypointDetection:
+    """The detector."""
+
+    @classmethod
+    def from_pretrained(cls, name_or_path: str | Path | None = None, **keywords: Any) -> SuperPointForKeypointDetection:
+        """See `SuperPointForKeypointDetection.from_pretrained`."""
+        return SuperPointForKeypointDetection.from_pretrained(name_or_path, **keywords)

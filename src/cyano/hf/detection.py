@@ -1,0 +1,120 @@
+"""The detector's side of the face: dense maps to padded keypoints, for both models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from cyano.errors import InputError
+from cyano.hf.configuration import SuperPointConfig
+from cyano.models.superglue import KeypointSet, normalize_keypoints
+from cyano.models.superpoint import CELL, DenseFeatures
+from cyano.processing.batching import pad
+from cyano.processing.descriptors import sample_descriptors
+from cyano.processing.keypoints import Border, pick_keypoints, suppress_non_maxima
+from cyano.types import Features
+
+__all__ = ["Detections", "detections", "first_channel", "given_features"]
+
+
+@dataclass(frozen=True, eq=False)
+class Detections:
+    """The keypoints of I images, padded with zeros to the largest count N.
+
+    Attributes:
+        keypoints: (I, N, 2) float32 (x, y) relative to the network's image.
+        scores: (I, N) float32.
+        descriptors: (I, N, D).
+        real: (I, N) bool, False for padding.
+        sizes: (I, 2) int64 height and width of the network's images.
+    """
+
+    keypoints: Tensor
+    scores: Tensor
+    descriptors: Tensor
+    real: Tensor
+    sizes: Tensor
+
+    def side(self, side: int, dtype: torch.dtype) -> KeypointSet:
+        """Every second image, as the matcher takes them; images alternate between side 0 and side 1."""
+        part = slice(side, None, 2)
+        positions = torch.empty_like(self.keypoints[part])
+        for i, (height, width) in enumerate(self.sizes[part].tolist()):
+            # In float32 whatever the network's dtype: half precision would move keypoints by up to a pixel.
+            pixels = self.keypoints[part][i] * self.keypoints.new_tensor([width, height])
+            positions[i] = normalize_keypoints(pixels, height, width)
+        mask = None if bool(self.real.all()) else self.real[part]
+        return KeypointSet(positions.to(dtype), self.scores[part].to(dtype), self.descriptors[part].to(dtype), mask)
+
+
+def first_channel(images: Tensor) -> Tensor:
+    """(I, C, H, W) -> (I, 1, H, W): all that the detector reads.
+
+    Raises:
+        InputError: the images are too small for one cell.
+    """
+    if min(images.shape[-2:]) < CELL:
+        raise InputError(f"images must have at least {CELL}x{CELL} pixels, not {tuple(images.shape[-2:])}")
+    return images[:, :1]
+
+
+def detections(
+    dense: DenseFeatures, config: SuperPointConfig, size: tuple[int, int], transformers_exact: bool
+) -> Detections:
+    """Pick keypoints and read their descriptors.
+
+    Args:
+        dense: the network's maps of I images.
+        config: the rules.
+        size: height and width of the images.
+        transformers_exact: keep keypoints at the right and the lower border, as transformers does.
+    """
+    rules = config.native()
+    maxima = suppress_non_maxima(dense.scores, rules.nms_radius)
+    sides: Border = "top-left" if transformers_exact else "all"
+    height, width = size
+    positions, scores, descriptors = [], [], []
+    for image, maps in zip(maxima, dense.descriptors, strict=True):
+        limit = rules.max_keypoints if rules.max_keypoints >= 0 else -1
+        pixels, values = pick_keypoints(image, rules.keypoint_threshold, limit, rules.border_removal_distance, sides)
+        positions.append(pixels / pixels.new_tensor([width, height]))
+        scores.append(values)
+        descriptors.append(sample_descriptors(maps, pixels).float())
+    return Detections(
+        pad_sequence(positions, batch_first=True),
+        pad_sequence(scores, batch_first=True),
+        pad_sequence(descriptors, batch_first=True),
+        pad_sequence([torch.ones_like(values, dtype=torch.bool) for values in scores], batch_first=True),
+        torch.tensor([size] * len(scores), device=dense.scores.device),
+    )
+
+
+def given_features(pairs: Sequence[tuple[Features, Features]], device: torch.device) -> Detections:
+    """Features that were extracted before, as if they had just been detected.
+
+    Raises:
+        InputError: there are none, or an image was turned before the detection.
+    """
+    images = [image.to(device) for pair in pairs for image in pair]
+    if not images:
+        raise InputError("features must hold at least one pair")
+    if any(image.frame.quarter_turns % 4 for image in images):
+        raise InputError("features of turned images have no relative keypoints; match them with cyano.Matcher")
+    sizes = [(image.frame.network.height, image.frame.network.width) for image in images]
+    positions = [
+        image.network_keypoints / image.keypoints.new_tensor([width, height])
+        for image, (height, width) in zip(images, sizes, strict=True)
+    ]
+    padded = pad(images)
+    real = padded.mask if padded.mask is not None else torch.ones_like(padded.scores, dtype=torch.bool)
+    return Detections(
+        pad_sequence(positions, batch_first=True),
+        padded.scores,
+        padded.descriptors,
+        real,
+        torch.tensor(sizes, device=device),
+    )

@@ -1,0 +1,139 @@
+"""Settings and files of both image processors, and what both do to one image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cyano.checkpoints import resolve
+from cyano.checkpoints.files import read_json
+from cyano.checkpoints.huggingface import PREPROCESSOR_FILE, write_json
+from cyano.errors import InputError, OutputError
+from cyano.hf.configuration import hub_options
+from cyano.hf.pixels import Picture, SizeRule, as_array, grey, resize, resized_size
+from cyano.types import ImageSize, ResizeMap
+
+__all__ = ["ImageProcessor"]
+
+_IGNORED = frozenset({"use_fast", "backend", "image_processor_type", "feature_extractor_type", "do_normalize"})
+"""What transformers needs and writes beside the settings."""
+
+
+@dataclass(kw_only=True)
+class ImageProcessor:
+    """What both processors share.
+
+    Attributes:
+        do_resize: whether to resize.
+        size: to what, see `cyano.hf.pixels.SizeRule`.
+        resample: Pillow's filter; 2 is bilinear.
+        do_rescale: whether to multiply by `rescale_factor`.
+        rescale_factor: from [0, 255] to [0, 1] by default.
+        do_grayscale: whether to make the three channels equal.
+        transformers_exact: give transformers' numbers where they differ from the right ones: positions cut to
+            whole pixels and up to 1.5 px off, floats in [0, 1] scaled once more. Not written to files.
+    """
+
+    processor_type: ClassVar[str]
+
+    do_resize: bool = True
+    size: SizeRule = field(default_factory=lambda: {"height": 480, "width": 640})
+    resample: int = 2
+    do_rescale: bool = True
+    rescale_factor: float = 1 / 255
+    do_grayscale: bool = True
+    transformers_exact: bool = False
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, object], **overrides: object) -> Self:
+        """A processor from the content of a preprocessor_config.json.
+
+        Raises:
+            InputError: it asks for normalisation, which these networks do not take.
+        """
+        if data.get("do_normalize"):
+            raise InputError("do_normalize cannot be used: the networks take values in [0, 1]")
+        names = {item.name for item in fields(cls)}
+        known = {key: value for key, value in data.items() if key in names and value is not None}
+        known.update({key: value for key, value in overrides.items() if key not in _IGNORED})
+        return cls(**known)  # type: ignore[arg-type]
+
+    @classmethod
+    def from_pretrained(cls, name_or_path: str | Path | None = None, **keywords: object) -> Self:
+        """Read preprocessor_config.json; a folder without one gives the defaults.
+
+        Args:
+            name_or_path: a folder, a name on the Hugging Face hub, or None for the weights that come with
+                Cyano.
+            **keywords: settings to change, and `revision`, `cache_dir`, `token`, `local_files_only` for the
+                hub.
+
+        Raises:
+            WeightsError: nothing is there, or it is damaged.
+        """
+        hub, overrides = hub_options(keywords)
+        path = resolve(name_or_path, hub) / PREPROCESSOR_FILE
+        data = read_json(path) if path.is_file() else {}
+        return cls.from_dict(data, **overrides)
+
+    def to_dict(self) -> dict[str, object]:
+        """The content of preprocessor_config.json."""
+        own = {key: value for key, value in vars(self).items() if key != "transformers_exact"}
+        return {**own, "image_processor_type": self.processor_type}
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write preprocessor_config.json into a folder, which is made if need be.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        folder = Path(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{folder} cannot be made: {error.strerror}; give another folder") from error
+        write_json(folder / PREPROCESSOR_FILE, self.to_dict())
+
+    def network_size(self, original: ImageSize) -> ImageSize:
+        """The size that an image of some original size has in `pixel_values`."""
+        return resized_size(self.size, original) if self.do_resize else original
+
+    def prepared(self, picture: Picture) -> NDArray[Any]:
+        """One image, resized, rescaled and grey as the settings say: (C, H, W)."""
+        image = as_array(picture)
+        size = self.network_size(ImageSize(*image.shape[1:]))
+        scaled = np.issubdtype(image.dtype, np.floating) and not self.transformers_exact and float(image.max()) <= 1
+        if self.do_resize:
+            image = resize(image, size, self.resample, keep_floats=scaled)
+        if self.do_rescale and not scaled:
+            # Twice rounded, first in double precision: the same bits as transformers.
+            image = (image.astype(np.float64) * self.rescale_factor).astype(np.float32)
+        return grey(image) if self.do_grayscale else image
+
+    def original_positions(self, relative: Tensor, sizes: Tensor, network_sizes: Tensor | None) -> Tensor:
+        """(I, N, 2) relative positions to original pixels.
+
+        Args:
+            relative: (x, y) over width and height of the network's image.
+            sizes: (I, 2) heights and widths of the originals.
+            network_sizes: (I, 2) likewise of the images that the network saw; None if only the settings tell.
+        """
+        sizes = sizes.to(relative.device)
+        if self.transformers_exact:
+            return (relative * sizes.flip(-1)[:, None]).to(torch.int32)
+        result = torch.empty_like(relative, dtype=torch.float32)
+        for i, (height, width) in enumerate(sizes.tolist()):
+            original = ImageSize(int(height), int(width))
+            network = self.network_size(original)
+            if network_sizes is not None:
+                network = ImageSize(*network_sizes[i].tolist())
+            pixels = relative[i].float() * relative.new_tensor([network.width, network.height], dtype=torch.float32)
+            result[i] = ResizeMap(original, network).to_original(pixels)
+        return result

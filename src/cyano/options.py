@@ -1,0 +1,94 @@
+"""The matcher's options, in one place for the library and the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, TypeVar
+
+from cyano.errors import InputError
+from cyano.models.superglue import SuperGlueConfig
+from cyano.models.superpoint import SuperPointConfig
+from cyano.processing.images import ImageLimits
+from cyano.processing.resize import ResizeRule
+
+__all__ = ["MatcherOptions"]
+
+DEFAULT_RESIZE = ResizeRule()
+DEFAULT_LIMITS = ImageLimits()
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class MatcherOptions:
+    """How to match. None leaves a value to the weights, which come with their own.
+
+    Attributes:
+        resize: what the networks see of an image; results are in original pixels whatever it is.
+        max_keypoints: per image, the strongest ones; -1 for all.
+        keypoint_threshold: least detector probability of a keypoint.
+        nms_radius: least distance of two keypoints along an axis, in pixels of the resized image.
+        match_threshold: least probability of a match.
+        sinkhorn_iterations: of the optimal transport.
+        tolerance: stop the transport early, on a CPU, once no keypoint's mass changes by more than this
+            fraction over ten iterations; 0 never does.
+        precision: "bfloat16" runs convolutions and linear layers in it, which is several times faster on
+            processors with instructions for it and slower on others; attention and transport stay float32.
+        rotations: "auto" also tries image 1 turned by 90, 180 and 270 degrees when there are fewer than
+            `few_matches` matches, and keeps the best.
+        few_matches: see `rotations`.
+        limits: bounds on the size of images.
+    """
+
+    resize: ResizeRule = DEFAULT_RESIZE
+    max_keypoints: int | None = None
+    keypoint_threshold: float | None = None
+    nms_radius: int | None = None
+    match_threshold: float | None = None
+    sinkhorn_iterations: int | None = None
+    tolerance: float = 0.0
+    precision: Literal["float32", "bfloat16"] = "float32"
+    rotations: Literal["off", "auto"] = "off"
+    few_matches: int = 30
+    limits: ImageLimits = DEFAULT_LIMITS
+
+    def __post_init__(self) -> None:
+        _check_range("max_keypoints", self.max_keypoints, -1, None)
+        _check_range("keypoint_threshold", self.keypoint_threshold, 0, 1)
+        _check_range("nms_radius", self.nms_radius, 0, None)
+        _check_range("match_threshold", self.match_threshold, 0, 1)
+        _check_range("sinkhorn_iterations", self.sinkhorn_iterations, 1, None)
+        _check_range("tolerance", self.tolerance, 0, None)
+        if self.precision not in ("float32", "bfloat16"):
+            raise InputError(f"precision is 'float32' or 'bfloat16', not {self.precision!r}")
+        if self.rotations not in ("off", "auto"):
+            raise InputError(f"rotations is 'off' or 'auto', not {self.rotations!r}")
+
+    def over(
+        self, superpoint: SuperPointConfig, superglue: SuperGlueConfig
+    ) -> tuple[SuperPointConfig, SuperGlueConfig]:
+        """The weights' own values with those of these options laid over them."""
+        return (
+            replace(
+                superpoint,
+                max_keypoints=_or(self.max_keypoints, superpoint.max_keypoints),
+                keypoint_threshold=_or(self.keypoint_threshold, superpoint.keypoint_threshold),
+                nms_radius=_or(self.nms_radius, superpoint.nms_radius),
+            ),
+            replace(
+                superglue,
+                matching_threshold=_or(self.match_threshold, superglue.matching_threshold),
+                sinkhorn_iterations=_or(self.sinkhorn_iterations, superglue.sinkhorn_iterations),
+            ),
+        )
+
+
+def _or(value: _T | None, default: _T) -> _T:
+    return default if value is None else value
+
+
+def _check_range(name: str, value: float | None, low: float, high: float | None) -> None:
+    """Refuse a number outside [low, high]; NaN is outside."""
+    if value is not None and not (value >= low and (high is None or value <= high)):
+        bounds = f"at least {low}" if high is None else f"between {low} and {high}"
+        raise InputError(f"{name} must be {bounds}, not {value}")

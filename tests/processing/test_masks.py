@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cyano.errors import ImageError, InputError
+from cyano.processing.masks import keep_keypoints, mask_path_for, read_mask
+from cyano.types import ImageSize
+
+KEEP = np.array([[True, False, True], [False, False, True]])
+SIZE = ImageSize(2, 3)
+
+
+class TestReadMask:
+    @pytest.mark.parametrize(
+        "source",
+        [
+            KEEP,
+            KEEP.astype(np.uint8),  # one is kept as well as 255
+            KEEP.astype(np.uint16),
+            KEEP.astype(np.float32),
+            KEEP[..., None],
+            np.stack([KEEP * 0, KEEP * 0, KEEP], axis=2).astype(np.uint8),  # the faintest blue
+            torch.from_numpy(KEEP),
+            torch.from_numpy(KEEP.astype(np.uint8))[None],
+            Image.fromarray(KEEP),
+            Image.fromarray(KEEP.astype(np.uint8) * 255),
+            Image.fromarray(KEEP.astype(np.uint8) * 255).convert("P"),
+        ],
+    )
+    def test_black_is_ignored(self, source: object) -> None:
+        mask = read_mask(source, SIZE)
+        assert mask.dtype == np.bool_
+        np.testing.assert_array_equal(mask, KEEP)
+
+    def test_transparent_is_ignored(self) -> None:
+        rgba = np.full((2, 3, 4), 255, np.uint8)
+        rgba[..., 3] = KEEP
+        np.testing.assert_array_equal(read_mask(rgba, SIZE), KEEP)
+
+    def test_opaque_black_is_ignored(self) -> None:
+        rgba = np.zeros((2, 3, 4), np.uint8)
+        rgba[..., 3] = 255
+        assert not read_mask(rgba, SIZE).any()
+
+    def test_from_a_file(self, tmp_path: Path) -> None:
+        Image.fromarray(KEEP).save(tmp_path / "1.jpg.png")
+        np.testing.assert_array_equal(read_mask(tmp_path / "1.jpg.png", SIZE), KEEP)
+
+    def test_another_size_is_refused(self) -> None:
+        with pytest.raises(ImageError, match=r"mask is 2x3 .* image is 3x2"):
+            read_mask(KEEP, ImageSize(3, 2))
+
+    def test_a_missing_file_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(ImageError, match=r"none\.png: there is no such file"):
+            read_mask(tmp_path / "none.png", SIZE)
+
+
+class TestMaskPath:
+    def test_the_name_of_the_image_with_png_behind(self, tmp_path: Path) -> None:
+        assert mask_path_for("room/1.jpg", "masks") == Path("masks/room/1.jpg.png")
+        assert mask_path_for(Path("1.tar.jpg"), Path("masks")) == Path("masks/1.tar.jpg.png")
+        assert mask_path_for(tmp_path / "1.jpg", "masks") == Path("masks/1.jpg.png")
+
+    def test_relative_to_the_image_folder(self, tmp_path: Path) -> None:
+        path = mask_path_for(tmp_path / "room" / "1.jpg", tmp_path / "masks", tmp_path)
+        assert path == tmp_path / "masks" / "room" / "1.jpg.png"
+
+    @pytest.mark.parametrize(("path", "folder"), [("../1.jpg", None), ("a/../../1.jpg", "a"), ("b/1.jpg", "a")])
+    def test_images_outside_of_the_folder_are_refused(self, path: str, folder: str | None) -> None:
+        with pytest.raises(InputError, match=r"1\.jpg"):
+            mask_path_for(path, "masks", folder)
+
+
+class TestKeepKeypoints:
+    def test_by_the_pixel_that_a_point_is_on(self) -> None:
+        centres = np.array([[x, y] for y in range(2) for x in range(3)], dtype=np.float32)
+        for shift in ([0, 0], [0.49, 0.49], [-0.49, -0.49]):
+            keep = keep_keypoints(KEEP, centres + np.array(shift, np.float32))
+            assert keep.dtype == np.bool_
+            np.testing.assert_array_equal(keep, KEEP.ravel())
+
+    def test_the_outer_rim_belongs_to_the_image(self) -> None:
+        rim = np.array([[-0.5, -0.5], [2.5, -0.5], [2.5, 1.5], [-0.5, 1.5]])
+        assert keep_keypoints(KEEP, rim).tolist() == [True, True, True, False]
+
+    def test_points_outside_are_not_kept(self) -> None:
+        outside = np.array([[-0.6, 0], [2.6, 0], [0, -0.6], [0, 1.6], [1e30, 0], [np.nan, 0], [0, -np.inf]])
+        assert not keep_keypoints(np.ones((2, 3), bool), outside).any()
+
+    def test_no_points(self) -> None:
+        keep = keep_keypoints(KEEP, np.zeros((0, 2), np.float32))
+        assert keep.shape == (0,)
+        assert keep.dtype == np.bool_

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from support.networks import random_superglue, random_superpoint
+
+from cyano.checkpoints.loading import Networks
+from cyano.errors import ImageError, InputError, WeightsError
+from cyano.matcher import Matcher, match
+from cyano.models.superglue import SuperGlue
+from cyano.options import MatcherOptions
+from cyano.processing.resize import ResizeRule
+from cyano.result import PairResult
+from cyano.types import ImageSize
+
+OPTIONS = MatcherOptions(resize=ResizeRule.longest(320), max_keypoints=300)
+
+
+@pytest.fixture(scope="module")
+def matcher() -> Matcher:
+    return Matcher.from_pretrained(options=OPTIONS, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def photograph() -> np.ndarray:
+    skimage_data = pytest.importorskip("skimage.data", reason="scikit-image brings the photograph")
+    return np.asarray(skimage_data.astronaut())[:400, :500].copy()
+
+
+def _shifted(image: np.ndarray, dx: int, dy: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two crops of one image; a point (x, y) of the first is at (x - dx, y - dy) in the second."""
+    height, width = image.shape[0] - abs(dy), image.shape[1] - abs(dx)
+    return image[:height, :width], image[dy : dy + height, dx : dx + width]
+
+
+def test_a_shift_is_found(matcher: Matcher, photograph: np.ndarray) -> None:
+    image0, image1 = _shifted(photograph, 48, 32)
+    result = matcher.match(image0, image1)
+    assert len(result) > 50
+    offset = result.keypoints0 - result.keypoints1
+    # Original pixels; the detector at 320 px localises to about one resized pixel, 1.5 original ones.
+    assert np.abs(np.median(offset, axis=0) - (48, 32)).max() < 1.0
+    assert (np.abs(offset - (48, 32)).max(axis=1) < 5).mean() > 0.7
+    assert result.keypoints0.dtype == result.keypoints1.dtype == result.scores.dtype == np.float32
+
+
+def test_original_pixels_whatever_the_sizes(matcher: Matcher, photograph: np.ndarray) -> None:
+    """The same picture twice as wide and high, and squeezed: coordinates follow each image's own pixels."""
+    large = np.asarray(Image.fromarray(photograph).resize((1000, 500), Image.Resampling.BICUBIC))  # from 500 x 400
+    result = matcher.match(photograph, large)
+    assert len(result) > 50
+    expected = (result.keypoints0 + 0.5) * (2, 1.25) - 0.5
+    error = np.abs(result.keypoints1 - expected)
+    # At 320 px a pixel of the network is 3.1 pixels of the larger image, and the default weights are right to about one.
+    assert np.median(error) < 4
+    assert result.image1.size == ImageSize(500, 1000)
+    assert result.keypoints1[:, 0].max() > 500  # x really runs along the width
+
+
+def test_every_kind_of_image_gives_the_same_result(matcher: Matcher, photograph: np.ndarray, tmp_path) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(photograph).save(path)
+    other = photograph[:, ::-1].copy()
+    expected = matcher.match(photograph, other)
+    sources = [
+        path,
+        str(path),
+        path.read_bytes(),
+        Image.open(path),
+        torch.from_numpy(photograph).permute(2, 0, 1),
+        photograph.astype(np.float32) / 255,
+    ]
+    for source in sources:
+        result = matcher.match(source, other)
+        np.testing.assert_allclose(result.keypoints0, expected.keypoints0, atol=1e-4)
+        assert np.array_equal(result.matches.matches0, expected.matches.matches0)
+
+
+def test_features_once_then_many_matches(matcher: Matcher, photograph: np.ndarray) -> None:
+    """Unequal counts, in one call, are the pairs one by one and what match gives."""
+    images = [photograph, photograph[:200, :250], np.rot90(photograph).copy(), np.full((64, 64), 90, np.uint8)]
+    features = matcher.extract(images)
+    assert len({len(f) for f in features}) > 2
+    pairs = [(features[0], features[1]), (features[1], features[2]), (features[3], features[0]), (features[3],) * 2]
+    together = matcher.match_features(pairs)
+    for pair, result in zip(pairs, together, strict=True):
+        alone = matcher.match_features([pair])[0]
+        assert np.array_equal(result.matches.matches0, alone.matches.matches0)
+        assert np.array_equal(result.matches.scores0, alone.matches.scores0)
+    direct = matcher.match(images[0], images[1])
+    assert np.array_equal(direct.keypoints0, together[0].keypoints0)
+    assert np.array_equal(direct.scores, together[0].scores)
+
+
+def test_padded_batches_of_modules_are_the_pairs_one_by_one() -> None:
+    """The route of a GPU, run on the CPU: the modules in padded batches against the fast form."""
+    networks = Networks(random_superpoint(), random_superglue(), "random", None)
+    options = MatcherOptions(max_keypoints=120, keypoint_threshold=0.0)
+    fast, padded = Matcher(networks, options), Matcher(networks, options, batch_size=3)
+    padded._superpoint, padded._superglue = networks.superpoint, networks.superglue
+    generator = np.random.default_rng(0)
+    images = [generator.integers(0, 255, size).astype(np.uint8) for size in [(80, 96), (64, 48), (40, 40), (96, 96)]]
+    features = fast.extract(images)
+    pairs = [(a, b) for a in features for b in features]
+    for result, expected in zip(padded.match_features(pairs), fast.match_features(pairs), strict=True):
+        assert np.array_equal(result.matches.matches0, expected.matches.matches0)
+        # Probabilities; float32 sums in another order, through scores with a spread of 18.
+        np.testing.assert_allclose(result.matches.scores0, expected.matches.scores0, atol=1e-4)
+
+
+def test_a_flat_image_has_no_matches_of_the_usual_types(matcher: Matcher, photograph: np.ndarray) -> None:
+    flat = np.full((100, 120, 3), 128, np.uint8)
+    full = matcher.match(photograph, photograph)
+    for result in (matcher.match(flat, photograph), matcher.match(photograph, flat), matcher.match(flat, flat)):
+        assert len(result) == 0
+        assert result.keypoints0.shape == result.keypoints1.shape == (0, 2)
+        assert result.scores.shape == (0,)
+        assert result.indices.shape == (0, 2)
+        for name in ("keypoints0", "keypoints1", "scores", "indices"):
+            assert getattr(result, name).dtype == getattr(full, name).dtype
+        for name in ("matches0", "matches1", "scores0", "scores1"):
+            assert getattr(result.matches, name).dtype == getattr(full.matches, name).dtype
+
+
+def test_masks_keep_keypoints_out(matcher: Matcher, photograph: np.ndarray) -> None:
+    mask = np.zeros(photograph.shape[:2], np.uint8)
+    mask[:, 250:] = 255
+    result = matcher.match(photograph, photograph, mask0=mask)
+    assert len(result) > 10
+    assert result.image0.keypoints[:, 0].min() > 249
+    assert result.image1.keypoints[:, 0].min() < 249
+    with pytest.raises(ImageError, match="400"):
+        matcher.match(photograph, photograph, mask0=mask[:50])
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_rotations_are_searched_and_mapped_back(photograph: np.ndarray, turns: int) -> None:
+    options = replace(OPTIONS, rotations="auto", few_matches=10_000)
+    turned = np.ascontiguousarray(np.rot90(photograph, turns))
+    result = Matcher.from_pretrained(options=options, device="cpu").match(photograph, turned)
+    assert len(result) > 200
+    height, width = photograph.shape[:2]
+    x, y = result.keypoints0.T
+    expected = {1: (y, width - 1 - x), 2: (width - 1 - x, height - 1 - y), 3: (height - 1 - y, x)}[turns]
+    # The turned-back image is the same up to rounding, so its keypoints are the same pixels.
+    assert np.median(np.abs(result.keypoints1 - np.stack(expected, axis=1))) < 0.1
+
+
+def test_options_lie_over_the_weights_values() -> None:
+    matcher = Matcher.from_pretrained(options=MatcherOptions(), device="cpu")
+    assert (matcher.assignment.matching_threshold, matcher.detection.max_keypoints) == (0.2, 1024)
+    options = MatcherOptions(max_keypoints=7, match_threshold=0.0, nms_radius=0, sinkhorn_iterations=3)
+    matcher = Matcher.from_pretrained(options=options, device="cpu")
+    assert matcher.assignment.matching_threshold == 0
+    assert matcher.assignment.sinkhorn_iterations == 3
+    assert (matcher.detection.max_keypoints, matcher.detection.nms_radius) == (7, 0)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"max_keypoints": -2},
+        {"keypoint_threshold": -0.1},
+        {"keypoint_threshold": float("nan")},
+        {"match_threshold": 1.5},
+        {"nms_radius": -1},
+        {"sinkhorn_iterations": 0},
+        {"tolerance": -1.0},
+        {"precision": "float16"},
+        {"rotations": "yes"},
+    ],
+)
+def test_bad_options_name_themselves(bad: dict[str, object]) -> None:
+    with pytest.raises(InputError, match=next(iter(bad))):
+        MatcherOptions(**bad)  # type: ignore[arg-type]
+
+
+def test_a_detector_alone_cannot_match() -> None:
+    with pytest.raises(WeightsError, match="detector alone"):
+        Matcher(Networks(random_superpoint(), None, "some/detector", None))
+
+
+def test_masks_must_be_as_many_as_images(matcher: Matcher, photograph: np.ndarray) -> None:
+    with pytest.raises(InputError, match="2 images need as many masks"):
+        matcher.extract([photograph, photograph], masks=[None])
+
+
+def test_the_one_call_function_is_the_object_used_once(matcher: Matcher, photograph: np.ndarray) -> None:
+    result = match(photograph, photograph, options=OPTIONS, device="cpu")
+    assert isinstance(result, PairResult)
+    assert np.array_equal(result.keypoints0, matcher.match(photograph, photograph).keypoints0)
+
+
+def test_early_stop_keeps_the_matches(photograph: np.ndarray) -> None:
+    other = np.ascontiguousarray(photograph[20:, 30:])
+    exact = match(photograph, other, options=OPTIONS, device="cpu")
+    quick = match(photograph, other, options=replace(OPTIONS, tolerance=1e-3), device="cpu")
+    same = exact.matches.matches0 == quick.matches.matches0
+    assert same.mean() > 0.99
+
+
+def test_options_do_not_change_the_networks() -> None:
+    superglue = random_superglue()
+    before = superglue.config
+    Matcher(Networks(random_superpoint(), superglue, "random", None), MatcherOptions(sinkhorn_iterations=3))
+    assert superglue.config == before
+    assert isinstance(superglue, SuperGlue)

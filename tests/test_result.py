@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from cyano.errors import InputError, OutputError
+from cyano.geometry import Camera, RobustOptions
+from cyano.result import ImageKeypoints, PairResult
+from cyano.types import ImageSize, Matches, ResizeMap
+
+H_TRUE = np.array([[0.9, -0.1, 30.0], [0.12, 1.1, -8.0], [1e-4, -5e-5, 1.0]])
+
+
+def _result(count: int = 60, outliers: int = 20, *, pixels: bool = True, focal: float | None = None) -> PairResult:
+    """Matches under a known homography, some of them wrong, and as many unmatched keypoints on both sides."""
+    generator = np.random.default_rng(0)
+    size = ImageSize(200, 300)
+    points0 = generator.uniform((20, 20), (280, 180), (2 * count, 2))
+    mapped = np.c_[points0[:count], np.ones(count)] @ H_TRUE.T
+    points1 = np.concatenate([mapped[:, :2] / mapped[:, 2:], generator.uniform(0, 200, (count, 2))])
+    points1[:outliers] += generator.uniform(20, 60, (outliers, 2))
+    order = generator.permutation(2 * count)  # image 1 lists its keypoints in another order
+    position = np.argsort(order)
+    matches0 = np.concatenate([position[:count], np.full(count, -1)]).astype(np.int64)
+    matches1 = np.where(order < count, order, -1).astype(np.int64)
+    scores0 = np.where(matches0 >= 0, generator.uniform(0.3, 1, 2 * count), 0).astype(np.float32)
+    scores1 = np.where(matches1 >= 0, scores0[matches1], 0).astype(np.float32)
+    rgb = generator.integers(0, 255, (200, 300, 3)).astype(np.uint8) if pixels else None
+    ones = np.ones(2 * count, np.float32)
+    frame = ResizeMap.identity(size)
+    return PairResult(
+        ImageKeypoints(points0.astype(np.float32), ones, frame, "a.jpg", rgb, focal),
+        ImageKeypoints(points1[order].astype(np.float32), ones, frame, "b.jpg", rgb, focal),
+        Matches(matches0, matches1, scores0, scores1),
+    )
+
+
+def test_matched_arrays_belong_together() -> None:
+    result = _result()
+    assert len(result) == 60
+    assert repr(result) == "PairResult(60 matches of 120 and 120 keypoints)"
+    for k, (i, j) in enumerate(result.indices):
+        assert result.matches.matches0[i] == j
+        assert result.matches.matches1[j] == i
+        assert np.array_equal(result.keypoints0[k], result.image0.keypoints[i])
+        assert np.array_equal(result.keypoints1[k], result.image1.keypoints[j])
+        assert result.scores[k] == result.matches.scores0[i]
+
+
+@pytest.mark.parametrize("estimator", ["poselib", "opencv"])
+def test_homography_from_the_matches(estimator: str) -> None:
+    estimate = _result().homography(RobustOptions(estimator=estimator))  # type: ignore[arg-type]
+    assert estimate.ok
+    assert estimate.inliers.sum() == 40
+    # Exact matches but for float32 positions (1e-5 px).
+    np.testing.assert_allclose(estimate.matrix, H_TRUE, atol=2e-3)
+
+
+def test_pose_needs_cameras_or_exif() -> None:
+    with pytest.raises(InputError, match=r"a\.jpg has no EXIF focal length"):
+        _result().relative_pose()
+    camera = Camera.from_focal_35mm(28.0, ImageSize(200, 300))
+    given, from_exif = _result().relative_pose(camera, camera), _result(focal=28.0).relative_pose()
+    np.testing.assert_array_equal(given.T_0to1, from_exif.T_0to1)
+
+
+def test_other_models_come_from_the_same_matches() -> None:
+    result, camera = _result(outliers=0), Camera.from_field_of_view(60.0, ImageSize(200, 300))
+    assert result.fundamental().inliers.shape == (60,)
+    assert result.essential(camera, camera).inliers.shape == (60,)
+
+
+def test_registered_image() -> None:
+    result = _result()
+    warped, covered = result.registered()
+    assert warped.shape == (200, 300, 3)
+    assert covered.shape == (200, 300)
+    # Pixel (x, y) = (100, 100) of image 0 shows what image 1 shows at H (100, 100).
+    x, y, w = H_TRUE @ (100, 100, 1)
+    left, top = int(x / w), int(y / w)
+    around = result.image1.rgb[top : top + 2, left : left + 2].reshape(4, 3)
+    assert covered[100, 100]
+    assert (warped[100, 100] >= around.min(0)).all()
+    assert (warped[100, 100] <= around.max(0)).all()
+
+
+def test_what_cannot_be_registered_or_drawn_says_why() -> None:
+    with pytest.raises(InputError, match="cannot be registered: no homography"):
+        _result(count=3, outliers=0).registered()
+    with pytest.raises(InputError, match=r"pixels of a\.jpg are not at hand"):
+        _result(pixels=False).draw()
+
+
+def test_picture() -> None:
+    assert isinstance(_result().draw(), Figure)
+    assert isinstance(_result().draw(inliers=_result().homography().inliers), Figure)
+
+
+@pytest.mark.parametrize("count", [60, 0])
+def test_json_round_trip(tmp_path: Path, count: int) -> None:
+    result = _result(count=count, outliers=0)
+    result.save_json(tmp_path / "new" / "matches.json")
+    read = json.loads((tmp_path / "new" / "matches.json").read_text())
+    assert read == result.to_dict()
+    assert read["images"][1] == {"name": "b.jpg", "height": 200, "width": 300, "keypoints": 2 * count}
+    np.testing.assert_array_equal(np.array(read["keypoints0"], np.float32).reshape(-1, 2), result.keypoints0)
+    assert len(read["scores"]) == count
+
+
+@pytest.mark.parametrize("count", [60, 0])
+def test_npz_round_trip(tmp_path: Path, count: int) -> None:
+    result = _result(count=count, outliers=0)
+    result.save_npz(tmp_path / "matches.npz")
+    with np.load(tmp_path / "matches.npz") as read:
+        assert np.array_equal(read["matches0"], result.matches.matches0)
+        assert read["matches0"].dtype == np.int64
+        assert np.array_equal(read["keypoints1"], result.image1.keypoints)
+        assert read["keypoints1"].dtype == np.float32
+        assert np.array_equal(read["matching_scores1"], result.matches.scores1)
+        assert read["image_size0"].tolist() == [200, 300]
+
+
+def test_large_images_lose_no_precision(tmp_path: Path) -> None:
+    result = _result()
+    far = (result.image0.keypoints + np.float32(4700.123)).astype(np.float32)
+    moved = PairResult(ImageKeypoints(far, result.image0.scores, result.image0.frame), result.image1, result.matches)
+    moved.save_npz(tmp_path / "far.npz")
+    with np.load(tmp_path / "far.npz") as read:
+        assert np.array_equal(read["keypoints0"], far)
+
+
+def test_what_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError, match="cannot be written"):
+        _result().save_json(tmp_path / "file" / "matches.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

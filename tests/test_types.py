@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cyano.errors import InputError
+from cyano.types import Features, ImageSize, ResizeMap
+
+TURNS = range(4)
+
+
+def maps(longest: int) -> st.SearchStrategy[ResizeMap]:
+    sides = st.integers(16, longest)
+    sizes = st.builds(ImageSize, sides, sides)
+    return st.builds(ResizeMap, sizes, sizes, st.integers(-4, 7))
+
+
+def points_in(size: ImageSize, seed: int, count: int = 50) -> np.ndarray:
+    """(N, 2) float64 points from the first pixel's centre to the last one's, the corners among them."""
+    last = np.array([size.width - 1, size.height - 1], dtype=np.float64)
+    inside = np.random.default_rng(seed).random((count, 2)) * last
+    return np.vstack([inside, [[0, 0], last, [0, last[1]], [last[0], 0]]])
+
+
+class TestImageSize:
+    @pytest.mark.parametrize(("height", "width"), [(0, 5), (5, 0), (-1, 5)])
+    def test_refuses_sizes_without_pixels(self, height: int, width: int) -> None:
+        with pytest.raises(InputError, match=f"not {height}x{width}"):
+            ImageSize(height, width)
+
+    def test_longest_side(self) -> None:
+        assert ImageSize(3, 7).longest == ImageSize(7, 3).longest == 7
+
+    @pytest.mark.parametrize("turns", range(-4, 6))
+    def test_turned_is_the_shape_after_rot90(self, turns: int) -> None:
+        turned = ImageSize(3, 7).turned(turns)
+        assert (turned.height, turned.width) == np.rot90(np.zeros((3, 7)), turns).shape
+
+    def test_is_a_value(self) -> None:
+        assert {ImageSize(3, 7), ImageSize(3, 7)} == {ImageSize(height=3, width=7)}
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            ImageSize(3, 7).height = 4  # type: ignore[misc]
+
+
+class TestResizeMap:
+    @settings(deadline=None)
+    @given(maps(10_000), st.integers(0, 2**32 - 1))
+    def test_round_trip_in_float64(self, frame: ResizeMap, seed: int) -> None:
+        points = points_in(frame.original, seed)
+        # A few roundings of numbers up to 1e4, each of relative size 1e-16, enlarged by at most 1e4 / 16.
+        np.testing.assert_allclose(frame.to_original(frame.to_network(points)), points, atol=1e-8, rtol=0)
+
+    @settings(deadline=None)
+    @given(maps(6_000), st.integers(0, 2**32 - 1))
+    def test_round_trip_in_float32(self, frame: ResizeMap, seed: int) -> None:
+        points = points_in(frame.original, seed).astype(np.float32)
+        there = frame.to_network(points)
+        back = frame.to_original(there)
+        assert there.dtype == back.dtype == np.float32
+        # Float32 numbers lie 0.0005 apart here. Turning and dividing round by half of that, multiplying by at
+        # most 6000 * 2**-24: together 0.00085.
+        assert np.abs(back.astype(np.float64) - points).max() < 1e-3
+
+    @settings(deadline=None)
+    @given(maps(10_000), st.integers(0, 2**32 - 1))
+    def test_round_trip_in_float32_on_very_large_images(self, frame: ResizeMap, seed: int) -> None:
+        points = points_in(frame.original, seed).astype(np.float32)
+        back = frame.to_original(frame.to_network(points))
+        # Above 8192 float32 numbers lie 0.001 apart, so that the roundings alone pass 0.001.
+        assert np.abs(back.astype(np.float64) - points).max() < 2e-3
+
+    @settings(deadline=None)
+    @given(maps(6_000), st.integers(0, 2**32 - 1))
+    def test_torch_agrees_with_numpy(self, frame: ResizeMap, seed: int) -> None:
+        points = points_in(frame.original, seed).astype(np.float32)
+        tensor = torch.from_numpy(points)
+        there, back = frame.to_network(tensor), frame.to_original(tensor)
+        assert there.dtype == back.dtype == torch.float32
+        # The same operations in the same precision; the libraries may keep the scale in another one.
+        np.testing.assert_allclose(there.numpy(), frame.to_network(points), rtol=3e-7, atol=1e-5)
+        np.testing.assert_allclose(back.numpy(), frame.to_original(points), rtol=3e-7, atol=1e-5)
+
+    @pytest.mark.parametrize("turns", range(-1, 5))
+    def test_turns_move_a_bright_pixel_as_rot90_does(self, turns: int) -> None:
+        frame = ResizeMap(ImageSize(5, 8), ImageSize(5, 8).turned(turns), turns)
+        for y, x in np.ndindex(5, 8):
+            image = np.zeros((5, 8))
+            image[y, x] = 1
+            row, column = np.argwhere(np.rot90(image, turns))[0]
+            np.testing.assert_array_equal(frame.to_network(np.array([x, y], float)), [column, row])
+            np.testing.assert_array_equal(frame.to_original(np.array([column, row], float)), [x, y])
+
+    @pytest.mark.parametrize("turns", TURNS)
+    def test_outer_edges_map_to_outer_edges(self, turns: int) -> None:
+        frame = ResizeMap(ImageSize(480, 640), ImageSize(100, 90), turns)
+        edges = np.array([[-0.5, -0.5], [639.5, 479.5]])  # half a pixel beyond the outer pixels' centres
+        expected = np.array([[-0.5, -0.5], [89.5, 99.5]])
+        mapped = frame.to_network(edges)
+        np.testing.assert_allclose(np.sort(mapped, axis=0), expected, atol=1e-9)
+
+    def test_halving_maps_between_pixel_centres(self) -> None:
+        frame = ResizeMap(ImageSize(4, 8), ImageSize(2, 4))
+        # Network pixel 0 covers the original pixels 0 and 1, whose common centre is 0.5.
+        np.testing.assert_array_equal(frame.to_network(np.array([[0.5, 0.5], [2.5, 2.5]])), [[0, 0], [1, 1]])
+
+    def test_each_axis_has_its_scale(self) -> None:
+        assert ResizeMap(ImageSize(100, 200), ImageSize(50, 20)).scale == (0.1, 0.5)
+        assert ResizeMap(ImageSize(100, 200), ImageSize(50, 20), 1).scale == (0.2, 0.25)
+
+    def test_identity_moves_nothing(self) -> None:
+        frame = ResizeMap.identity(ImageSize(30, 40))
+        points = points_in(frame.original, 0)
+        np.testing.assert_allclose(frame.to_network(points), points, atol=1e-13)
+
+    @pytest.mark.parametrize("shape", [(0, 2), (2,), (3, 4, 2), (1, 0, 2)])
+    def test_any_rank_and_no_points(self, shape: tuple[int, ...]) -> None:
+        frame = ResizeMap(ImageSize(30, 40), ImageSize(20, 15), 1)
+        assert frame.to_network(np.zeros(shape, np.float32)).shape == shape
+        assert frame.to_original(torch.zeros(shape)).shape == shape
+
+    def test_arguments_are_not_modified(self) -> None:
+        frame = ResizeMap(ImageSize(30, 40), ImageSize(20, 15), 1)
+        array, tensor = np.ones((3, 2)), torch.ones(3, 2)
+        frame.to_network(array), frame.to_original(array), frame.to_network(tensor), frame.to_original(tensor)
+        assert (array == 1).all()
+        assert (tensor == 1).all()
+
+
+class TestFeatures:
+    frame = ResizeMap(ImageSize(30, 40), ImageSize(15, 20))
+
+    def test_length_and_network_keypoints(self) -> None:
+        features = Features(torch.tensor([[0.5, 0.5]]), torch.ones(1), torch.ones(1, 4), self.frame)
+        assert len(features) == 1
+        assert features.network_keypoints.tolist() == [[0, 0]]
+        assert features.to("cpu").frame == self.frame
+
+    def test_may_be_empty(self) -> None:
+        features = Features(torch.zeros(0, 2), torch.zeros(0), torch.zeros(0, 128), self.frame)
+        assert len(features) == 0
+        assert features.network_keypoints.shape == (0, 2)
+
+    @pytest.mark.parametrize(
+        ("keypoints", "scores", "descriptors"),
+        [
+            ((5, 3), (5,), (5, 8)),
+            ((5, 2), (4,), (5, 8)),
+            ((5, 2), (5, 1), (5, 8)),
+            ((5, 2), (5,), (8, 5)),
+            ((5, 2), (5,), (5,)),
+            ((1, 5, 2), (1, 5), (1, 5, 8)),
+        ],
+    )
+    def test_refuses_shapes_that_do_not_fit(self, keypoints: tuple, scores: tuple, descriptors: tuple) -> None:
+        with pytest.raises(InputError, match=r"keypoints \(N, 2\)"):
+            Features(torch.zeros(keypoints), torch.zeros(scores), torch.zeros(descriptors), self.frame)
