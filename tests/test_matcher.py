@@ -108,7 +108,7 @@ def test_padded_batches_of_modules_are_the_pairs_one_by_one() -> None:
     pairs = [(a, b) for a in features for b in features]
     for result, expected in zip(padded.match_features(pairs), fast.match_features(pairs), strict=True):
         assert np.array_equal(result.matches.matches0, expected.matches.matches0)
-        # Probabilities; float32 sums in another order, through scores with a spread of 18.
+        # Probabilities; float32 sums in another order.
         np.testing.assert_allclose(result.matches.scores0, expected.matches.scores0, atol=1e-4)
 
 

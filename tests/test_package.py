@@ -38,9 +38,11 @@ def test_importing_loads_nothing_heavy() -> None:
 
 
 def test_the_product_does_not_need_transformers() -> None:
-    importing = [path.name for path in MODULES if "import transformers" in path.read_text()]
-    importing += [path.name for path in MODULES if "from transformers" in path.read_text()]
-    assert importing == []
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not any(name.split(".")[0] == "transformers" for name in names), path
 
 
 def test_layers_are_kept() -> None:
@@ -59,9 +61,9 @@ def test_files_and_functions_stay_short(path: Path) -> None:
     assert len(text.splitlines()) <= 300
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            docstring = node.body[0] if ast.get_docstring(node) else None
-            own = (docstring.end_lineno - docstring.lineno + 1) if docstring is not None else 0
-            length = (node.end_lineno or node.lineno) - node.lineno + 1 - own
+            # The signature and the docstring describe; what follows is what there is to understand.
+            first = node.body[1 if ast.get_docstring(node) and len(node.body) > 1 else 0]
+            length = (node.end_lineno or node.lineno) - first.lineno + 1
             assert length < 50, f"{node.name} has {length} lines"
 
 

@@ -1,20 +1,22 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 import transformers
-from support.random_weights import SMALL, pixel_values, random_model, small_config, stereo_pair
-from support.transformers_twin import twin
 from torch import Tensor
 
 from cyano.hf import SuperGlueForKeypointMatching
+from support.random_weights import SMALL, pixel_values, random_model, small_config, stereo_pair
+from support.transformers_twin import twin
 
 
 @pytest.fixture(scope="session")
 def pixels() -> Tensor:
-    """Two pairs of 120x160: the views, and the second one with its upside-down self."""
+    """Two pairs of 120x160: the views, and the first one with its upside-down self."""
     left, right = stereo_pair(120, 160)
-    return pixel_values((left, right), (right, right.rotate(180)))
+    return pixel_values((left, right), (left, left.rotate(180)))
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +45,7 @@ def reference(exact_model: SuperGlueForKeypointMatching) -> transformers.SuperGl
 
 
 @pytest.fixture(autouse=True)
-def _no_gradients() -> None:
+def _no_gradients() -> Iterator[None]:
     """Each test says where it wants gradients."""
-    torch.set_grad_enabled(False)
+    with torch.no_grad():
+        yield

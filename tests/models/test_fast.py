@@ -56,6 +56,25 @@ def test_matcher(
     torch.testing.assert_close(FastSuperGlue(model)(set0, set1), expected, atol=1e-4, rtol=0)
 
 
+@pytest.mark.parametrize("counts", [[(5, 9), (12, 3)], [(0, 4), (6, 2)], [(3, 3), (3, 3)], [(0, 0), (0, 0)]])
+def test_padded_batches(counts: list[tuple[int, int]]) -> None:
+    model = random_superglue()
+    sets = []
+    for side in (0, 1):
+        most = max(pair[side] for pair in counts)
+        mask = torch.tensor([[j < pair[side] for j in range(most)] for pair in counts]).reshape(len(counts), most)
+        sets.append(random_keypoints(most, batch=len(counts), seed=side)._replace(mask=mask))
+    with torch.no_grad():
+        expected = model(*sets)
+    found = FastSuperGlue(model)(*sets)
+    assert found.shape == expected.shape
+    # Where nobody is, both are far below any probability.
+    torch.testing.assert_close(found[:, :-1, :-1].exp(), expected[:, :-1, :-1].exp(), atol=1e-5, rtol=0)
+    for i, (m, n) in enumerate(counts):
+        torch.testing.assert_close(found[i, :m, -1], expected[i, :m, -1], atol=1e-4, rtol=0)
+        torch.testing.assert_close(found[i, -1, :n], expected[i, -1, :n], atol=1e-4, rtol=0)
+
+
 def test_full_size_matcher() -> None:
     model = random_superglue(SuperGlueConfig())
     set0, set1 = random_keypoints(200, 256, seed=1), random_keypoints(150, 256, seed=2)

@@ -39,7 +39,7 @@ def random_superglue(config: SuperGlueConfig = SMALL_SUPERGLUE, seed: int = 0) -
             layer.attention.self.query.weight *= 4  # attention that prefers some keypoints to others
             layer.mlp[1].weight *= 0.2  # residual updates that do not swamp the descriptors
         final = model.final_projection.final_proj
-        final.weight *= 3 * config.hidden_size**0.25  # scores with a spread of a few units
+        final.weight *= 0.8 * config.hidden_size**0.25  # scores with a spread of a few units
         final.weight -= final.weight.mean(1, keepdim=True)
     return model.eval()
 

@@ -128,13 +128,13 @@ def _shape_matcher(model: SuperGlueForKeypointMatching, gains: Gains) -> None:
     tensors[last].sub_(tensors[last].mean(1, keepdim=True)).mul_(gains.positions)
     for name, tensor in tensors.items():
         if name.endswith((".query.weight", ".key.weight")):
-            tensor *= gains.queries_and_keys
+            tensor.mul_(gains.queries_and_keys)
         elif name.endswith(".value.weight"):
-            tensor *= gains.values
+            tensor.mul_(gains.values)
         elif name.startswith("gnn") and name.endswith("mlp.1.weight"):
             tensor.sub_(tensor.mean(1, keepdim=True)).mul_(gains.updates)
         elif name.startswith("gnn") and name.endswith("mlp.1.bias"):
-            tensor *= gains.updates
+            tensor.mul_(gains.updates)
     tensors["final_projection.final_proj.weight"].mul_(gains.projection)
     model.bin_score.fill_(gains.bin_score)
 

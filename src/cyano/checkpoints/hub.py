@@ -65,7 +65,7 @@ def resolve(name_or_path: str | Path | None = None, hub: HubOptions | None = Non
     if name_or_path is None or name_or_path == weights.DEFAULT:
         return weights.default_folder()
     path = Path(name_or_path).expanduser()
-    if path.exists():
+    if path.exists() and name_or_path != "":
         return path
     if isinstance(name_or_path, str) and is_hub_name(name_or_path):
         return _fetch(name_or_path, hub or HubOptions())

@@ -74,15 +74,11 @@ Resize = Annotated[
 ]
 MaxKeypoints = Annotated[
     int | None,
-    typer.Option(
-        help="Per image, the strongest; -1 for all.", show_default=_OF_WEIGHTS, rich_help_panel=MATCHING
-    ),
+    typer.Option(help="Per image, the strongest; -1 for all.", show_default=_OF_WEIGHTS, rich_help_panel=MATCHING),
 ]
 KeypointThreshold = Annotated[
     float | None,
-    typer.Option(
-        help="Least probability of a keypoint.", show_default=_OF_WEIGHTS, rich_help_panel=MATCHING
-    ),
+    typer.Option(help="Least probability of a keypoint.", show_default=_OF_WEIGHTS, rich_help_panel=MATCHING),
 ]
 NmsRadius = Annotated[
     int | None,
@@ -98,9 +94,7 @@ MatchThreshold = Annotated[
 ]
 SinkhornIterations = Annotated[
     int | None,
-    typer.Option(
-        help="Iterations of the optimal transport.", show_default=_OF_WEIGHTS, rich_help_panel=MATCHING
-    ),
+    typer.Option(help="Iterations of the optimal transport.", show_default=_OF_WEIGHTS, rich_help_panel=MATCHING),
 ]
 Rotations = Annotated[
     RotationsName,
@@ -109,9 +103,7 @@ Rotations = Annotated[
         rich_help_panel=MATCHING,
     ),
 ]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Print one JSON document on stdout and all else on stderr.")
-]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and all else on stderr.")]
 EstimatorOption = Annotated[
     EstimatorName,
     typer.Option(
@@ -199,6 +191,8 @@ def checked_device(name: str) -> str:
         device = torch.device(name)
     except RuntimeError as error:
         raise typer.BadParameter(f"--device is auto, cpu, cuda or cuda:N, not {name!r}") from error
+    if device.type not in ("cpu", "cuda"):
+        raise typer.BadParameter(f"--device is auto, cpu, cuda or cuda:N, not {name!r}")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise typer.BadParameter(f"--device {name}: PyTorch finds no such GPU here; use --device cpu")
     return str(device)

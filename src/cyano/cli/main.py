@@ -22,7 +22,7 @@ cyano demo                                 a real stereo pair, judged by its gro
 cyano match a.jpg b.jpg                    matches.png and matches.json
 cyano pairs --input-pairs list.txt --eval  a list of pairs, and the published table
 
-Exit codes: 0 all is done; 1 an error, told in one line on stderr; 2 a wrong use of the command line; 3 some pairs of
+Exit codes: 0 all is done; 1 an error, told in one line on stderr; 2 a wrong use of the command line; 3 some pairs of \
 many failed and the rest is done; 130 interrupted."""
 
 

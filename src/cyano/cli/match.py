@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from cyano.cli import arguments as shared
-from cyano.cli.output import print_facts, print_json, result_console
-
-if TYPE_CHECKING:
-    from cyano.cli.match_outputs import Outputs
-    from cyano.cli.models import ModelOptions
+from cyano.cli.output import print_json
 
 __all__ = ["HELP", "match"]
 
 HELP = """Match two images: where does each point of the one appear in the other?
 
-Prints a summary. Unless another output is asked for, writes matches.png and matches.json into the current folder;
+Prints a summary. Unless another output is asked for, writes matches.png and matches.json into the current folder; \
 positions are (x, y) in pixels of the original images, and (0, 0) is the centre of the top-left pixel.
 
 \b
@@ -111,8 +107,9 @@ Mask = Annotated[
 
 
 def match(
-    a: Annotated[Path, typer.Argument(help="The first image.", show_default=False)],
-    b: Annotated[Path, typer.Argument(help="The second image.", show_default=False)],
+    a: Annotated[Path, typer.Argument(metavar="A", help="The first image.", show_default=False)],
+    b: Annotated[Path, typer.Argument(metavar="B", help="The second image.", show_default=False)],
+    *,
     out_dir: OutDir = None,
     picture: Picture = None,
     save_json: SaveJson = None,
@@ -146,6 +143,7 @@ def match(
 
     outputs = match_outputs.Outputs(picture, save_json, npz, registered, overlay)
     outputs = outputs.with_defaults(out_dir, silent=as_json)
+    outputs.refuse_clashes(a, b, mask0, mask1)
     kinds = models.kinds(homography or registered is not None, fundamental, pose)
     wanted = models.ModelOptions.parsed(kinds, (intrinsics0, intrinsics1), threshold, estimator, seed)
     options = shared.matcher_options(
@@ -163,5 +161,4 @@ def match(
     written = outputs.write(pair, found)
     if as_json:
         print_json(report.to_dict(pair, found))
-    rows = [*report.facts(pair, found), *(("written", str(path)) for path in written)]
-    print_facts(result_console(as_json), f"{a} : {b}", rows)
+    report.print_report(pair, written, as_json, found)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cyano.atomic import write_atomically
 from cyano.cli import report
-from cyano.cli.report import MatchedPair
+from cyano.cli.report import CORRECT_PX, MatchedPair
 from cyano.errors import InputError
 from cyano.evaluation.encoding import FIGURE_FORMATS, IMAGE_FORMATS, figure_bytes, image_bytes
 from cyano.geometry import RobustEstimate, warp_image
@@ -63,11 +63,22 @@ class Outputs:
         if folder is None and named:
             return self
         place = folder or Path()
-        return replace(
-            self, picture=self.picture or place / PICTURE_NAME, json=self.json or place / JSON_NAME
-        )
+        return replace(self, picture=self.picture or place / PICTURE_NAME, json=self.json or place / JSON_NAME)
 
-    def write(self, pair: MatchedPair, models: Sequence[RobustEstimate]) -> list[Path]:
+    def refuse_clashes(self, *inputs: Path | None) -> None:
+        """Refuse to write two files into one, or over an input.
+
+        Raises:
+            typer.BadParameter: naming the path.
+        """
+        outputs = [path for path in (self.picture, self.json, self.npz, self.registered) if path is not None]
+        taken = {path.resolve() for path in inputs if path is not None}
+        for path in outputs:
+            if path.resolve() in taken:
+                raise typer.BadParameter(f"{path} is an input or another output already; give each its own name")
+            taken.add(path.resolve())
+
+    def write(self, pair: MatchedPair, models: Sequence[RobustEstimate] = ()) -> list[Path]:
         """Make the content of all files, then write them.
 
         Returns:
@@ -99,17 +110,16 @@ def _check_ending(flag: str, path: Path | None, known: tuple[str, ...]) -> None:
 
 
 def _picture(pair: MatchedPair, models: Sequence[RobustEstimate], suffix: str) -> bytes:
-    """The matches, coloured by the last model that was found, else by score."""
+    """The matches, coloured by their errors if known, by the last model that was found, else by score."""
     found = [model for model in models if model.ok]
     title = " : ".join(Path(image.name).name for image in (pair.result.image0, pair.result.image1))
-    style = MatchStyle(title=title, notes=tuple(model.message for model in models[-1:]))
+    notes = tuple(model.message for model in models[-1:])
+    style = MatchStyle(title=title, notes=notes, error_threshold=CORRECT_PX[0])
     inliers = found[-1].inliers if found else None
-    return figure_bytes(pair.result.draw(inliers=inliers, style=style), suffix)
+    return figure_bytes(pair.result.draw(inliers=inliers, errors=pair.errors, style=style), suffix)
 
 
-def _registered(
-    pair: MatchedPair, models: Sequence[RobustEstimate], overlay: OverlayMode | None
-) -> NDArray[np.uint8]:
+def _registered(pair: MatchedPair, models: Sequence[RobustEstimate], overlay: OverlayMode | None) -> NDArray[np.uint8]:
     """Image 1 in the frame of image 0, alone or over it."""
     rgb0, rgb1 = pair.result.image0.rgb, pair.result.image1.rgb
     estimate = next(model for model in models if model.kind == "homography")

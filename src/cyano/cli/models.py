@@ -77,7 +77,8 @@ def _camera(text: str | None, flag: str) -> Camera | None:
         raise typer.BadParameter(f"{flag} holds numbers separated by commas, not {text!r}") from error
     try:
         if len(numbers) == 4:
-            return Camera(*numbers)
+            fx, fy, cx, cy = numbers
+            return Camera(fx, fy, cx, cy)
         if len(numbers) == 9:
             return Camera.from_matrix(np.array(numbers).reshape(3, 3))
     except InputError as error:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from cyano.cli.output import busy, finite
+from cyano.cli.output import busy, finite, print_facts, result_console
 
 if TYPE_CHECKING:
     from cyano.evaluation.provenance import Record
@@ -18,7 +20,10 @@ if TYPE_CHECKING:
     from cyano.processing.images import ImageSource
     from cyano.result import PairResult
 
-__all__ = ["MatchedPair", "facts", "match_images", "to_dict"]
+__all__ = ["CORRECT_PX", "MatchedPair", "match_images", "print_report", "to_dict"]
+
+CORRECT_PX = (3, 1)
+"""Pixels from the ground truth within which a match counts as right; pictures show the first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,12 +35,15 @@ class MatchedPair:
         record: weights and options in force.
         load_seconds: to load the networks.
         match_seconds: to read and match the two images.
+        errors: (K,) distances of the matches from the ground truth in pixels, NaN where there is none; None
+            for a pair without ground truth.
     """
 
     result: PairResult
     record: Record
     load_seconds: float
     match_seconds: float
+    errors: NDArray[np.float64] | None = None
 
 
 def match_images(
@@ -67,8 +75,16 @@ def match_images(
     return MatchedPair(result, record, loaded - start, matched - loaded)
 
 
-def facts(pair: MatchedPair, models: Sequence[RobustEstimate] = ()) -> list[tuple[str, str]]:
-    """Names and values for `print_facts`."""
+def print_report(
+    pair: MatchedPair, written: Sequence[Path], as_json: bool, models: Sequence[RobustEstimate] = ()
+) -> None:
+    """The summary for people; to stderr where stdout is reserved for JSON."""
+    rows = [*_facts(pair, models), *(("written", str(path)) for path in written)]
+    title = f"{pair.result.image0.name} : {pair.result.image1.name}"
+    print_facts(result_console(as_json), title, rows)
+
+
+def _facts(pair: MatchedPair, models: Sequence[RobustEstimate]) -> list[tuple[str, str]]:
     result, record = pair.result, pair.record
     rows = [
         ("keypoints", f"{len(result.image0.keypoints)} and {len(result.image1.keypoints)}"),
@@ -76,13 +92,28 @@ def facts(pair: MatchedPair, models: Sequence[RobustEstimate] = ()) -> list[tupl
     ]
     if len(result):
         rows.append(("median score", f"{float(np.median(result.scores)):.2f}"))
+    if pair.errors is not None:
+        rows.append(("ground truth", _truth_text(pair.errors)))
     rows += [("model", _model_text(model)) for model in models]
-    rows += [
-        ("time", f"{pair.match_seconds:.2f} s on {record['device']}, {pair.load_seconds:.2f} s to load"),
+    return [
+        *rows,
+        ("time", f"{pair.match_seconds:.2f} s on {record['device']}, and {pair.load_seconds:.2f} s to load"),
         ("weights", str(record["weights"])),
         ("their terms", str(record["licence"] or "not known to Cyano: ask whoever made them")),
     ]
-    return rows
+
+
+def _truth_text(errors: NDArray[np.float64]) -> str:
+    truth = _truth_dict(errors)
+    shares = " and ".join(f"{100 * truth[f'within_{px}px']:.1f} % within {px} px" for px in CORRECT_PX)
+    return f"{shares} of it, for {truth['known']} of {len(errors)} matches"
+
+
+def _truth_dict(errors: NDArray[np.float64]) -> dict[str, Any]:
+    """How many matches have ground truth, and which share of them is how close to it; 0 for none."""
+    known = errors[~np.isnan(errors)]
+    shares = {f"within_{px}px": float((known <= px).sum()) / max(len(known), 1) for px in CORRECT_PX}
+    return {"known": len(known), **shares}
 
 
 def _model_text(model: RobustEstimate) -> str:
@@ -91,8 +122,10 @@ def _model_text(model: RobustEstimate) -> str:
 
 def to_dict(pair: MatchedPair, models: Sequence[RobustEstimate] = ()) -> dict[str, Any]:
     """The document of `--json` and of matches.json: `PairResult.to_dict` and how it came about."""
+    truth = {} if pair.errors is None else {"ground_truth": _truth_dict(pair.errors)}
     return {
         **pair.result.to_dict(),
+        **truth,
         "models": [_model_dict(model) for model in models],
         "configuration": dict(pair.record),
         "seconds": {"load": round(pair.load_seconds, 4), "match": round(pair.match_seconds, 4)},

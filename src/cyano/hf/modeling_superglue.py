@@ -22,6 +22,7 @@ from cyano.hf.modeling_superpoint import SuperPointForKeypointDetection
 from cyano.hf.outputs import SuperGlueKeypointMatchingOutput
 from cyano.hf.pretrained import DtypeName, chosen_dtype, config_and_checkpoint, saved_config
 from cyano.models.superglue import IGNORE, SuperGlue, Trace, assignment_loss
+from cyano.models.transport import log_transport
 from cyano.processing.assignment import mutual_matches
 from cyano.types import Features
 
@@ -112,13 +113,20 @@ class SuperGlueForKeypointMatching(SuperGlue):
         return output if as_object else output.to_tuple()
 
     def _log_assignment(self, found: Detections, trace: Trace | None) -> Tensor:
-        """(B, N+1, N+1) float32."""
+        """(B, N+1, N+1) float32, from a transport in float32: half precision is too coarse for its sums."""
         images, count = found.scores.shape
         if count == 0:  # not a keypoint in the whole batch: there is only the dustbins' own corner
             return found.scores.new_zeros(images // 2, 1, 1)
-        sides = found.side(0, self.dtype), found.side(1, self.dtype)
-        log_assignment: Tensor = super().forward(*sides, trace=trace, count_padding=self.transformers_exact)
-        return log_assignment.float()
+        set0, set1 = found.side(0, self.dtype), found.side(1, self.dtype)
+        scores = self.similarity(*self.propagate(set0, set1, trace), trace).float()
+        return log_transport(
+            scores,
+            self.bin_score,
+            self.config.sinkhorn_iterations,
+            set0.mask,
+            set1.mask,
+            count_padding=self.transformers_exact,
+        )
 
     def _found(self, pixel_values: Tensor | None, features: Sequence[tuple[Features, Features]] | None) -> Detections:
         """Keypoints of 2B images, those of a pair one after the other."""
@@ -187,7 +195,7 @@ class SuperGlueForKeypointMatching(SuperGlue):
 
 def _by_pair(images: Tensor) -> Tensor:
     """(2B, ...) -> (B, 2, ...)."""
-    return images.reshape(-1, 2, *images.shape[1:])
+    return images.reshape(len(images) // 2, 2, *images.shape[1:])
 
 
 def _loss(log_assignment: Tensor, labels: Tensor, found: Detections) -> Tensor:

@@ -150,8 +150,9 @@ def _folded(linear: nn.Linear, norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
     """Weight and bias of the linear layer that does what `linear` and then `norm` (with its statistics) do."""
     if norm.running_mean is None or norm.running_var is None:
         raise TypeError("batch normalisation without running statistics cannot be folded")
-    gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-    return linear.weight * gain[:, None], (linear.bias - norm.running_mean) * gain + norm.bias
+    gain = norm.weight.float() / torch.sqrt(norm.running_var.float() + norm.eps)
+    bias = (linear.bias.float() - norm.running_mean.float()) * gain + norm.bias.float()
+    return linear.weight.float() * gain[:, None], bias
 
 
 class _FastLayer:
@@ -168,8 +169,8 @@ class _FastLayer:
         weight, bias = _folded(layer.mlp[0].linear, layer.mlp[0].batch_norm)  # type: ignore[arg-type]
         size = weight.shape[1] // 2
         merge = attention.output.dense
-        folded = torch.cat([weight[:, :size], weight[:, size:] @ merge.weight], dim=1)
-        self.hidden = _Linear(folded, bias + weight[:, size:] @ merge.bias, dtype, relu=True)
+        folded = torch.cat([weight[:, :size], weight[:, size:] @ merge.weight.float()], dim=1)
+        self.hidden = _Linear(folded, bias + weight[:, size:] @ merge.bias.float(), dtype, relu=True)
         self.update = _Linear(layer.mlp[1].weight, layer.mlp[1].bias, dtype)  # type: ignore[arg-type]
 
     def __call__(self, x: Tensor, count0: int) -> Tensor:
@@ -187,7 +188,7 @@ class _FastLayer:
 
 
 class FastSuperGlue:
-    """`SuperGlue` for inference on a CPU, one pair at a time, so a batch cannot change a pair's result.
+    """`SuperGlue` for inference on a CPU, one pair after the other, so a batch cannot change a pair's result.
 
     Built from a model, whose parameters it copies: later changes of the model do not show.
     """
@@ -213,24 +214,37 @@ class FastSuperGlue:
     def __call__(
         self, set0: KeypointSet, set1: KeypointSet, *, iterations: int | None = None, tolerance: float = 0.0
     ) -> Tensor:
-        """As `SuperGlue.forward` for one pair without padding.
+        """As `SuperGlue.forward`, without the padding that the masks tell of.
 
         Args:
-            set0: (1, M, ...) keypoints of image 0, without a mask.
-            set1: (1, N, ...) keypoints of image 1, without a mask.
+            set0: M keypoints of each image 0; padding, if any, comes last.
+            set1: N keypoints of each image 1, likewise.
             iterations: of the transport; None takes the configuration's.
             tolerance: lets the transport stop early, see `fast_transport`.
 
         Returns:
-            (1, M+1, N+1) float32 log assignment.
+            (B, M+1, N+1) float32 log assignment, finfo.min in padded places.
         """
+        steps = self.config.sinkhorn_iterations if iterations is None else iterations
+        pairs = zip(_images(set0), _images(set1), strict=True)
+        found = [fast_transport(self._scores(a, b), self._bin_score, steps, tolerance) for a, b in pairs]
+        if set0.mask is None and set1.mask is None:
+            return torch.stack(found)
+        padded = found[0].new_full(
+            (len(found), set0.scores.shape[1] + 1, set1.scores.shape[1] + 1), torch.finfo(torch.float32).min
+        )
+        for target, pair in zip(padded, found, strict=True):
+            rows, columns = pair.shape[0] - 1, pair.shape[1] - 1
+            target[:rows, :columns] = pair[:-1, :-1]
+            target[:rows, -1], target[-1, :columns], target[-1, -1] = pair[:-1, -1], pair[-1, :-1], pair[-1, -1]
+        return padded
+
+    def _scores(self, set0: KeypointSet, set1: KeypointSet) -> Tensor:
+        """(M, N) float32 similarities of one pair without padding."""
         count0, count1 = set0.scores.shape[1], set1.scores.shape[1]
         if count0 == 0 or count1 == 0:
-            scores = set0.descriptors.new_zeros(count0, count1, dtype=torch.float32)
-        else:
-            scores = self._similarity(self._states(set0, set1), count0)
-        steps = self.config.sinkhorn_iterations if iterations is None else iterations
-        return fast_transport(scores, self._bin_score, steps, tolerance)[None]
+            return set0.scores.new_zeros(count0, count1, dtype=torch.float32)
+        return self._similarity(self._states(set0, set1), count0)
 
     def _states(self, set0: KeypointSet, set1: KeypointSet) -> Tensor:
         """(M + N, D) states after the graph network."""
@@ -249,3 +263,13 @@ class FastSuperGlue:
         projected = self._projection(x).float()
         similarity: Tensor = projected[:count0] @ projected[count0:].t() / projected.shape[1] ** 0.5
         return similarity
+
+
+def _images(batch: KeypointSet) -> list[KeypointSet]:
+    """The images of a batch, one by one, without their padding."""
+    whole = batch.scores.shape[1]
+    counts = [whole] * len(batch.scores) if batch.mask is None else batch.mask.sum(1).tolist()
+    return [
+        KeypointSet(batch.positions[i, None, :n], batch.scores[i, None, :n], batch.descriptors[i, None, :n])
+        for i, n in enumerate(counts)
+    ]

@@ -143,13 +143,9 @@ class Attention(nn.Module):
         self.output = _Output(size)
 
     def forward(self, x: Tensor, source: Tensor, mask: Tensor | None, weights: list[Tensor] | None) -> Tensor:
-        """(B, M, D) states and (B, N, D) source -> (B, M, D) messages.
+        """(B, M, D) states that ask and (B, N, D) source that answers -> (B, M, D) messages.
 
-        Args:
-            x: states that ask.
-            source: states that answer.
-            mask: (B, N) bool of the source's real keypoints, or None.
-            weights: if given, the (B, heads, M, N) attention is appended to it.
+        The mask is (B, N) bool of the source's real keypoints; the (B, heads, M, N) attention goes to `weights`.
         """
         query = self._split(self.self.query(x))
         key = self._split(self.self.key(source))
@@ -167,7 +163,7 @@ class Attention(nn.Module):
 
     def _split(self, x: Tensor) -> Tensor:
         """(B, N, D) -> (B, heads, N, D / heads); head h owns the h-th run of channels."""
-        return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)
+        return x.view(*x.shape[:2], self.heads, x.shape[2] // self.heads).transpose(1, 2)
 
 
 def _attention_bias(mask: Tensor, dtype: torch.dtype) -> Tensor:
@@ -242,6 +238,9 @@ class SuperGlue(nn.Module):
         """
         x0, x1 = self.propagate(set0, set1, trace)
         scores = self.similarity(x0, x1, trace)
+        scores = scores.to(
+            torch.promote_types(scores.dtype, torch.float32)
+        )  # half precision is too coarse from here on
         steps = self.config.sinkhorn_iterations if iterations is None else iterations
         return log_transport(scores, self.bin_score, steps, set0.mask, set1.mask, count_padding=count_padding)
 

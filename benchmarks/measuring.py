@@ -1,0 +1,101 @@
+"""What all benchmarks share: the machine, interleaved timing, peak memory, and where results go."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import platform
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("torch", "numpy", "transformers", "pillow", "opencv-python-headless")
+
+
+def cpu_flags() -> set[str]:
+    """The instruction sets that the processor tells of; empty where /proc/cpuinfo is not there."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    return next((set(line.split(":")[1].split()) for line in lines if line.startswith("flags")), set())
+
+
+def has_fast_bfloat16() -> bool:
+    """Whether this processor computes in bfloat16 rather than emulating it."""
+    return bool(cpu_flags() & {"avx512_bf16", "amx_bf16"}) or platform.machine() == "arm64"
+
+
+def machine() -> dict[str, Any]:
+    """The processor, its vector instructions, cores and memory."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    fields = dict(line.split(":", 1) for line in lines if ":" in line)
+    family = {key.strip(): value.strip() for key, value in fields.items() if key.strip() in ("cpu family", "model")}
+    return {
+        "processor": fields.get("model name\t", platform.processor()).strip(),
+        **family,
+        "instructions": sorted(cpu_flags() & {"avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16"}),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "memory_GiB": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "load_average": os.getloadavg()[0],
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def interleaved(contenders: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
+    """Seconds of each run; contenders take turns, so that a change of the machine's load meets all of them."""
+    for run in contenders.values():
+        run()  # not counted: first use allocates and packs
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(repeats):
+        for name, run in contenders.items():
+            start = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def summary(seconds: list[float]) -> dict[str, float]:
+    """Median, fastest and slowest of some runs, in seconds."""
+    return {
+        "median_s": round(statistics.median(seconds), 4),
+        "min_s": round(min(seconds), 4),
+        "max_s": round(max(seconds), 4),
+    }
+
+
+def peak_memory_mib() -> float:
+    """Most memory that this process ever held, in MiB.
+
+    On Linux from VmHWM: ru_maxrss also counts what the parent held when it started this process.
+    """
+    path = Path("/proc/self/status")
+    for line in path.read_text().splitlines() if path.exists() else []:
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1024 if sys.platform == "linux" else 1024 * 1024)
+
+
+def save(name: str, seed: int, results: Mapping[str, Any]) -> Path:
+    """Write results with all that is needed to repeat them."""
+    record = {
+        "command": " ".join(["scripts/bench", Path(sys.argv[0]).stem, *sys.argv[1:]]),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "seed": seed,
+        "machine": machine(),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "results": results,
+    }
+    path = RESULTS / f"{name}.json"
+    path.write_text(json.dumps(record, indent=1) + "\n")
+    return path

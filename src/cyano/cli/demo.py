@@ -1,0 +1,78 @@
+"""`cyano demo`: a first look, on a real pair whose truth is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cyano.cli import arguments as shared
+from cyano.cli.output import print_json
+
+if TYPE_CHECKING:
+    from cyano.cli.report import MatchedPair
+    from cyano.options import MatcherOptions
+
+__all__ = ["HELP", "demo"]
+
+HELP = """Match a real stereo pair and judge the matches by its measured disparity; or match two images of yours.
+
+Writes matches.png and matches.json. The pair is the motorcycle of the Middlebury benchmark, which scikit-image brings \
+(pip install "cyano\\[demo]"); its picture is coloured by the error: green 0, yellow 3 px, red 6 px and more, grey \
+where nothing was measured.
+
+\b
+cyano demo
+cyano demo --out-dir /tmp/demo
+cyano demo a.jpg b.jpg
+
+Exit codes: 0 done; 1 error; 2 wrong use."""
+
+
+def demo(
+    a: Annotated[Path | None, typer.Argument(metavar="A", help="An image of your own.", show_default=False)] = None,
+    b: Annotated[
+        Path | None, typer.Argument(metavar="B", help="And the one to match it with.", show_default=False)
+    ] = None,
+    out_dir: Annotated[Path, typer.Option(help="Folder for matches.png and matches.json.")] = Path(),
+    weights: shared.Weights = None,
+    device: shared.Device = "auto",
+    resize: shared.Resize = None,
+    max_keypoints: shared.MaxKeypoints = None,
+    as_json: shared.AsJson = False,
+) -> None:
+    """Parse, match, judge, write; the help is `HELP`."""
+    from cyano.cli import report
+    from cyano.cli.match_outputs import JSON_NAME, PICTURE_NAME, Outputs
+
+    options, place = shared.matcher_options(resize, max_keypoints), shared.checked_device(device)
+    outputs = Outputs(out_dir / PICTURE_NAME, out_dir / JSON_NAME)
+    outputs.refuse_clashes(a, b)
+    if a is not None and b is not None:
+        pair = report.match_images((a, b), weights, options, place)
+    elif a is None:
+        pair = _motorcycle(weights, options, place)
+    else:
+        raise typer.BadParameter("give two images, or none for the stereo pair of the demo")
+    written = outputs.write(pair)
+    if as_json:
+        print_json(report.to_dict(pair))
+    report.print_report(pair, written, as_json)
+
+
+def _motorcycle(weights: str | None, options: MatcherOptions, device: str) -> MatchedPair:
+    """The stereo pair, matched and judged."""
+    from cyano.cli.report import match_images
+    from cyano.evaluation.demo_pair import load_demo_pair, stereo_errors
+
+    scene = load_demo_pair()
+    pair = match_images((scene.left, scene.right), weights, options, device)
+    result = replace(
+        pair.result,
+        image0=replace(pair.result.image0, name="motorcycle, left"),
+        image1=replace(pair.result.image1, name="motorcycle, right"),
+    )
+    errors = stereo_errors(result.keypoints0, result.keypoints1, scene.disparity)
+    return replace(pair, result=result, errors=errors)

@@ -1,0 +1,174 @@
+"""`cyano pairs`: the program match_pairs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+import typer
+
+from cyano.cli import arguments as shared
+from cyano.cli.output import busy, print_json
+
+__all__ = ["HELP", "pairs"]
+
+HELP = """Match the pairs of a list and evaluate them: the match_pairs program, with its options and files.
+
+A line of the list is name0 name1 \\[turns0 turns1 \\[K0 (9 numbers) K1 (9) T_0to1 (16)]], row by row; turns are \
+clockwise quarter turns that set the image upright.
+
+Each pair gives STEM0_STEM1_matches.npz: keypoints0 and keypoints1 in pixels of the resized images, matches (-1: none) \
+and match_confidence; beyond the original also keypoints0_original and keypoints1_original in pixels of the image \
+files. --eval adds STEM0_STEM1_evaluation.npz and prints the table. Pairs with equal stems are named by their whole \
+paths. run.json records the options: a folder never mixes two sets of them. Options may be spelled with underscores.
+
+\b
+cyano pairs --input-pairs pairs.txt --output-dir out
+cyano pairs --input-pairs pairs.txt --resize 1600 --superglue outdoor --max-keypoints 2048 --nms-radius 3 --eval
+cyano pairs --input-pairs pairs.txt --viz --fast-viz --cache
+
+Exit codes: 0 done; 1 error; 2 wrong use; 3 some pairs failed (each is reported) and the rest is done."""
+
+FILES = "Files"
+PICTURES = "Pictures"
+SOME_FAILED = 3
+ORIGINAL_RESIZE = (640, 480)
+"""Width and height that the original program resizes to unless told otherwise."""
+
+
+ExtensionName: TypeAlias = Literal["png", "pdf"]
+InputPairs = Annotated[Path, typer.Option(help="The list.", show_default=False, rich_help_panel=FILES)]
+InputDir = Annotated[
+    Path | None,
+    typer.Option(help="Folder that the names are relative to.", show_default="the list's", rich_help_panel=FILES),
+]
+OutputDir = Annotated[Path, typer.Option(help="Made if it is not there.", rich_help_panel=FILES)]
+MaxLength = Annotated[int, typer.Option(help="At most so many pairs; -1 for all.", rich_help_panel=FILES)]
+Shuffle = Annotated[bool, typer.Option("--shuffle", help="Shuffle the list first, by --seed.", rich_help_panel=FILES)]
+Cache = Annotated[
+    bool,
+    typer.Option("--cache", help="Keep what was made before with the same options and images.", rich_help_panel=FILES),
+]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace the results of other options.", rich_help_panel=FILES),
+]
+Eval = Annotated[
+    bool,
+    typer.Option("--eval", help="Judge by the truth in the list.", rich_help_panel=shared.MODELS),
+]
+Threshold = Annotated[
+    float,
+    typer.Option(help="Largest error of an inlier, in pixels of the RESIZED images.", rich_help_panel=shared.MODELS),
+]
+Viz = Annotated[bool, typer.Option("--viz", help="Draw the matches of each pair.", rich_help_panel=PICTURES)]
+FastViz = Annotated[
+    bool, typer.Option("--fast-viz", help="Draw with OpenCV, in milliseconds.", rich_help_panel=PICTURES)
+]
+ShowKeypoints = Annotated[
+    bool,
+    typer.Option("--show-keypoints", help="Also draw unmatched keypoints.", rich_help_panel=PICTURES),
+]
+VizExtension = Annotated[ExtensionName, typer.Option(help="File format of the pictures.", rich_help_panel=PICTURES)]
+SuperGlueName = Annotated[
+    Literal["indoor", "outdoor"] | None,
+    typer.Option(
+        help="The original's weights from the Hugging Face hub (non-commercial research), instead of --weights.",
+        rich_help_panel=shared.MATCHING,
+    ),
+]
+Resize = Annotated[
+    list[int] | None,
+    typer.Option(
+        metavar="W [H]",
+        help="Width and height for the networks, or the longest side, or -1 to leave images as they are.",
+        show_default="640 480",
+        rich_help_panel=shared.MATCHING,
+    ),
+]
+ResizeFloat = Annotated[
+    bool,
+    typer.Option(
+        "--resize-float",
+        help="Has no effect: images are always resized in floating point.",
+        rich_help_panel=shared.MATCHING,
+    ),
+]
+MaxKeypoints = Annotated[
+    int, typer.Option(help="Per image, the strongest; -1 for all.", rich_help_panel=shared.MATCHING)
+]
+KeypointThreshold = Annotated[
+    float, typer.Option(help="Least probability of a keypoint.", rich_help_panel=shared.MATCHING)
+]
+NmsRadius = Annotated[
+    int,
+    typer.Option(help="Least distance of keypoints, in resized pixels.", rich_help_panel=shared.MATCHING),
+]
+SinkhornIterations = Annotated[
+    int, typer.Option(help="Iterations of the optimal transport.", rich_help_panel=shared.MATCHING)
+]
+MatchThreshold = Annotated[float, typer.Option(help="Least probability of a match.", rich_help_panel=shared.MATCHING)]
+ForceCpu = Annotated[
+    bool, typer.Option("--force-cpu", help="The same as --device cpu.", rich_help_panel=shared.MATCHING)
+]
+
+
+def pairs(
+    *,
+    input_pairs: InputPairs,
+    input_dir: InputDir = None,
+    output_dir: OutputDir = Path("dump_match_pairs"),
+    max_length: MaxLength = -1,
+    shuffle: Shuffle = False,
+    cache: Cache = False,
+    overwrite: Overwrite = False,
+    evaluate: Eval = False,
+    estimator: shared.EstimatorOption = "poselib",
+    threshold: Threshold = 1.0,
+    seed: shared.Seed = 0,
+    viz: Viz = False,
+    fast_viz: FastViz = False,
+    show_keypoints: ShowKeypoints = False,
+    viz_extension: VizExtension = "png",
+    superglue: SuperGlueName = None,
+    weights: shared.Weights = None,
+    resize: Resize = None,
+    resize_float: ResizeFloat = False,
+    max_keypoints: MaxKeypoints = 1024,
+    keypoint_threshold: KeypointThreshold = 0.005,
+    nms_radius: NmsRadius = 4,
+    sinkhorn_iterations: SinkhornIterations = 20,
+    match_threshold: MatchThreshold = 0.2,
+    precision: shared.Precision = "float32",
+    rotations: shared.Rotations = "off",
+    device: shared.Device = "auto",
+    force_cpu: ForceCpu = False,
+    as_json: shared.AsJson = False,
+) -> None:
+    """Parse, run the list, print the table; the help is `HELP`."""
+    with busy("loading"):
+        from cyano.cli import pairs_run
+
+    matching = shared.matcher_options(
+        resize or list(ORIGINAL_RESIZE),
+        max_keypoints,
+        keypoint_threshold,
+        nms_radius,
+        match_threshold,
+        sinkhorn_iterations,
+        precision,
+        rotations,
+    )
+    pictures = pairs_run.picture_options(viz, fast_viz, show_keypoints, viz_extension)
+    robust = pairs_run.robust_options(evaluate, estimator, threshold, seed)
+    place = shared.checked_device(pairs_run.device_name(device, force_cpu))
+    folder = input_pairs.parent if input_dir is None else input_dir
+    with shared.usage_errors():
+        options = pairs_run.MatchPairsOptions(folder, output_dir, matching, place, robust, pictures, cache, overwrite)
+    listed = pairs_run.selected(input_pairs, max_length, seed if shuffle else None)
+    report = pairs_run.run(listed, pairs_run.weights_name(superglue, weights), options)
+    if as_json:
+        print_json(pairs_run.to_dict(report))
+    pairs_run.print_report(report, options, as_json)
+    if report.failures:
+        raise typer.Exit(SOME_FAILED)

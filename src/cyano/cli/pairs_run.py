@@ -1,0 +1,189 @@
+"""What lies between the options of `cyano pairs` and the library's function, and how its report looks."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any, Literal
+
+import typer
+
+from cyano.checkpoints import load
+from cyano.cli.arguments import EstimatorName, usage_errors
+from cyano.cli.output import busy, counted, error_console, finite, result_console
+from cyano.evaluation.match_pairs import MatchPairsOptions, MatchPairsReport, PairOutcome, match_pairs
+from cyano.evaluation.pair_pictures import Extension, PictureOptions
+from cyano.geometry import RobustOptions
+from cyano.pairs import Pair, plain_stem, read_pairs
+
+__all__ = [
+    "MatchPairsOptions",
+    "device_name",
+    "picture_options",
+    "print_report",
+    "robust_options",
+    "run",
+    "selected",
+    "to_dict",
+    "weights_name",
+]
+
+
+def picture_options(viz: bool, fast: bool, show_keypoints: bool, extension: Extension) -> PictureOptions | None:
+    """What to draw; None for nothing.
+
+    Raises:
+        typer.BadParameter: options that contradict each other.
+    """
+    for flag, given in (("--fast-viz", fast), ("--show-keypoints", show_keypoints)):
+        if given and not viz:
+            raise typer.BadParameter(f"{flag} says how --viz draws; add --viz")
+    with usage_errors():
+        return PictureOptions(fast, show_keypoints, extension) if viz else None
+
+
+def robust_options(evaluate: bool, estimator: EstimatorName, threshold: float, seed: int) -> RobustOptions | None:
+    """How to estimate poses; None without --eval."""
+    with usage_errors():
+        options = RobustOptions(estimator, threshold, seed=seed)
+    return options if evaluate else None
+
+
+def device_name(device: str, force_cpu: bool) -> str:
+    """The device that is asked for.
+
+    Raises:
+        typer.BadParameter: --force-cpu and another device.
+    """
+    if force_cpu and device not in ("auto", "cpu"):
+        raise typer.BadParameter(f"--force-cpu and --device {device} contradict each other; leave one of them out")
+    return "cpu" if force_cpu else device
+
+
+def weights_name(superglue: Literal["indoor", "outdoor"] | None, weights: str | None) -> str | None:
+    """The weights that are asked for; None for Cyano's own.
+
+    Raises:
+        typer.BadParameter: two of them.
+    """
+    if superglue is None:
+        return weights
+    if weights is not None:
+        raise typer.BadParameter("--superglue and --weights both choose the weights; give one of them")
+    return f"magic-leap-community/superglue_{superglue}"
+
+
+def selected(path: Path, max_length: int, shuffle_seed: int | None) -> list[Pair]:
+    """The pairs of a list, shuffled by the seed if there is one, at most so many of them (-1: all).
+
+    Raises:
+        InputError: the list cannot be read or understood.
+        typer.BadParameter: a length that is none.
+    """
+    if max_length < -1:
+        raise typer.BadParameter(f"--max-length is -1 for all pairs, or a number from 0 up, not {max_length}")
+    pairs = read_pairs(path)
+    if shuffle_seed is not None:
+        random.Random(shuffle_seed).shuffle(pairs)
+    return pairs if max_length == -1 else pairs[:max_length]
+
+
+def run(pairs: list[Pair], weights: str | None, options: MatchPairsOptions) -> MatchPairsReport:
+    """Run the list with a progress bar."""
+    with busy("loading the networks"):
+        networks = load(weights)
+    with counted("matching", len(pairs)) as step:
+        return match_pairs(pairs, networks, options, on_pair=lambda _: step())
+
+
+def print_report(report: MatchPairsReport, options: MatchPairsOptions, as_json: bool) -> None:
+    """What was done, for people: the table on stdout (or stderr beside JSON), failures on stderr."""
+    console = result_console(as_json)
+    done = [outcome for outcome in report.outcomes if outcome.status != "failed"]
+    cached = sum(outcome.status == "cached" for outcome in done)
+    matches = sum(outcome.counts.num_matches for outcome in done if outcome.counts is not None)
+    kept = f", {cached} of them kept from an earlier run" if cached else ""
+    console.print(
+        f"{len(done)} of {len(report.outcomes)} pairs matched{kept}; {matches} matches, in {options.output_dir}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+    if any(outcome.stem != plain_stem(outcome.pair) for outcome in report.outcomes):
+        console.print("pairs with equal stems are named by their whole paths")
+    console.print(f"weights: {_weights_text(report)}", markup=False, highlight=False, soft_wrap=True)
+    if report.summary is not None:
+        _print_table(report, as_json)
+    for outcome in report.failures:
+        error_console().print(
+            f"failed: {outcome.pair.name0} {outcome.pair.name1}: {outcome.error}",
+            style="red",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def _weights_text(report: MatchPairsReport) -> str:
+    record = report.configuration["matching"]
+    return f"{record['weights']} ({record['licence'] or 'terms not known to Cyano: ask whoever made them'})"
+
+
+def _print_table(report: MatchPairsReport, as_json: bool) -> None:
+    from rich.table import Table
+
+    summary = report.summary
+    if summary is None:
+        return
+    matching, robust = report.configuration["matching"], report.configuration["evaluation"]
+    caption = (
+        f"poses by {robust['estimator']}, {robust['threshold_px']:g} px in the resized images, seed "
+        f"{robust['seed']}; resize {matching['resize']}; {matching['max_keypoints']} keypoints at most. "
+        "Numbers compare for equal estimator, threshold, size and seed only."
+    )
+    table = Table(title=f"Evaluation Results (mean over {summary.num_pairs} pairs)", title_justify="left")
+    values = {
+        "AUC@5": summary.auc_5,
+        "AUC@10": summary.auc_10,
+        "AUC@20": summary.auc_20,
+        "Prec": summary.precision,
+        "MScore": summary.matching_score,
+    }
+    for name in values:
+        table.add_column(name, justify="right")
+    table.add_row(*(f"{value:.2f}" for value in values.values()))
+    console = result_console(as_json)
+    console.print(table)
+    console.print(caption, highlight=False)  # not the table's own caption, which would wrap at its few columns
+
+
+def to_dict(report: MatchPairsReport) -> dict[str, Any]:
+    """The document of `--json`; angles in degrees, null where there is no estimate."""
+    return {
+        "format": "cyano-pairs-1",
+        "configuration": dict(report.configuration),
+        "summary": None if report.summary is None else dict(vars(report.summary)),
+        "pairs": [_outcome_dict(outcome) for outcome in report.outcomes],
+    }
+
+
+def _outcome_dict(outcome: PairOutcome) -> dict[str, Any]:
+    evaluation = outcome.evaluation
+    judged = None
+    if evaluation is not None:
+        judged = {
+            "error_t": finite(evaluation.error_t),
+            "error_R": finite(evaluation.error_R),
+            "precision": evaluation.precision,
+            "matching_score": evaluation.matching_score,
+            "num_correct": evaluation.num_correct,
+        }
+    return {
+        "name0": outcome.pair.name0,
+        "name1": outcome.pair.name1,
+        "stem": outcome.stem,
+        "status": outcome.status,
+        "counts": None if outcome.counts is None else dict(vars(outcome.counts)),
+        "evaluation": judged,
+        "error": outcome.error or None,
+    }

@@ -1,0 +1,135 @@
+"""`cyano weights`: what networks there are, what is in them, and under which terms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cyano.cli.arguments import AsJson
+from cyano.cli.output import busy, print_facts, print_json, result_console
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="""List, inspect, convert and verify weights; their terms are shown wherever they appear.
+
+\b
+cyano weights list
+cyano weights info cyano-small
+cyano weights convert superglue_outdoor.pth outdoor --superpoint superpoint_v1.pth
+cyano weights verify""",
+)
+
+INFO_HELP = """Show what weights are: sizes, parameters, settings, checksums, terms.
+
+\b
+cyano weights info cyano-small
+cyano weights info superglue_outdoor.pth     with superpoint_v1.pth beside it"""
+
+CONVERT_HELP = """Write weights as a folder that Cyano and transformers load. Their terms stay what they are.
+
+\b
+cyano weights convert superglue_indoor.pth indoor
+cyano weights convert superglue_indoor.pth indoor --superpoint elsewhere/superpoint_v1.pth"""
+
+
+@app.command("list")
+def list_weights(as_json: AsJson = False) -> None:
+    """List the weights that are known by name; folders, files and other names on the hub load just as well."""
+    from rich.table import Table
+
+    from cyano.checkpoints import CATALOGUE
+
+    if as_json:
+        print_json({"weights": [_known(name) for name in CATALOGUE]})
+        return
+    table = Table(show_lines=True)
+    for column in ("name", "what", "terms", "commercial use", "where"):
+        table.add_column(column, overflow="fold")
+    for entry in CATALOGUE.values():
+        where = "comes with Cyano" if entry.packaged else "Hugging Face hub"
+        commercial = "yes" if entry.commercial_use else "no"
+        table.add_row(entry.name, entry.description, entry.licence, commercial, where)
+    result_console(as_json).print(table)
+
+
+def _known(name: str) -> dict[str, object]:
+    from cyano.checkpoints import CATALOGUE
+
+    entry = CATALOGUE[name]
+    return {**vars(entry), "checksums": dict(entry.checksums)}
+
+
+@app.command(help=INFO_HELP)
+def info(
+    name: Annotated[str, typer.Argument(metavar="NAME|PATH", help="A name, a folder, or a .pth file.")],
+    as_json: AsJson = False,
+) -> None:
+    """Print what weights are; the help is `INFO_HELP`."""
+    with busy("reading"):
+        from cyano.cli.weights_info import describe
+
+        document = describe(name)
+    if as_json:
+        print_json(document)
+        return
+    flat = {
+        key: value if isinstance(value, dict) else {"": value} for key, value in document.items() if value is not None
+    }
+    rows = [(f"{key} {inner}".strip(), str(value)) for key, block in flat.items() for inner, value in block.items()]
+    print_facts(result_console(as_json), name, rows)
+
+
+@app.command(help=CONVERT_HELP)
+def convert(
+    source: Annotated[
+        Path, typer.Argument(metavar="IN", help="superglue_*.pth, superpoint_v1.pth, a model folder, or a name.")
+    ],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write.")],
+    superpoint: Annotated[
+        Path | None,
+        typer.Option(help="The detector's .pth file.", show_default="superpoint_v1.pth beside the matcher"),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace another model in the target folder.")] = False,
+) -> None:
+    """Read, write, tell; the help is `CONVERT_HELP`."""
+    with busy("converting"):
+        from cyano.cli.weights_info import UNKNOWN_TERMS, converted, terms
+
+        converted(source, target, superpoint, overwrite=overwrite)
+    known = terms(source)
+    rows = [("written", str(target)), ("terms", f"as of {source}: {known or UNKNOWN_TERMS}")]
+    print_facts(result_console(as_json=False), "converted", rows)
+
+
+@app.command()
+def verify(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="A name in the list.", show_default="cyano-small")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the checksums of known weights with the released ones; a difference is an error (exit code 1)."""
+    with busy("verifying"):
+        from cyano import weights
+        from cyano.checkpoints import CATALOGUE
+        from cyano.checkpoints import verify as verify_weights
+
+        outcome = verify_weights(name or weights.DEFAULT)
+    document = {
+        "name": outcome.name,
+        "folder": str(outcome.folder),
+        "checksums": dict(outcome.checksums),
+        "verified": outcome.verified,
+        "licence": CATALOGUE[outcome.name].licence,
+    }
+    if as_json:
+        print_json(document)
+        return
+    verdict = "all files are the released ones" if outcome.verified else "no released checksums are known"
+    rows = [("verdict", verdict), ("folder", str(outcome.folder)), ("terms", str(document["licence"]))]
+    rows += [(f"sha256 {file}", digest) for file, digest in outcome.checksums.items()]
+    print_facts(result_console(as_json), outcome.name, rows)

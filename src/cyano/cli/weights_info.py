@@ -1,0 +1,83 @@
+"""What `cyano weights` tells and does, on files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+from torch import Tensor
+
+from cyano.checkpoints import CATALOGUE, magicleap, resolve, save_folder
+from cyano.checkpoints.checkpoint import Checkpoint
+from cyano.checkpoints.files import TORCH_SUFFIXES, sha256
+from cyano.checkpoints.loading import load_checkpoint
+
+__all__ = ["UNKNOWN_TERMS", "converted", "describe", "terms"]
+
+UNKNOWN_TERMS = "not known to Cyano: ask whoever made them"
+
+
+def terms(name: str) -> str | None:
+    """The licence of weights by name, None where nothing is known."""
+    known = CATALOGUE.get(name)
+    return known.licence if known else None
+
+
+def describe(name: str) -> dict[str, Any]:
+    """Everything that can be told about weights, in plain values.
+
+    Raises:
+        WeightsError: they cannot be found or read.
+    """
+    path = resolve(name)
+    checkpoint = load_checkpoint(path)
+    files = [path] if path.is_file() else sorted(p for p in path.iterdir() if p.suffix in _WEIGHT_FILES)
+    tensors = checkpoint.superglue_tensors
+    return {
+        "name": name,
+        "path": str(path),
+        "terms": terms(name) or UNKNOWN_TERMS,
+        "parameters": {
+            "detector": _parameters(checkpoint.superpoint_tensors),
+            "matcher": None if tensors is None else _parameters(tensors),
+        },
+        "detector": _plain(vars(checkpoint.superpoint)),
+        "matcher": None if checkpoint.superglue is None else _plain(vars(checkpoint.superglue)),
+        "bytes": {file.name: file.stat().st_size for file in files},
+        "sha256": {file.name: sha256(file) for file in files},
+    }
+
+
+_WEIGHT_FILES = TORCH_SUFFIXES | {".safetensors", ".json"}
+_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+
+
+def _parameters(tensors: Mapping[str, Tensor]) -> int:
+    """How many numbers are trained; statistics of normalisation layers are not."""
+    return sum(tensor.numel() for name, tensor in tensors.items() if not name.endswith(_STATISTICS))
+
+
+def _plain(config: Mapping[str, object]) -> dict[str, object]:
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in config.items()}
+
+
+def converted(source: str, target: Path, superpoint: Path | None, *, overwrite: bool) -> None:
+    """Write a model in the original's or Hugging Face's form as a folder in the latter.
+
+    Raises:
+        WeightsError: the source cannot be read.
+        OutputError: the target holds another model or cannot be written.
+        typer.BadParameter: a detector is given to a source that has one.
+    """
+    save_folder(target, _read(source, superpoint), overwrite=overwrite)
+
+
+def _read(source: str, superpoint: Path | None) -> Checkpoint:
+    if superpoint is None:
+        return load_checkpoint(resolve(source))
+    path = Path(source)
+    if path.suffix not in TORCH_SUFFIXES or path.name == magicleap.DETECTOR_FILE:
+        raise typer.BadParameter(f"--superpoint goes with one of the original's superglue_*.pth, not with {source}")
+    return magicleap.load_files(superpoint, path)

@@ -1,0 +1,91 @@
+"""The README and the documents are programs: every Python block and every `cyano` command in them runs.
+
+Each document runs from top to bottom in a folder of its own, which holds two photographs `a.jpg` and `b.jpg`, a mask
+`a_mask.png` and a folder `photos` with a list of pairs. Links between the documents are checked as well.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+
+
+def _prepare(folder: Path) -> None:
+    data = pytest.importorskip("skimage.data", reason="scikit-image brings the photographs")
+    left, right, _ = data.stereo_motorcycle()
+    for name, pixels in (("a", left), ("b", right)):
+        small = Image.fromarray(pixels).resize((640, 432), Image.Resampling.LANCZOS)
+        exif = Image.Exif()
+        exif.get_ifd(0x8769)[0xA405] = 28  # FocalLengthIn35mmFilm
+        small.save(folder / f"{name}.jpg", quality=95, exif=exif)
+    mask = np.zeros((432, 640), np.uint8)
+    mask[100:, :] = 255
+    Image.fromarray(mask).save(folder / "a_mask.png")
+    photos = folder / "photos"
+    photos.mkdir()
+    for name in ("a", "b"):
+        (photos / f"{name}.jpg").write_bytes((folder / f"{name}.jpg").read_bytes())
+    Image.fromarray(left).resize((320, 216)).save(photos / "c.jpg")
+    (folder / "pairs.txt").write_text("a.jpg b.jpg\na.jpg c.jpg\n")
+
+
+def _run_command(command: str, folder: Path) -> None:
+    program = Path(sys.executable).parent
+    environment = {**os.environ, "PATH": f"{program}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "100"}
+    run = subprocess.run(
+        command, shell=True, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, f"{command}\n{run.stdout}\n{run.stderr}"
+
+
+def _commands(block: str) -> list[str]:
+    joined = block.replace("\\\n", " ")
+    return [line for line in joined.splitlines() if line.startswith("cyano ")]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_examples_run(document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = BLOCK.findall(document.read_text())
+    if not blocks:
+        pytest.skip("a document without examples")
+    _prepare(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    namespace: dict[str, object] = {"__name__": "__main__"}
+    for language, block in blocks:
+        if language == "python":
+            exec(compile(block, str(document), "exec"), namespace)
+        else:
+            for command in _commands(block):
+                _run_command(command, tmp_path)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(document: Path) -> None:
+    for target in LINK.findall(document.read_text()):
+        if "://" not in target:
+            assert (document.parent / target).exists(), target
+
+
+def test_the_project_speaks_of_itself_alone() -> None:
+    """No path of a machine, and no registry's host, in what is shipped."""
+    foreign = re.compile(r"/work/|/root/|pypi\.org|files\.pythonhosted|registry\.npmjs|deb\.debian")
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    if not tracked:
+        pytest.skip("not a git checkout")
+    for name in tracked.splitlines():
+        path = ROOT / name
+        if path == Path(__file__) or not path.is_file() or path.suffix in {".safetensors", ".png", ".jpg"}:
+            continue
+        assert not foreign.search(path.read_text()), name
