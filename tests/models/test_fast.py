@@ -62,7 +62,8 @@ def test_padded_batches(counts: list[tuple[int, int]]) -> None:
     sets = []
     for side in (0, 1):
         most = max(pair[side] for pair in counts)
-        mask = torch.tensor([[j < pair[side] for j in range(most)] for pair in counts]).reshape(len(counts), most)
+        mask = torch.tensor([[j < pair[side] for j in range(most)] for pair in counts], dtype=torch.bool)
+        mask = mask.reshape(len(counts), most)
         sets.append(random_keypoints(most, batch=len(counts), seed=side)._replace(mask=mask))
     with torch.no_grad():
         expected = model(*sets)

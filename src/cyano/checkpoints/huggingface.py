@@ -186,11 +186,15 @@ def preprocessor_dict(model_type: str) -> dict[str, object]:
 
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:
-    """Write JSON the way transformers does (sorted keys, two spaces), whole or not at all.
+    """Write JSON the way transformers does (sorted keys, two spaces), whole or not at all; its folder is made.
 
     Raises:
         OutputError: the file cannot be written.
     """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path.parent} cannot be made: {error.strerror}; give another folder") from error
     write_atomically(path, _json_bytes(content))
 
 

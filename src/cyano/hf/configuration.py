@@ -15,7 +15,7 @@ from typing import ClassVar, Self
 from cyano.checkpoints import HubOptions, configs, resolve
 from cyano.checkpoints.files import read_json
 from cyano.checkpoints.huggingface import CONFIG_FILE, write_json
-from cyano.errors import InputError, OutputError
+from cyano.errors import InputError
 from cyano.models.superglue import SuperGlueConfig as NativeSuperGlueConfig
 from cyano.models.superpoint import SuperPointConfig as NativeSuperPointConfig
 
@@ -144,12 +144,7 @@ class _Config:
         Raises:
             OutputError: it cannot be written.
         """
-        folder = Path(folder)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{folder} cannot be made: {error.strerror}; give another folder") from error
-        write_json(folder / CONFIG_FILE, self.to_dict())
+        write_json(Path(folder) / CONFIG_FILE, self.to_dict())
 
 
 @dataclass(kw_only=True)

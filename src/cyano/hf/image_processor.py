@@ -15,7 +15,7 @@ from torch import Tensor
 from cyano.checkpoints import resolve
 from cyano.checkpoints.files import read_json
 from cyano.checkpoints.huggingface import PREPROCESSOR_FILE, write_json
-from cyano.errors import InputError, OutputError
+from cyano.errors import InputError
 from cyano.hf.configuration import hub_options
 from cyano.hf.pixels import Picture, SizeRule, as_array, grey, resize, resized_size
 from cyano.types import ImageSize, ResizeMap
@@ -94,12 +94,7 @@ class ImageProcessor:
         Raises:
             OutputError: it cannot be written.
         """
-        folder = Path(folder)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{folder} cannot be made: {error.strerror}; give another folder") from error
-        write_json(folder / PREPROCESSOR_FILE, self.to_dict())
+        write_json(Path(folder) / PREPROCESSOR_FILE, self.to_dict())
 
     def network_size(self, original: ImageSize) -> ImageSize:
         """The size that an image of some original size has in `pixel_values`."""
