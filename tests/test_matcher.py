@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from support.networks import random_superglue, random_superpoint
 
 from cyano.checkpoints.loading import Networks
 from cyano.errors import ImageError, InputError, WeightsError
@@ -16,6 +15,7 @@ from cyano.options import MatcherOptions
 from cyano.processing.resize import ResizeRule
 from cyano.result import PairResult
 from cyano.types import ImageSize
+from support.networks import random_superglue, random_superpoint
 
 OPTIONS = MatcherOptions(resize=ResizeRule.longest(320), max_keypoints=300)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import tempfile
+import secrets
 from pathlib import Path
 
 from cyano.errors import OutputError
@@ -23,27 +24,18 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    temporary: Path | None = None
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = Path(file.name)
+        with temporary.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())  # a temporary file is readable by its owner alone
         temporary.replace(path)
     except OSError as error:
         raise OutputError(
             f"{path} cannot be written: {error.strerror or error}; check the folder and its space"
         ) from error
     finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)  # gone already if it was renamed
-
-
-def _umask() -> int:
-    """The process's file creation mask, which can only be read by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)  # there is one only if something went wrong

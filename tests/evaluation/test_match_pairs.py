@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.posed_pair import SIZE, posed_pair, written
 
 from cyano.checkpoints import Networks, load
 from cyano.errors import InputError, OutputError
@@ -21,6 +20,7 @@ from cyano.options import MatcherOptions
 from cyano.pairs import Pair
 from cyano.processing.resize import ResizeRule
 from cyano.types import ResizeMap
+from support.posed_pair import SIZE, posed_pair, written
 
 MATCHING = MatcherOptions(resize=ResizeRule.longest(240), max_keypoints=256)
 
@@ -32,7 +32,9 @@ def networks() -> Networks:
 
 @pytest.fixture
 def options(tmp_path: Path) -> MatchPairsOptions:
-    return MatchPairsOptions(tmp_path / "images", tmp_path / "out", MATCHING, evaluation=RobustOptions(threshold_px=1.0))
+    return MatchPairsOptions(
+        tmp_path / "images", tmp_path / "out", MATCHING, evaluation=RobustOptions(threshold_px=1.0)
+    )
 
 
 def _load(folder: Path, stem: str, kind: str) -> dict[str, np.ndarray]:
@@ -257,7 +259,7 @@ class TestCache:
             match_pairs([pair], networks, options)
 
     def test_cache_and_overwrite_contradict_each_other(self, options: MatchPairsOptions) -> None:
-        with pytest.raises(InputError, match="--cache.*--overwrite"):
+        with pytest.raises(InputError, match=r"--cache.*--overwrite"):
             replace(options, cache=True, overwrite=True)
 
 

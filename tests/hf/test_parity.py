@@ -74,7 +74,7 @@ def test_detections(
 
 
 def test_matcher_stages(exact_model: SuperGlueForKeypointMatching, pixels: Tensor, stages: dict[str, Any]) -> None:
-    found, _ = exact_model.keypoint_detector.detect(pixels.flatten(0, 1))
+    found = exact_model.keypoint_detector.detect(pixels.flatten(0, 1))
     sets = found.side(0, torch.float32), found.side(1, torch.float32)
     real0, real1 = sets[0].mask, sets[1].mask
     states = exact_model.propagate(*sets)

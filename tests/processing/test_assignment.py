@@ -5,10 +5,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import twins
 
 from cyano.models.transport import log_transport
 from cyano.processing.assignment import mutual_matches
+from support import twins
 
 
 @settings(max_examples=40, deadline=None)

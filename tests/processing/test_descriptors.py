@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from support import twins
 
 from cyano.processing.descriptors import Sampling, sample_descriptors
+from support import twins
 
 
 @pytest.mark.parametrize("sampling", ["published", "exact"])

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from support import twins
 
 from cyano.processing.keypoints import pick_keypoints, suppress_non_maxima
+from support import twins
 
 
 @pytest.mark.parametrize("radius", [0, 1, 3, 4, 7])

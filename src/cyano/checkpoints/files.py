@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import pickle
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from zipfile import BadZipFile
@@ -16,9 +14,10 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from cyano.errors import OutputError, WeightsError
+from cyano.atomic import write_atomically
+from cyano.errors import WeightsError
 
-__all__ = ["TORCH_SUFFIXES", "read_json", "read_tensors", "sha256", "write_atomically", "write_safetensors"]
+__all__ = ["TORCH_SUFFIXES", "read_json", "read_tensors", "sha256", "write_safetensors"]
 
 TORCH_SUFFIXES = frozenset({".pth", ".pt", ".bin", ".ckpt"})
 """Endings of files that `torch.save` wrote."""
@@ -123,26 +122,6 @@ def write_safetensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """
     own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     write_atomically(path, safetensors.torch.save(own, metadata={"format": "pt"}))
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write beside `path`, flush to the disk, then rename.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OutputError(
-            f"{path} cannot be written: {error.strerror or error}; check the folder and its space"
-        ) from error
 
 
 def sha256(path: Path) -> str:

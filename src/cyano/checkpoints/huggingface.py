@@ -10,6 +10,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from cyano.atomic import write_atomically
 from cyano.checkpoints.checkpoint import Checkpoint
 from cyano.checkpoints.configs import (
     superglue_from_dict,
@@ -17,7 +18,7 @@ from cyano.checkpoints.configs import (
     superpoint_from_dict,
     superpoint_to_dict,
 )
-from cyano.checkpoints.files import read_json, read_tensors, write_atomically, write_safetensors
+from cyano.checkpoints.files import read_json, read_tensors, write_safetensors
 from cyano.errors import InputError, OutputError, WeightsError
 from cyano.models.superglue import SuperGlueConfig
 from cyano.models.superpoint import SuperPointConfig

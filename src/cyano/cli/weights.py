@@ -86,7 +86,7 @@ def info(
 @app.command(help=CONVERT_HELP)
 def convert(
     source: Annotated[
-        Path, typer.Argument(metavar="IN", help="superglue_*.pth, superpoint_v1.pth, a model folder, or a name.")
+        str, typer.Argument(metavar="IN", help="superglue_*.pth, superpoint_v1.pth, a model folder, or a name.")
     ],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write.")],
     superpoint: Annotated[

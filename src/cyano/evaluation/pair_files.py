@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,9 +137,9 @@ def read_evaluation(path: Path, origin: str) -> PairEvaluation | None:
 
 def _read(path: Path, origin: str, names: tuple[str, ...]) -> Mapping[str, NDArray[Any]] | None:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
             if str(archive["fingerprint"]) != origin:
                 return None
             return {name: archive[name] for name in names}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
         return None  # whatever it is, it is not our file: it is made anew

@@ -20,9 +20,10 @@ from cyano.hf.configuration import SuperGlueConfig
 from cyano.hf.detection import Detections, given_features
 from cyano.hf.modeling_superpoint import SuperPointForKeypointDetection
 from cyano.hf.outputs import SuperGlueKeypointMatchingOutput
+from cyano.hf.prepared import Prepared, runs_fast
 from cyano.hf.pretrained import DtypeName, chosen_dtype, config_and_checkpoint, saved_config
+from cyano.models.fast import FastSuperGlue
 from cyano.models.superglue import IGNORE, SuperGlue, Trace, assignment_loss
-from cyano.models.transport import log_transport
 from cyano.processing.assignment import mutual_matches
 from cyano.types import Features
 
@@ -53,6 +54,7 @@ class SuperGlueForKeypointMatching(SuperGlue):
         super().__init__(config.native())
         self.config = config
         self.transformers_exact = transformers_exact
+        self._fast = Prepared(FastSuperGlue)
         self.keypoint_detector = SuperPointForKeypointDetection(config.detector, transformers_exact=transformers_exact)
 
     @property
@@ -113,20 +115,23 @@ class SuperGlueForKeypointMatching(SuperGlue):
         return output if as_object else output.to_tuple()
 
     def _log_assignment(self, found: Detections, trace: Trace | None) -> Tensor:
-        """(B, N+1, N+1) float32, from a transport in float32: half precision is too coarse for its sums."""
+        """(B, N+1, N+1) float32."""
         images, count = found.scores.shape
         if count == 0:  # not a keypoint in the whole batch: there is only the dustbins' own corner
             return found.scores.new_zeros(images // 2, 1, 1)
         set0, set1 = found.side(0, self.dtype), found.side(1, self.dtype)
-        scores = self.similarity(*self.propagate(set0, set1, trace), trace).float()
-        return log_transport(
-            scores,
-            self.bin_score,
-            self.config.sinkhorn_iterations,
-            set0.mask,
-            set1.mask,
+        # The fast form skips the padding, which transformers' numbers depend on.
+        padded = set0.mask is not None
+        if trace is None and runs_fast(self) and not (padded and self.transformers_exact):
+            return self._fast.of(self)(set0, set1, iterations=self.config.sinkhorn_iterations)
+        log_assignment: Tensor = super().forward(
+            set0,
+            set1,
+            iterations=self.config.sinkhorn_iterations,
+            trace=trace,
             count_padding=self.transformers_exact,
         )
+        return log_assignment.float()
 
     def _found(self, pixel_values: Tensor | None, features: Sequence[tuple[Features, Features]] | None) -> Detections:
         """Keypoints of 2B images, those of a pair one after the other."""
@@ -136,8 +141,7 @@ class SuperGlueForKeypointMatching(SuperGlue):
             raise InputError("give either pixel_values or features")
         if pixel_values.ndim != 5 or pixel_values.shape[1] != 2:
             raise InputError(f"pixel_values must be (B, 2, C, H, W), not {tuple(pixel_values.shape)}")
-        found, _ = self.keypoint_detector.detect(pixel_values.flatten(0, 1))
-        return found
+        return self.keypoint_detector.detect(pixel_values.flatten(0, 1))
 
     @classmethod
     def from_pretrained(

@@ -17,7 +17,9 @@ from cyano.errors import InputError
 from cyano.hf.configuration import SuperPointConfig
 from cyano.hf.detection import Detections, detections, first_channel
 from cyano.hf.outputs import SuperPointKeypointDescriptionOutput
+from cyano.hf.prepared import Prepared, runs_fast
 from cyano.hf.pretrained import DtypeName, chosen_dtype, config_and_checkpoint, saved_config
+from cyano.models.fast import FastSuperPoint
 from cyano.models.superpoint import DenseFeatures, SuperPoint, pixel_scores
 
 __all__ = ["SuperPointForKeypointDetection"]
@@ -39,6 +41,7 @@ class SuperPointForKeypointDetection(SuperPoint):
         super().__init__(config.native())
         self.config = config
         self.transformers_exact = transformers_exact
+        self._fast = Prepared(FastSuperPoint)
 
     @property
     def device(self) -> torch.device:
@@ -74,8 +77,9 @@ class SuperPointForKeypointDetection(SuperPoint):
             raise InputError("a detector takes no labels; labels train a SuperGlueForKeypointMatching")
         if pixel_values.ndim != 4:
             raise InputError(f"pixel_values must be (B, C, H, W), not {tuple(pixel_values.shape)}")
-        found, states = self.detect(pixel_values)
         wanted = self.config.output_hidden_states if output_hidden_states is None else output_hidden_states
+        states: list[Tensor] = []
+        found = self.detect(pixel_values, states if wanted else None)
         output = SuperPointKeypointDescriptionOutput(
             keypoints=found.keypoints,
             scores=found.scores,
@@ -87,15 +91,19 @@ class SuperPointForKeypointDetection(SuperPoint):
         as_object = self.config.return_dict if return_dict is None else return_dict
         return output if as_object else output.to_tuple()
 
-    def detect(self, images: Tensor) -> tuple[Detections, list[Tensor]]:
-        """(I, C, H, W) images to keypoints, and the outputs of the encoder's blocks."""
+    def detect(self, images: Tensor, states: list[Tensor] | None = None) -> Detections:
+        """(I, C, H, W) images to keypoints; the outputs of the encoder's blocks are added to `states`, if given."""
         if not images.is_floating_point():
             raise InputError(f"pixel_values must be floats in [0, 1], not {images.dtype}")
-        states = self.encoder(first_channel(images).to(self.dtype))
-        scores = pixel_scores(self.keypoint_decoder(states[-1]))
-        dense = DenseFeatures(scores, self.descriptor_decoder(states[-1]))
-        size = (images.shape[-2], images.shape[-1])
-        return detections(dense, self.config, size, self.transformers_exact), states
+        grey = first_channel(images).to(self.dtype)
+        if states is None and runs_fast(self):
+            dense = self._fast.of(self)(grey)
+        else:
+            blocks = self.encoder(grey)
+            dense = DenseFeatures(pixel_scores(self.keypoint_decoder(blocks[-1])), self.descriptor_decoder(blocks[-1]))
+            if states is not None:
+                states += blocks
+        return detections(dense, self.config, (images.shape[-2], images.shape[-1]), self.transformers_exact)
 
     @classmethod
     def from_pretrained(

@@ -1,0 +1,83 @@
+"""The program as a whole: help, version, exit codes, errors, and what it does not load."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import cyano
+from support.commands import run, shifted_photographs
+
+PROGRAM = Path(sys.executable).with_name("cyano")
+
+
+def program(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """The installed program in a process of its own."""
+    command = [str(PROGRAM), *(str(argument) for argument in arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
+
+
+def test_help_loads_no_heavy_package() -> None:
+    command = [sys.executable, "-X", "importtime", str(PROGRAM), "pairs", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "cyano.cli.pairs" in loaded  # the report is understood
+    assert not loaded & {"torch", "numpy", "cv2", "matplotlib", "PIL", "huggingface_hub"}
+
+
+@pytest.mark.parametrize(
+    ("command", "example"),
+    [
+        ((), "cyano match a.jpg b.jpg"),
+        (("match",), "cyano match a.jpg b.jpg --pose --intrinsics0 1200,1200,960,540"),
+        (("pairs",), "cyano pairs --input-pairs pairs.txt --viz --fast-viz --cache"),
+        (("demo",), "cyano demo a.jpg b.jpg"),
+        (("weights",), "cyano weights verify"),
+        (("weights", "info"), "cyano weights info cyano-small"),
+        (("weights", "convert"), "cyano weights convert superglue_indoor.pth indoor"),
+    ],
+)
+def test_help_shows_examples(command: tuple[str, ...], example: str) -> None:
+    result = run(*command, "--help")
+    assert result.exit_code == 0
+    assert example in result.stdout
+    assert "\b" not in result.stdout
+
+
+def test_version() -> None:
+    assert run("--version").stdout == f"cyano {cyano.__version__}\n"
+
+
+def test_an_error_is_one_line_on_stderr(tmp_path: Path) -> None:
+    done = program("match", "absent.jpg", "absent.jpg", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: absent.jpg")
+    assert done.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_wrong_use_is_two(tmp_path: Path) -> None:
+    result = run("match", "a", "b", "--picure", "x.png", cwd=tmp_path)
+    assert result.exit_code == 2
+    assert "--picture" in result.stderr  # the nearest option is named
+
+
+def test_unexpected_errors_keep_their_traceback(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("cyano.cli.report.match_images", broken)
+    result = run("match", *shifted_photographs(tmp_path))
+    assert isinstance(result.exception, ZeroDivisionError)
+
+
+def test_interrupted_is_130(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cyano.cli.report.match_images", interrupted)
+    assert run("match", *shifted_photographs(tmp_path)).exit_code == 130

@@ -1,0 +1,194 @@
+"""`cyano match`: results against a known shift, files, models, bad input."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from support.commands import SHIFT, flat_image, output, run, shifted_photographs
+from support.images import exif
+from support.posed_pair import CAMERA, posed_pair, written
+
+INTRINSICS = f"{CAMERA.fx},{CAMERA.fy},{CAMERA.cx},{CAMERA.cy}"
+
+
+def test_bare_command_writes_picture_and_json(tmp_path: Path) -> None:
+    result = run("match", *shifted_photographs(tmp_path), cwd=tmp_path)
+    assert result.exit_code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.png", "matches.json", "matches.png"]
+    document = json.loads((tmp_path / "matches.json").read_text())
+    assert f"matches       {len(document['scores'])}" in result.stdout
+    assert "cyano-small" in result.stdout
+    assert document["configuration"]["licence"] in result.stdout
+    Image.open(tmp_path / "matches.png").verify()
+
+
+def test_wide_image_end_to_end(tmp_path: Path) -> None:
+    a, b = shifted_photographs(tmp_path, height=500, width=1000)
+    document = output(run("match", a, b, "--json", "--resize", "400", cwd=tmp_path))
+    assert [(image["height"], image["width"]) for image in document["images"]] == [(500, 1000)] * 2
+    points0, points1 = np.array(document["keypoints0"]), np.array(document["keypoints1"])
+    assert points0[:, 0].max() > 500  # x is the wide axis
+    assert points0[:, 1].max() < 500
+    # One network pixel is 2.5 original ones; the median over many matches is well within two of them.
+    np.testing.assert_allclose(np.median(points0 - points1, axis=0), SHIFT, atol=2.5)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.png"]  # --json is output enough
+
+
+def test_out_dir_is_made(tmp_path: Path) -> None:
+    assert run("match", *shifted_photographs(tmp_path), "--out-dir", tmp_path / "x" / "y", "--json").exit_code == 0
+    assert sorted(path.name for path in (tmp_path / "x" / "y").iterdir()) == ["matches.json", "matches.png"]
+
+
+def test_only_what_is_named_is_written(tmp_path: Path) -> None:
+    a, b = shifted_photographs(tmp_path)
+    assert run("match", a, b, "--npz", "all.npz", cwd=tmp_path).exit_code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "all.npz", "b.png"]
+    with np.load(tmp_path / "all.npz", allow_pickle=False) as archive:
+        assert archive["matches0"].dtype == np.int64
+        assert tuple(archive["image_size0"]) == (180, 240)
+
+
+def test_homography_and_registration(tmp_path: Path) -> None:
+    a, b = shifted_photographs(tmp_path)
+    document = output(run("match", a, b, "--registered", "on_a.png", "--picture", "m.pdf", "--json", cwd=tmp_path))
+    (model,) = document["models"]
+    assert (model["kind"], model["status"], model["estimator"], model["seed"]) == ("homography", "ok", "poselib", 0)
+    assert len(model["inliers"]) == len(document["scores"])
+    assert sum(model["inliers"]) == model["num_inliers"] > 30
+    # The shift; the middle of the image tells it better than the translation of a matrix with perspective.
+    moved = np.array(model["matrix"]) @ (120, 90, 1)
+    np.testing.assert_allclose((120, 90) - moved[:2] / moved[2], SHIFT, atol=1.5)
+    registered, original = (np.asarray(Image.open(tmp_path / name), dtype=float) for name in ("on_a.png", "a.png"))
+    inner = (slice(30, -30), slice(40, -40))  # b's part of a, away from its border
+    assert np.abs(registered[inner] - original[inner]).mean() < 15  # unregistered: about 40
+    assert (tmp_path / "m.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_pose_from_intrinsics(tmp_path: Path) -> None:
+    scene = posed_pair()
+    pair = written(tmp_path, scene)
+    command = ("match", tmp_path / pair.name0, tmp_path / pair.name1, "--pose", "--json", "--threshold", "1.5")
+    nine = " ".join(str(value) for value in CAMERA.matrix.flat)
+    document = output(run(*command, "--intrinsics0", INTRINSICS, "--intrinsics1", nine))
+    (model,) = document["models"]
+    R, t = np.array(model["T_0to1"])[:3, :3], np.array(model["T_0to1"])[:3, 3]
+    angle = np.degrees(np.arccos((np.trace(R.T @ scene.T_0to1[:3, :3]) - 1) / 2))
+    assert angle < 5  # the small weights are good to 2 or 3 px, about half a degree each, and the baseline is short
+    assert abs(t @ scene.T_0to1[:3, 3]) / np.linalg.norm(scene.T_0to1[:3, 3]) > np.cos(np.radians(15))
+
+
+def test_pose_from_exif(tmp_path: Path) -> None:
+    a, b = shifted_photographs(tmp_path)
+    for path in (a, b):
+        Image.open(path).save(path.with_suffix(".jpg"), exif=exif(focal_35mm=35), quality=95)
+    document = output(run("match", a.with_suffix(".jpg"), b.with_suffix(".jpg"), "--pose", "--json"))
+    assert document["models"][0]["kind"] == "pose"
+
+
+def test_pose_without_intrinsics_names_the_flag(tmp_path: Path) -> None:
+    a, b = shifted_photographs(tmp_path)
+    result = run("match", a, b, "--pose", "--intrinsics0", INTRINSICS, cwd=tmp_path)
+    assert result.exit_code == 1
+    assert "--intrinsics1" in result.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.png"]  # nothing is half-done
+
+
+def test_masks_keep_keypoints_out(tmp_path: Path) -> None:
+    a, b = shifted_photographs(tmp_path)
+    mask = np.zeros((180, 240), np.uint8)
+    mask[:, 100:] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    document = output(run("match", a, b, "--mask0", tmp_path / "mask.png", "--json"))
+    assert np.array(document["keypoints0"])[:, 0].min() >= 99.5
+
+
+def test_flat_images_give_valid_empty_files(tmp_path: Path) -> None:
+    a, _ = shifted_photographs(tmp_path)
+    flat = flat_image(tmp_path / "flat.png")
+    names = ("--picture", "m.png", "--save-json", "m.json", "--npz", "m.npz", "--homography")
+    assert run("match", a, flat, *names, cwd=tmp_path).exit_code == 0
+    document = json.loads((tmp_path / "m.json").read_text())
+    assert document["keypoints0"] == document["keypoints1"] == document["scores"] == []
+    assert document["models"][0]["status"] == "too few matches"
+    assert document["models"][0]["matrix"] is None
+    with np.load(tmp_path / "m.npz") as archive:
+        assert archive["keypoints1"].shape == (0, 2)
+    Image.open(tmp_path / "m.png").verify()
+    unregistered = run("match", a, flat, "--registered", "r.png", cwd=tmp_path)
+    assert unregistered.exit_code == 1
+    assert "--registered" in unregistered.stderr
+    assert not (tmp_path / "r.png").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"not an image", b"\x89PNG\r\n\x1a\n" + bytes(40)])
+def test_files_that_are_no_images(tmp_path: Path, content: bytes) -> None:
+    a, b = shifted_photographs(tmp_path)
+    b.write_bytes(content)
+    result = run("match", a, b, cwd=tmp_path)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: ")
+    assert "b.png" in result.stderr
+    assert not (tmp_path / "matches.json").exists()
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    a, b = shifted_photographs(tmp_path)
+    (tmp_path / "file").write_text("")
+    result = run("match", a, b, "--out-dir", tmp_path / "file" / "sub")
+    assert result.exit_code == 1
+    assert "cannot be written" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("--overlay", "blend"), "--registered"),
+        (("--intrinsics1", "1,1,1,1"), "--pose"),
+        (("--threshold", "2"), "--homography"),
+        (("--pose", "--intrinsics0", "1,2"), "--intrinsics0"),
+        (("--pose", "--intrinsics0", "1,2,x,4"), "--intrinsics0"),
+        (("--pose", "--intrinsics0", "-1,2,3,4"), "--intrinsics0"),
+        (("--picture", "m.txt"), "--picture"),
+        (("--registered", "m.pdf"), "--registered"),
+        (("--picture", "b.png"), "b.png"),
+        (("--picture", "m.png", "--registered", "m.png"), "m.png"),
+        (("--device", "tpu"), "--device"),
+        (("--device", "cuda:99"), "--device"),
+        (("--resize", "0"), "--resize"),
+        (("--resize", "1", "2", "3"), "--resize"),
+        (("--max-keypoints", "-2"), "max_keypoints"),
+        (("--match-threshold", "1.5"), "match_threshold"),
+        (("--homography", "--threshold", "-1"), "threshold"),
+        (("--homography", "--seed", "-1"), "seed"),
+        (("--estimator", "magic"), "poselib"),
+    ],
+)
+def test_wrong_use_names_the_option(tmp_path: Path, arguments: tuple[str, ...], named: str) -> None:
+    result = run("match", *shifted_photographs(tmp_path), *arguments, cwd=tmp_path)
+    assert result.exit_code == 2
+    assert named in result.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.png"]
+
+
+def test_weights_that_are_not_there(tmp_path: Path) -> None:
+    result = run("match", *shifted_photographs(tmp_path), "--weights", tmp_path / "absent")
+    assert result.exit_code == 1
+    assert "cyano-small" in result.stderr  # the remedy
+
+
+def test_the_record_tells_the_options_in_force(tmp_path: Path) -> None:
+    a, b = shifted_photographs(tmp_path)
+    document = output(
+        run("match", a, b, "--json", "--resize", "160", "120", "--max_keypoints", "50", "--nms_radius", "2")
+    )
+    record = document["configuration"]
+    assert record["resize"] == "to 160 x 120 (width x height)"
+    assert (record["max_keypoints"], record["nms_radius"]) == (50, 2)
+    assert record["match_threshold"] == 0.2  # the weights' own
+    assert len(record["weights_sha256"]) == 64
+    assert document["images"][0]["keypoints"] <= 50

@@ -1,0 +1,77 @@
+"""`cyano weights`: terms everywhere, numbers against the file, conversion against the source."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+from cyano import weights
+from cyano.checkpoints import CATALOGUE
+from cyano.checkpoints.magicleap import to_original
+from support.commands import output, run
+
+FOLDER = weights.default_folder()
+
+
+def test_list_shows_terms() -> None:
+    document = output(run("weights", "list", "--json"))
+    assert [entry["name"] for entry in document["weights"]] == list(CATALOGUE)
+    assert all(entry["licence"] for entry in document["weights"])
+    shown = run("weights", "list").stdout
+    assert "non-commercial" in shown
+    assert "cyano-small" in shown
+
+
+def test_info_tells_what_is_in_the_file() -> None:
+    document = output(run("weights", "info", "cyano-small", "--json"))
+    content = (FOLDER / "model.safetensors").read_bytes()
+    assert document["sha256"]["model.safetensors"] == hashlib.sha256(content).hexdigest()
+    assert document["bytes"]["model.safetensors"] == len(content)
+    tensors = load_file(FOLDER / "model.safetensors")
+    trained = [t for n, t in tensors.items() if "running" not in n and "num_batches" not in n]
+    assert sum(document["parameters"].values()) == sum(tensor.numel() for tensor in trained)
+    assert document["terms"] == CATALOGUE["cyano-small"].licence
+    assert document["terms"] in run("weights", "info", "cyano-small").stdout
+
+
+def test_original_files_convert_to_the_folder_they_came_from(tmp_path: Path) -> None:
+    tensors = load_file(FOLDER / "model.safetensors")
+    superpoint, superglue = to_original(tensors)
+    (tmp_path / "elsewhere").mkdir()
+    torch.save(superpoint, tmp_path / "elsewhere" / "superpoint_v1.pth")
+    torch.save(superglue, tmp_path / "superglue_outdoor.pth")
+    command = ("weights", "convert", tmp_path / "superglue_outdoor.pth", tmp_path / "out")
+    missing = run(*command)
+    assert missing.exit_code == 1
+    assert "superpoint_v1.pth" in missing.stderr
+    done = run(*command, "--superpoint", tmp_path / "elsewhere" / "superpoint_v1.pth")
+    assert done.exit_code == 0
+    assert "terms" in done.stdout
+    converted = load_file(tmp_path / "out" / "model.safetensors")
+    assert converted.keys() == tensors.keys()
+    assert all(torch.equal(converted[name], tensors[name]) for name in tensors)
+
+
+def test_converting_over_another_model_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    result = run("weights", "convert", "cyano-small", tmp_path)
+    assert result.exit_code == 1
+    assert "overwrite" in result.stderr
+    assert run("weights", "convert", "cyano-small", tmp_path, "--overwrite").exit_code == 0
+
+
+def test_a_detector_beside_a_folder_is_wrong_use(tmp_path: Path) -> None:
+    result = run("weights", "convert", "cyano-small", tmp_path / "out", "--superpoint", "superpoint_v1.pth")
+    assert result.exit_code == 2
+    assert "--superpoint" in result.stderr
+
+
+def test_verify() -> None:
+    document = output(run("weights", "verify", "--json"))
+    assert document["verified"] is True
+    unknown = run("weights", "verify", "nobody")
+    assert unknown.exit_code == 1
+    assert "cyano-small" in unknown.stderr
