@@ -55,7 +55,7 @@ def test_original_pixels_whatever_the_sizes(matcher: Matcher, photograph: np.nda
     assert len(result) > 50
     expected = (result.keypoints0 + 0.5) * (2, 1.25) - 0.5
     error = np.abs(result.keypoints1 - expected)
-    # At 320 px a pixel of the network is 3.1 pixels of the larger image, and the default weights are right to about one.
+    # At 320 px a pixel of the network is 3.1 pixels of the larger image; the weights are right to about one.
     assert np.median(error) < 4
     assert result.image1.size == ImageSize(500, 1000)
     assert result.keypoints1[:, 0].max() > 500  # x really runs along the width

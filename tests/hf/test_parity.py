@@ -74,7 +74,7 @@ def test_detections(
 
 
 def test_matcher_stages(exact_model: SuperGlueForKeypointMatching, pixels: Tensor, stages: dict[str, Any]) -> None:
-    found = exact_model.keypoint_detector.detect(pixels.flatten(0, 1))
+    found = exact_model.keypoint_detector.detect(pixels.flatten(0, 1), states=[])  # the readable form, as below
     sets = found.side(0, torch.float32), found.side(1, torch.float32)
     real0, real1 = sets[0].mask, sets[1].mask
     states = exact_model.propagate(*sets)
@@ -132,8 +132,9 @@ def _assert_same_output(model: SuperGlueForKeypointMatching, pixels: Tensor, exp
     for mine, yours in zip(output.attentions, expected.attentions, strict=True):
         assert mine.shape == yours.shape
         queries = real[:, :, None, :, None].expand_as(mine)
-        # Softmax of products that reach several tens: their rounding of 1e-5 is that of the probabilities.
-        torch.testing.assert_close(mine[queries], yours[queries], rtol=0, atol=1e-4)
+        # Softmax of products that reach several tens: their rounding, a few 1e-5 and another one for each number of
+        # threads, is that of the probabilities.
+        torch.testing.assert_close(mine[queries], yours[queries], rtol=0, atol=3e-4)
 
 
 def test_tuples(

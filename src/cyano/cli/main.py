@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 from cyano import __version__
 from cyano.cli import demo, match, pairs, weights
 from cyano.cli.arguments import FoldedResize
-from cyano.cli.output import error_console
+from cyano.cli.output import error_console, plain_line
 from cyano.errors import CyanoError
 
 __all__ = ["app", "main"]
@@ -34,7 +34,7 @@ class ErrorsInOneLine(TyperGroup):
         try:
             return super().invoke(ctx)
         except CyanoError as error:
-            error_console().print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+            plain_line(error_console(), f"error: {error}", style="red")
             raise typer.Exit(1) from error
 
 

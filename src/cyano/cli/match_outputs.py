@@ -31,7 +31,7 @@ class Outputs:
 
     Attributes:
         picture: both images with their matches.
-        json: everything that `cyano.cli.report.to_dict` tells.
+        json_file: everything that `cyano.cli.report.to_dict` tells.
         npz: all keypoints and the assignment.
         registered: image 1 in the frame of image 0.
         overlay: what `registered` shows.
@@ -41,7 +41,7 @@ class Outputs:
     """
 
     picture: Path | None = None
-    json: Path | None = None
+    json_file: Path | None = None
     npz: Path | None = None
     registered: Path | None = None
     overlay: OverlayMode | None = None
@@ -59,11 +59,13 @@ class Outputs:
             folder: where they are wanted, if that was said.
             silent: whether printing JSON is output enough.
         """
-        named = any((self.picture, self.json, self.npz, self.registered)) or silent
+        named = any((self.picture, self.json_file, self.npz, self.registered)) or silent
         if folder is None and named:
             return self
         place = folder or Path()
-        return replace(self, picture=self.picture or place / PICTURE_NAME, json=self.json or place / JSON_NAME)
+        return replace(
+            self, picture=self.picture or place / PICTURE_NAME, json_file=self.json_file or place / JSON_NAME
+        )
 
     def refuse_clashes(self, *inputs: Path | None) -> None:
         """Refuse to write two files into one, or over an input.
@@ -71,7 +73,7 @@ class Outputs:
         Raises:
             typer.BadParameter: naming the path.
         """
-        outputs = [path for path in (self.picture, self.json, self.npz, self.registered) if path is not None]
+        outputs = [path for path in (self.picture, self.json_file, self.npz, self.registered) if path is not None]
         taken = {path.resolve() for path in inputs if path is not None}
         for path in outputs:
             if path.resolve() in taken:
@@ -94,9 +96,9 @@ class Outputs:
             contents[self.registered] = image_bytes(rgb, self.registered.suffix)
         if self.picture is not None:
             contents[self.picture] = _picture(pair, models, self.picture.suffix)
-        if self.json is not None:
+        if self.json_file is not None:
             text = json.dumps(report.to_dict(pair, models), indent=1, allow_nan=False)
-            contents[self.json] = (text + "\n").encode()
+            contents[self.json_file] = (text + "\n").encode()
         for path, content in contents.items():
             write_atomically(path, content)
         if self.npz is not None:

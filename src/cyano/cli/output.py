@@ -13,7 +13,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["busy", "counted", "error_console", "finite", "print_facts", "print_json", "result_console"]
+__all__ = ["busy", "counted", "error_console", "finite", "plain_line", "print_facts", "print_json", "result_console"]
 
 
 def error_console() -> Console:
@@ -21,6 +21,16 @@ def error_console() -> Console:
     from rich.console import Console
 
     return Console(stderr=True)
+
+
+def plain_line(console: Console, text: str, style: str | None = None) -> None:
+    """One line as it is: not wrapped, no markup, and names of files that are no text with question marks."""
+    console.print(printable(text), style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def printable(text: str) -> str:
+    """The text without the surrogates that stand for undecodable bytes in the names of files."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def result_console(as_json: bool) -> Console:
@@ -45,11 +55,11 @@ def print_facts(console: Console, title: str, facts: Sequence[tuple[str, str]]) 
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(title), title_justify="left", show_header=False, box=None, pad_edge=False)
+    table = Table(title=Text(printable(title)), title_justify="left", show_header=False, box=None, pad_edge=False)
     table.add_column(style="cyan", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in facts:
-        table.add_row(name, Text(value))
+        table.add_row(name, Text(printable(value)))
     console.print(table)
 
 

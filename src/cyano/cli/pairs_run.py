@@ -10,7 +10,7 @@ import typer
 
 from cyano.checkpoints import load
 from cyano.cli.arguments import EstimatorName, usage_errors
-from cyano.cli.output import busy, counted, error_console, finite, result_console
+from cyano.cli.output import busy, counted, error_console, finite, plain_line, result_console
 from cyano.evaluation.match_pairs import MatchPairsOptions, MatchPairsReport, PairOutcome, match_pairs
 from cyano.evaluation.pair_pictures import Extension, PictureOptions
 from cyano.geometry import RobustOptions
@@ -103,25 +103,18 @@ def print_report(report: MatchPairsReport, options: MatchPairsOptions, as_json: 
     cached = sum(outcome.status == "cached" for outcome in done)
     matches = sum(outcome.counts.num_matches for outcome in done if outcome.counts is not None)
     kept = f", {cached} of them kept from an earlier run" if cached else ""
-    console.print(
+    plain_line(
+        console,
         f"{len(done)} of {len(report.outcomes)} pairs matched{kept}; {matches} matches, in {options.output_dir}",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
     )
     if any(outcome.stem != plain_stem(outcome.pair) for outcome in report.outcomes):
         console.print("pairs with equal stems are named by their whole paths")
-    console.print(f"weights: {_weights_text(report)}", markup=False, highlight=False, soft_wrap=True)
+    plain_line(console, f"weights: {_weights_text(report)}")
     if report.summary is not None:
         _print_table(report, as_json)
     for outcome in report.failures:
-        error_console().print(
-            f"failed: {outcome.pair.name0} {outcome.pair.name1}: {outcome.error}",
-            style="red",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
+        names = f"{outcome.pair.name0} {outcome.pair.name1}"
+        plain_line(error_console(), f"failed: {names}: {outcome.error}", style="red")
 
 
 def _weights_text(report: MatchPairsReport) -> str:

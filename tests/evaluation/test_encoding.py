@@ -1,0 +1,45 @@
+"""Pictures and archives as bytes."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cyano.errors import InputError
+from cyano.evaluation.encoding import FIGURE_FORMATS, archive_bytes, figure_bytes, image_bytes
+from cyano.viz import draw_keypoints
+
+RGB = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+HEADS = {"png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<?xml", "jpg": b"\xff\xd8"}
+
+
+@pytest.mark.parametrize("extension", FIGURE_FORMATS)
+def test_figures(extension: str) -> None:
+    figure = draw_keypoints(RGB, np.zeros((1, 2)))
+    assert figure_bytes(figure, f".{extension}").startswith(HEADS[extension])
+
+
+@pytest.mark.parametrize("extension", ["png", "pdf"])
+def test_equal_figures_are_equal_files(extension: str) -> None:
+    first, second = (figure_bytes(draw_keypoints(RGB, np.zeros((1, 2))), extension) for _ in range(2))
+    assert first == second
+
+
+def test_images_keep_their_pixels_and_channels() -> None:
+    with Image.open(io.BytesIO(image_bytes(RGB, ".PNG"))) as image:
+        np.testing.assert_array_equal(np.asarray(image), RGB)
+
+
+def test_unknown_endings_name_the_known_ones() -> None:
+    with pytest.raises(InputError, match=r"png.*not '.docx'"):
+        image_bytes(RGB, ".docx")
+
+
+def test_archives_keep_dtypes() -> None:
+    content = archive_bytes(a=np.zeros((0, 2), np.float32), b=np.array("text"))
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        assert list(archive) == ["a", "b"]
+        assert (archive["a"].dtype, archive["a"].shape, str(archive["b"])) == (np.float32, (0, 2), "text")
