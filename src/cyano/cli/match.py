@@ -146,16 +146,8 @@ def match(
     outputs.refuse_clashes(a, b, mask0, mask1)
     kinds = models.kinds(homography or registered is not None, fundamental, pose)
     wanted = models.ModelOptions.parsed(kinds, (intrinsics0, intrinsics1), threshold, estimator, seed)
-    options = shared.matcher_options(
-        resize,
-        max_keypoints,
-        keypoint_threshold,
-        nms_radius,
-        match_threshold,
-        sinkhorn_iterations,
-        precision,
-        rotations,
-    )
+    detector, matcher = (max_keypoints, keypoint_threshold, nms_radius), (match_threshold, sinkhorn_iterations)
+    options = shared.matcher_options(resize, *detector, *matcher, precision, rotations)
     pair = report.match_images((a, b), weights, options, shared.checked_device(device), (mask0, mask1))
     found = models.estimate(pair.result, wanted)
     written = outputs.write(pair, found)

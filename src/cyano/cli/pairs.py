@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeAlias
 import typer
 
 from cyano.cli import arguments as shared
-from cyano.cli.output import busy, print_json
+from cyano.cli.output import busy
 
 __all__ = ["HELP", "pairs"]
 
@@ -31,7 +31,6 @@ Exit codes: 0 done; 1 error; 2 wrong use; 3 some pairs failed (each is reported)
 
 FILES = "Files"
 PICTURES = "Pictures"
-SOME_FAILED = 3
 ORIGINAL_RESIZE = (640, 480)
 """Width and height that the original program resizes to unless told otherwise."""
 
@@ -149,16 +148,8 @@ def pairs(
     with busy("loading"):
         from cyano.cli import pairs_run
 
-    matching = shared.matcher_options(
-        resize or list(ORIGINAL_RESIZE),
-        max_keypoints,
-        keypoint_threshold,
-        nms_radius,
-        match_threshold,
-        sinkhorn_iterations,
-        precision,
-        rotations,
-    )
+    detector, matcher = (max_keypoints, keypoint_threshold, nms_radius), (match_threshold, sinkhorn_iterations)
+    matching = shared.matcher_options(resize or list(ORIGINAL_RESIZE), *detector, *matcher, precision, rotations)
     pictures = pairs_run.picture_options(viz, fast_viz, show_keypoints, viz_extension)
     robust = pairs_run.robust_options(evaluate, estimator, threshold, seed)
     place = shared.checked_device(pairs_run.device_name(device, force_cpu))
@@ -167,8 +158,4 @@ def pairs(
         options = pairs_run.MatchPairsOptions(folder, output_dir, matching, place, robust, pictures, cache, overwrite)
     listed = pairs_run.selected(input_pairs, max_length, seed if shuffle else None)
     report = pairs_run.run(listed, pairs_run.weights_name(superglue, weights), options)
-    if as_json:
-        print_json(pairs_run.to_dict(report))
-    pairs_run.print_report(report, options, as_json)
-    if report.failures:
-        raise typer.Exit(SOME_FAILED)
+    pairs_run.tell(report, options, as_json)

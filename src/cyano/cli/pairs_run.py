@@ -10,7 +10,7 @@ import typer
 
 from cyano.checkpoints import load
 from cyano.cli.arguments import EstimatorName, usage_errors
-from cyano.cli.output import busy, counted, error_console, finite, plain_line, result_console
+from cyano.cli.output import busy, counted, error_console, finite, plain_line, print_json, result_console
 from cyano.evaluation.match_pairs import MatchPairsOptions, MatchPairsReport, PairOutcome, match_pairs
 from cyano.evaluation.pair_pictures import Extension, PictureOptions
 from cyano.geometry import RobustOptions
@@ -20,13 +20,16 @@ __all__ = [
     "MatchPairsOptions",
     "device_name",
     "picture_options",
-    "print_report",
     "robust_options",
     "run",
     "selected",
+    "tell",
     "to_dict",
     "weights_name",
 ]
+
+SOME_FAILED = 3
+"""The exit code when some pairs of many failed and the rest is done."""
 
 
 def picture_options(viz: bool, fast: bool, show_keypoints: bool, extension: Extension) -> PictureOptions | None:
@@ -96,7 +99,20 @@ def run(pairs: list[Pair], weights: str | None, options: MatchPairsOptions) -> M
         return match_pairs(pairs, networks, options, on_pair=lambda _: step())
 
 
-def print_report(report: MatchPairsReport, options: MatchPairsOptions, as_json: bool) -> None:
+def tell(report: MatchPairsReport, options: MatchPairsOptions, as_json: bool) -> None:
+    """Print what was done.
+
+    Raises:
+        typer.Exit: with code 3, if some pairs failed.
+    """
+    if as_json:
+        print_json(to_dict(report))
+    _print_report(report, options, as_json)
+    if report.failures:
+        raise typer.Exit(SOME_FAILED)
+
+
+def _print_report(report: MatchPairsReport, options: MatchPairsOptions, as_json: bool) -> None:
     """What was done, for people: the table on stdout (or stderr beside JSON), failures on stderr."""
     console = result_console(as_json)
     done = [outcome for outcome in report.outcomes if outcome.status != "failed"]
