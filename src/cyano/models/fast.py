@@ -30,12 +30,14 @@ STRIP_BYTES = 4 * 2**20
 class _Conv:
     """A 3x3 or 1x1 convolution with stride 1 on channels-last activations."""
 
-    def __init__(self, layer: nn.Module, dtype: torch.dtype) -> None:
-        if not isinstance(layer, nn.Conv2d) or layer.bias is None:
-            raise TypeError(f"a convolution with a bias is needed, not {layer}")
-        weight = layer.weight.detach().to(dtype, copy=True)
-        self.weight = weight.contiguous(memory_format=torch.channels_last)
-        self.bias = layer.bias.detach().to(dtype, copy=True)
+    def __init__(self, layer: nn.Conv2d, dtype: torch.dtype) -> None:
+        weight = layer.weight.detach()
+        if weight.shape[1] == 1:
+            weight = F.pad(weight, (0, 0, 0, 0, 0, 1))  # a channel of zeros, see `_one`
+        self.weight = weight.to(dtype, copy=True).contiguous(memory_format=torch.channels_last)
+        self.bias = (
+            torch.zeros(len(weight), dtype=dtype) if layer.bias is None else layer.bias.detach().to(dtype, copy=True)
+        )
         self.reach = layer.kernel_size[0] // 2
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -69,7 +71,7 @@ class FastSuperPoint:
         self.config = model.config
         self.dtype = dtype
         self._blocks = [
-            (_Conv(block.get_submodule("conv_a"), dtype), _Conv(block.get_submodule("conv_b"), dtype))
+            (_Conv(block.conv_a, dtype), _Conv(block.conv_b, dtype))  # type: ignore[arg-type]
             for block in model.encoder.conv_blocks
         ]
         keypoints, descriptors = model.keypoint_decoder, model.descriptor_decoder
@@ -86,7 +88,9 @@ class FastSuperPoint:
         return DenseFeatures(torch.cat([r.scores for r in results]), torch.cat([r.descriptors for r in results]))
 
     def _one(self, image: Tensor) -> DenseFeatures:
-        x = image.to(self.dtype).contiguous(memory_format=torch.channels_last)
+        # With one channel, channels-last and channels-first are the same, and torch would go on channels-first and
+        # convert every result. A second channel, of zeros, makes the difference for next to nothing.
+        x = F.pad(image.to(self.dtype), (0, 0, 0, 0, 0, 1)).contiguous(memory_format=torch.channels_last)
         for first, second in self._blocks[:-1]:
             x = _pooled_block(x, first, second)
         first, second = self._blocks[-1]
@@ -103,17 +107,20 @@ def _pooled_block(x: Tensor, first: _Conv, second: _Conv) -> Tensor:
 
     Pooling comes before the last ReLU: both are monotonic, so the result is the same, on a quarter of the values.
     """
-    height, width = x.shape[2:]
-    row_bytes = width * first.weight.shape[0] * x.element_size()
-    rows = max(2 * (STRIP_BYTES // (2 * row_bytes)), 8)
-    strips = []
-    for top in range(0, height - height % 2, rows):
-        bottom = min(top + rows, height - height % 2)
-        low, high = max(top - second.reach, 0), min(bottom + second.reach, height)
-        y = first.rows(x, 0, low, high, height).relu_()
-        y = second.rows(y, low, top, bottom, height)
-        strips.append(F.max_pool2d(y, 2).relu_())
-    return torch.cat(strips, dim=2)
+    height, width = x.shape[2] // 2 * 2, x.shape[3] // 2 * 2  # pooling drops an odd last row or column
+    channels = len(second.weight)
+    rows = max(2 * (STRIP_BYTES // (2 * channels * x.shape[3] * x.element_size())), 8)
+    size = (1, channels, height // 2, width // 2)
+    pooled = torch.empty(size, dtype=x.dtype, memory_format=torch.channels_last)
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        low, high = max(top - second.reach, 0), min(bottom + second.reach, x.shape[2])
+        y = first.rows(x, 0, low, high, x.shape[2]).relu_()
+        y = second.rows(y, low, top, bottom, x.shape[2])
+        # The maximum of slices is quicker than max_pool2d, which also notes where each maximum came from.
+        y = torch.maximum(y[:, :, 0::2, :width], y[:, :, 1::2, :width])
+        torch.maximum(y[..., 0::2], y[..., 1::2], out=pooled[:, :, top // 2 : bottom // 2])
+    return pooled.relu_()
 
 
 class _Linear:
@@ -173,18 +180,24 @@ class _FastLayer:
         self.hidden = _Linear(folded, bias + weight[:, size:] @ merge.bias.float(), dtype, relu=True)
         self.update = _Linear(layer.mlp[1].weight, layer.mlp[1].bias, dtype)  # type: ignore[arg-type]
 
-    def __call__(self, x: Tensor, count0: int) -> Tensor:
-        """(M + N, D) states -> their successors; the first `count0` rows are image 0's."""
+    def __call__(self, both: Tensor, count0: int) -> None:
+        """Replace the states by their successors.
+
+        Args:
+            both: (M + N, 2D), the states beside room for their messages, as the MLP reads them; changed in place.
+            count0: M, the rows that are image 0's.
+        """
+        size = both.shape[1] // 2
+        states, messages = both[:, :size], both[:, size:].view(len(both), self.heads, -1)
         query, key, value = (
-            part.view(len(x), self.heads, -1).transpose(0, 1)[None] for part in self.qkv(x).float().chunk(3, 1)
+            part.view(len(both), self.heads, -1).transpose(0, 1)[None] for part in self.qkv(states).float().chunk(3, 1)
         )
         first, second = slice(0, count0), slice(count0, None)
-        messages = []
-        for own, source in ((first, second), (second, first)) if self.cross else ((first, first), (second, second)):
+        for own, other in (first, second), (second, first):
+            source = other if self.cross else own
             message = F.scaled_dot_product_attention(query[:, :, own], key[:, :, source], value[:, :, source])
-            messages.append(message[0].transpose(0, 1).flatten(1))
-        hidden = self.hidden(torch.cat([x, torch.cat(messages)], dim=1))
-        return x + self.update(hidden)
+            messages[own] = message[0].transpose(0, 1)
+        states += self.update(self.hidden(both))
 
 
 class FastSuperGlue:
@@ -253,10 +266,12 @@ class FastSuperGlue:
         ).float()
         for layer in self._encoder:
             codes = layer(codes)
-        x = torch.cat([set0.descriptors[0], set1.descriptors[0]]).float() + codes
+        both = torch.empty(len(codes), 2 * codes.shape[1])
+        states = torch.cat([set0.descriptors[0], set1.descriptors[0]]).float().add_(codes)
+        both[:, : codes.shape[1]] = states
         for step in self._layers:
-            x = step(x, set0.scores.shape[1])
-        return x
+            step(both, set0.scores.shape[1])
+        return both[:, : codes.shape[1]]
 
     def _similarity(self, x: Tensor, count0: int) -> Tensor:
         """(M + N, D) states -> (M, N) float32 scores."""
