@@ -19,16 +19,16 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-import measuring
 import numpy as np
 import torch
 import transformers
-from support.random_weights import pixel_values, random_model, stereo_pair
 from torch import Tensor
 
 import cyano
+import measuring
 from cyano.checkpoints import load
 from cyano.hf import SuperGlueConfig, SuperGlueForKeypointMatching, SuperPointConfig
+from support.random_weights import pixel_values, random_model, stereo_pair
 
 HEIGHT, WIDTH = 480, 640
 LIBRARIES = ("transformers", "cyano", "cyano bfloat16")
@@ -183,9 +183,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         save_model(Path(folder) / "model")
         for count in options.keypoints:
-            results[f"{count} keypoints"] = compare_pairs(
-                Path(folder) / "model", count, options.repeats, libraries
-            )
+            results[f"{count} keypoints"] = compare_pairs(Path(folder) / "model", count, options.repeats, libraries)
     if options.images:
         results["collection"] = compare_collections(options.images, options.transformers_pairs)
     if options.save:

@@ -44,9 +44,7 @@ def _prepare(folder: Path) -> None:
 def _run_command(command: str, folder: Path) -> None:
     program = Path(sys.executable).parent
     environment = {**os.environ, "PATH": f"{program}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "100"}
-    run = subprocess.run(
-        command, shell=True, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
+    run = subprocess.run(command, shell=True, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, f"{command}\n{run.stdout}\n{run.stderr}"
 
 

@@ -131,7 +131,7 @@ class SuperPoint(nn.Module):
         self.keypoint_decoder = KeypointDecoder(sizes[-1], hidden)
         self.descriptor_decoder = DescriptorDecoder(sizes[-1], hidden, self.config.descriptor_decoder_dim)
         for module in self.modules():
-            # Without memory (a model built for its shapes alone) there is nothing to fill, and trying loads the compiler.
+            # A model built for its shapes alone has nothing to fill, and trying loads torch's compiler.
             if isinstance(module, nn.Conv2d) and module.bias is not None and not module.weight.is_meta:
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
                 nn.init.zeros_(module.bias)
