@@ -133,6 +133,20 @@ def test_large_images_lose_no_precision(tmp_path: Path) -> None:
         assert np.array_equal(read["keypoints0"], far)
 
 
+def test_indices_beyond_16_bits_are_exact(tmp_path: Path) -> None:
+    count = 40_000
+    order = np.random.default_rng(0).permutation(count)
+    grid = np.stack([np.arange(count) % 5000, np.arange(count) // 8], axis=1).astype(np.float32) + np.float32(0.125)
+    ones = np.ones(count, np.float32)
+    image = ImageKeypoints(grid, ones, ResizeMap.identity(ImageSize(5000, 5000)))
+    result = PairResult(image, image, Matches(order, np.argsort(order), ones, ones))
+    result.save_npz(tmp_path / "many.npz")
+    with np.load(tmp_path / "many.npz") as read:
+        assert np.array_equal(read["matches0"], order)
+        assert np.array_equal(read["keypoints0"], grid)
+    assert np.array_equal(result.keypoints1, grid[order])
+
+
 def test_what_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="cannot be written"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from cyano.models.transport import log_transport
 from cyano.options import MatcherOptions
 from cyano.processing import resize
 from cyano.processing.assignment import MatchTensors, mutual_matches
-from cyano.processing.batching import keypoint_set, pad
+from cyano.processing.batching import pad
 from cyano.processing.descriptors import sample_descriptors
 from cyano.processing.images import ImageSource, LoadedImage, read
 from cyano.processing.keypoints import pick_keypoints, suppress_non_maxima
@@ -68,11 +69,14 @@ class Matcher:
         self._batch_size = batch_size
         self._dtype = torch.bfloat16 if options.precision == "bfloat16" else torch.float32
         self.detection, self.assignment = options.over(networks.superpoint.config, networks.superglue.config)
-        self._superpoint: SuperPoint | FastSuperPoint = networks.superpoint.to(self.device)
-        self._superglue: SuperGlue | FastSuperGlue = networks.superglue.to(self.device)
+        self._superpoint: SuperPoint | FastSuperPoint
+        self._superglue: SuperGlue | FastSuperGlue
         if self.device.type == "cpu":
             self._superpoint = FastSuperPoint(networks.superpoint, self._dtype)
             self._superglue = FastSuperGlue(networks.superglue, self._dtype)
+        else:
+            self._superpoint = deepcopy(networks.superpoint).to(self.device)
+            self._superglue = deepcopy(networks.superglue).to(self.device)
 
     @classmethod
     def from_pretrained(
@@ -194,35 +198,30 @@ class Matcher:
 
     def _dense(self, images: Tensor) -> DenseFeatures:
         """The detector's maps, float32."""
-        with torch.autocast(self.device.type, self._dtype, enabled=self._dtype != torch.float32):
+        if isinstance(self._superpoint, FastSuperPoint):
+            return self._superpoint(images)
+        with self._autocast():
             dense: DenseFeatures = self._superpoint(images)
         return DenseFeatures(dense.scores, dense.descriptors.float())
 
     @torch.inference_mode()
     def _assign(self, pairs: Sequence[tuple[Features, Features]]) -> list[Matches]:
         """Run the matcher on some pairs."""
-        if isinstance(self._superglue, FastSuperGlue):
-            return [self._assign_fast(self._superglue, *pair) for pair in pairs]
         set0, set1 = pad([pair[0] for pair in pairs]), pad([pair[1] for pair in pairs])
-        with torch.autocast(self.device.type, self._dtype, enabled=self._dtype != torch.float32):
-            scores = self._superglue.similarity(*self._superglue.propagate(set0, set1))
-        bin_score = self._superglue.bin_score
-        log_assignment = log_transport(
-            scores.float(), bin_score, self.assignment.sinkhorn_iterations, set0.mask, set1.mask
-        )
+        iterations = self.assignment.sinkhorn_iterations
+        if isinstance(self._superglue, FastSuperGlue):
+            tolerance = self.options.tolerance
+            log_assignment = self._superglue(set0, set1, iterations=iterations, tolerance=tolerance)
+        else:
+            with self._autocast():
+                scores = self._superglue.similarity(*self._superglue.propagate(set0, set1)).float()
+            log_assignment = log_transport(scores, self._superglue.bin_score, iterations, set0.mask, set1.mask)
         found = mutual_matches(log_assignment, self.assignment.matching_threshold)
         return [_pair_matches(found, i, len(a), len(b)) for i, (a, b) in enumerate(pairs)]
 
-    def _assign_fast(self, superglue: FastSuperGlue, features0: Features, features1: Features) -> Matches:
-        """One pair on the CPU, without padding."""
-        log_assignment = superglue(
-            keypoint_set(features0),
-            keypoint_set(features1),
-            iterations=self.assignment.sinkhorn_iterations,
-            tolerance=self.options.tolerance,
-        )
-        found = mutual_matches(log_assignment, self.assignment.matching_threshold)
-        return _pair_matches(found, 0, len(features0), len(features1))
+    def _autocast(self) -> torch.autocast:
+        """Half precision for the modules, if that is wanted."""
+        return torch.autocast(self.device.type, self._dtype, enabled=self._dtype != torch.float32)
 
 
 def match(
