@@ -17,7 +17,8 @@ import tempfile
 from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -31,7 +32,7 @@ from cyano.hf import SuperGlueConfig, SuperGlueForKeypointMatching, SuperPointCo
 from support.random_weights import pixel_values, random_model, stereo_pair
 
 HEIGHT, WIDTH = 480, 640
-LIBRARIES = ("transformers", "cyano", "cyano bfloat16")
+LIBRARIES = ("transformers", "cyano", "cyano mixed", "cyano bfloat16")
 THRESHOLD = 1e-4  # low, so that there are enough keypoints for the strongest 2048 to be chosen
 
 
@@ -50,6 +51,8 @@ def runner(library: str, folder: Path, keypoints: int) -> Callable[[], Any]:
         theirs.keypoint_detector.config.max_keypoints = keypoints
         theirs.keypoint_detector.keypoint_decoder.max_keypoints = keypoints
         return lambda: theirs(pixel_values=pixels)
+    if library == "cyano mixed":
+        return mixed_runner(folder, keypoints, pixels[0, :, :1])
     ours = SuperGlueForKeypointMatching.from_pretrained(folder, transformers_exact=True)
     ours.config.keypoint_detector_config.max_keypoints = keypoints
     if library == "cyano bfloat16":
@@ -57,10 +60,31 @@ def runner(library: str, folder: Path, keypoints: int) -> Callable[[], Any]:
     return lambda: ours(pixel_values=pixels)
 
 
+def mixed_runner(folder: Path, keypoints: int, images: Tensor) -> Callable[[], Any]:
+    """What `Matcher` does with precision="mixed", with transformers' rule for the borders."""
+    networks = load(folder)
+    detector = FastSuperPoint(networks.superpoint, torch.float32, torch.bfloat16)
+    matcher = FastSuperGlue(networks.superglue, torch.bfloat16)
+    scale = torch.tensor([WIDTH, HEIGHT])
+
+    def run() -> SimpleNamespace:
+        dense = detector(images)
+        sides, positions = [], []
+        for scores, maps in zip(suppress_non_maxima(dense.scores, 4), dense.descriptors, strict=True):
+            points, values = pick_keypoints(scores, THRESHOLD, keypoints, sides="top-left")
+            descriptors = sample_descriptors(maps, points)
+            sides.append(KeypointSet(normalize_keypoints(points, HEIGHT, WIDTH)[None], values[None], descriptors[None]))
+            positions.append(points / scale)
+        found = mutual_matches(matcher(*sides), 0.0)
+        return SimpleNamespace(keypoints=[positions], matches=torch.stack([found.matches0, found.matches1], dim=1))
+
+    return run
+
+
 def matched_positions(output: Any) -> set[tuple[int, int, int, int]]:
     """The matches as pixel positions, since the order of keypoints of equal score may differ."""
     scale = torch.tensor([WIDTH, HEIGHT])
-    points0, points1 = ((output.keypoints[0, i].float() * scale).round().long() for i in (0, 1))
+    points0, points1 = ((output.keypoints[0][i].float() * scale).round().long() for i in (0, 1))
     matches: Tensor = output.matches[0, 0]
     index = torch.nonzero(matches >= 0)[:, 0]
     rows = torch.cat([points0[index], points1[matches[index]]], dim=1).tolist()
@@ -160,6 +184,19 @@ def compare_collections(images: int, their_pairs: int) -> dict[str, Any]:
     return row
 
 
+def compare_precisions() -> dict[str, Any]:
+    """How many matches of the default weights stay the same in other precisions, on the stereo pair."""
+    left, right = stereo_pair(HEIGHT, WIDTH)
+    found = {}
+    for precision in get_args(Precision):
+        result = cyano.Matcher(load(), cyano.MatcherOptions(precision=precision)).match(left, right)
+        found[precision] = {tuple(row) for row in np.hstack([result.keypoints0, result.keypoints1]).tolist()}
+    exact = found["float32"]
+    shares = {name: round(len(exact & matches) / len(exact), 4) for name, matches in found.items()}
+    print("same matches, default weights", json.dumps(shares))
+    return shares
+
+
 def main() -> None:
     """Parse the arguments, measure, print, and save where asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -186,6 +223,7 @@ def main() -> None:
             results[f"{count} keypoints"] = compare_pairs(Path(folder) / "model", count, options.repeats, libraries)
     if options.images:
         results["collection"] = compare_collections(options.images, options.transformers_pairs)
+    results["same matches with the default weights"] = compare_precisions()
     if options.save:
         print("wrote", measuring.save(options.save, 0, results))
 

@@ -67,13 +67,14 @@ class Matcher:
         self.device = torch.device(device)
         self.source = networks.source
         self._batch_size = batch_size
-        self._dtype = torch.bfloat16 if options.precision == "bfloat16" else torch.float32
+        self._detector_dtype = torch.bfloat16 if options.precision == "bfloat16" else torch.float32
+        self._matcher_dtype = torch.float32 if options.precision == "float32" else torch.bfloat16
         self.detection, self.assignment = options.over(networks.superpoint.config, networks.superglue.config)
         self._superpoint: SuperPoint | FastSuperPoint
         self._superglue: SuperGlue | FastSuperGlue
         if self.device.type == "cpu":
-            self._superpoint = FastSuperPoint(networks.superpoint, self._dtype)
-            self._superglue = FastSuperGlue(networks.superglue, self._dtype)
+            self._superpoint = FastSuperPoint(networks.superpoint, self._detector_dtype, self._matcher_dtype)
+            self._superglue = FastSuperGlue(networks.superglue, self._matcher_dtype)
         else:
             self._superpoint = deepcopy(networks.superpoint).to(self.device)
             self._superglue = deepcopy(networks.superglue).to(self.device)
@@ -200,7 +201,7 @@ class Matcher:
         """The detector's maps, float32."""
         if isinstance(self._superpoint, FastSuperPoint):
             return self._superpoint(images)
-        with self._autocast():
+        with self._autocast(self._detector_dtype):
             dense: DenseFeatures = self._superpoint(images)
         return DenseFeatures(dense.scores, dense.descriptors.float())
 
@@ -213,15 +214,15 @@ class Matcher:
             tolerance = self.options.tolerance
             log_assignment = self._superglue(set0, set1, iterations=iterations, tolerance=tolerance)
         else:
-            with self._autocast():
+            with self._autocast(self._matcher_dtype):
                 scores = self._superglue.similarity(*self._superglue.propagate(set0, set1)).float()
             log_assignment = log_transport(scores, self._superglue.bin_score, iterations, set0.mask, set1.mask)
         found = mutual_matches(log_assignment, self.assignment.matching_threshold)
         return [_pair_matches(found, i, len(a), len(b)) for i, (a, b) in enumerate(pairs)]
 
-    def _autocast(self) -> torch.autocast:
+    def _autocast(self, dtype: torch.dtype) -> torch.autocast:
         """Half precision for the modules, if that is wanted."""
-        return torch.autocast(self.device.type, self._dtype, enabled=self._dtype != torch.float32)
+        return torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32)
 
 
 def match(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, TypeVar
+from typing import Literal, TypeAlias, TypeVar, get_args
 
 from cyano.errors import InputError
 from cyano.models.superglue import SuperGlueConfig
@@ -11,10 +11,12 @@ from cyano.models.superpoint import SuperPointConfig
 from cyano.processing.images import ImageLimits
 from cyano.processing.resize import ResizeRule
 
-__all__ = ["MatcherOptions"]
+__all__ = ["MatcherOptions", "Precision"]
 
 DEFAULT_RESIZE = ResizeRule()
 DEFAULT_LIMITS = ImageLimits()
+
+Precision: TypeAlias = Literal["float32", "mixed", "bfloat16"]
 
 _T = TypeVar("_T")
 
@@ -32,8 +34,10 @@ class MatcherOptions:
         sinkhorn_iterations: of the optimal transport.
         tolerance: stop the transport early, on a CPU, once no keypoint's mass changes by more than this
             fraction over ten iterations; 0 never does.
-        precision: "bfloat16" runs convolutions and linear layers in it, which is several times faster on
-            processors with instructions for it and slower on others; attention and transport stay float32.
+        precision: what convolutions and linear layers compute in; attention and transport are always float32.
+            "mixed" takes bfloat16 where it does not change the keypoints (descriptors and matcher), "bfloat16"
+            takes it everywhere: one match in ten is then another one, no worse. Both are faster on processors
+            with instructions for it, and slower on others.
         rotations: "auto" also tries image 1 turned by 90, 180 and 270 degrees when there are fewer than
             `few_matches` matches, and keeps the best.
         few_matches: see `rotations`.
@@ -47,7 +51,7 @@ class MatcherOptions:
     match_threshold: float | None = None
     sinkhorn_iterations: int | None = None
     tolerance: float = 0.0
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     rotations: Literal["off", "auto"] = "off"
     few_matches: int = 30
     limits: ImageLimits = DEFAULT_LIMITS
@@ -59,8 +63,8 @@ class MatcherOptions:
         _check_range("match_threshold", self.match_threshold, 0, 1)
         _check_range("sinkhorn_iterations", self.sinkhorn_iterations, 1, None)
         _check_range("tolerance", self.tolerance, 0, None)
-        if self.precision not in ("float32", "bfloat16"):
-            raise InputError(f"precision is 'float32' or 'bfloat16', not {self.precision!r}")
+        if self.precision not in get_args(Precision):
+            raise InputError(f"precision is one of {', '.join(get_args(Precision))}, not {self.precision!r}")
         if self.rotations not in ("off", "auto"):
             raise InputError(f"rotations is 'off' or 'auto', not {self.rotations!r}")
 

@@ -41,7 +41,7 @@ __all__ = [
 MATCHING = "Matching"
 MODELS = "Geometry"
 
-PrecisionName: TypeAlias = Literal["float32", "bfloat16"]
+PrecisionName: TypeAlias = Literal["float32", "mixed", "bfloat16"]
 RotationsName: TypeAlias = Literal["off", "auto"]
 EstimatorName: TypeAlias = Literal["poselib", "opencv"]
 
@@ -61,7 +61,10 @@ Weights = Annotated[
 ]
 Precision = Annotated[
     PrecisionName,
-    typer.Option(help="bfloat16 is faster on processors made for it.", rich_help_panel=MATCHING),
+    typer.Option(
+        help="mixed (descriptors and matcher in bfloat16) and bfloat16 (all) are faster on processors made for it.",
+        rich_help_panel=MATCHING,
+    ),
 ]
 Resize = Annotated[
     list[int] | None,

@@ -7,8 +7,8 @@ What is done, and why it pays (docs/performance.md has the measurements):
 - Convolutions run channels-last, and the blocks at high resolution run in horizontal strips that stay in the
   cache: at 480x640 the first block is bound by memory, not by arithmetic, when done whole.
 - Both images' keypoints go through the linear layers as one matrix, without padding, whatever their counts.
-- With `torch.bfloat16`, convolutions and linear layers run in it; residual states, attention and transport stay
-  in float32, where bfloat16 is slower on CPUs or too coarse.
+- With `torch.bfloat16`, convolutions and linear layers run in it; residual states, attention and transport stay in
+  float32, since there bfloat16 is slower on CPUs or too coarse.
 """
 
 from __future__ import annotations
@@ -64,12 +64,16 @@ class _Conv:
 class FastSuperPoint:
     """`SuperPoint` for inference on a CPU.
 
-    Built from a model, whose parameters it copies: later changes of the model do not show.
+    Built from a model, whose parameters it copies: later changes of the model do not show. Descriptors may be
+    computed in another dtype than the scores, which decide what a keypoint is and are sensitive to rounding.
     """
 
-    def __init__(self, model: SuperPoint, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self, model: SuperPoint, dtype: torch.dtype = torch.float32, descriptor_dtype: torch.dtype | None = None
+    ) -> None:
         self.config = model.config
         self.dtype = dtype
+        self.descriptor_dtype = descriptor_dtype or dtype
         self._blocks = [
             (_Conv(block.conv_a, dtype), _Conv(block.conv_b, dtype))  # type: ignore[arg-type]
             for block in model.encoder.conv_blocks
@@ -77,8 +81,8 @@ class FastSuperPoint:
         keypoints, descriptors = model.keypoint_decoder, model.descriptor_decoder
         self._keypoint_head = _Conv(keypoints.conv_score_a, dtype), _Conv(keypoints.conv_score_b, dtype)
         self._descriptor_head = (
-            _Conv(descriptors.conv_descriptor_a, dtype),
-            _Conv(descriptors.conv_descriptor_b, dtype),
+            _Conv(descriptors.conv_descriptor_a, self.descriptor_dtype),
+            _Conv(descriptors.conv_descriptor_b, self.descriptor_dtype),
         )
 
     @torch.inference_mode()
@@ -98,7 +102,7 @@ class FastSuperPoint:
         score_a, score_b = self._keypoint_head
         descriptor_a, descriptor_b = self._descriptor_head
         logits = score_b(score_a(x).relu_())
-        descriptors = descriptor_b(descriptor_a(x).relu_()).float()
+        descriptors = descriptor_b(descriptor_a(x.to(self.descriptor_dtype)).relu_()).float()
         return DenseFeatures(pixel_scores(logits), F.normalize(descriptors, dim=1))
 
 
