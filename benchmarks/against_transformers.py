@@ -29,6 +29,12 @@ import cyano
 import measuring
 from cyano.checkpoints import load
 from cyano.hf import SuperGlueConfig, SuperGlueForKeypointMatching, SuperPointConfig
+from cyano.models.fast import FastSuperGlue, FastSuperPoint
+from cyano.models.superglue import KeypointSet, normalize_keypoints
+from cyano.options import Precision
+from cyano.processing.assignment import mutual_matches
+from cyano.processing.descriptors import sample_descriptors
+from cyano.processing.keypoints import pick_keypoints, suppress_non_maxima
 from support.random_weights import pixel_values, random_model, stereo_pair
 
 HEIGHT, WIDTH = 480, 640
