@@ -159,6 +159,13 @@ def test_another_model_is_not_overwritten(folder: Path) -> None:
     assert load_folder(folder).superglue == other.config.native()
 
 
+def test_a_detector_over_a_matcher_brings_its_own_processor(folder: Path, model: SuperGlueForKeypointMatching) -> None:
+    model.keypoint_detector.save_pretrained(folder, overwrite=True)
+    settings = json.loads((folder / "preprocessor_config.json").read_text())
+    assert settings["image_processor_type"] == "SuperPointImageProcessor"
+    assert load_folder(folder).superglue is None
+
+
 def test_the_same_configuration_is_updated_and_other_files_stay(folder: Path) -> None:
     (folder / "README.md").write_text("mine")
     (folder / "preprocessor_config.json").write_text('{"do_resize": false}')

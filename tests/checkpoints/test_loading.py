@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from cyano import weights
-from cyano.checkpoints import load
+from cyano.checkpoints import load, load_folder
 from cyano.checkpoints.magicleap import to_original
 from cyano.errors import WeightsError
 from cyano.hf import SuperGlueConfig
@@ -38,6 +38,14 @@ def test_a_folder_and_its_weight_file_are_the_same() -> None:
         networks = load(path)
         assert networks.superpoint.config.max_keypoints == 1024
         assert networks.licence is None  # a path says nothing of terms
+
+
+def test_an_old_folder_and_its_weight_file_are_the_same(tmp_path: Path) -> None:
+    folder = weights.default_folder()
+    (tmp_path / "config.json").write_bytes((folder / "config.json").read_bytes())
+    torch.save(load_folder(folder).tensors(), tmp_path / "pytorch_model.bin")
+    for path in (tmp_path, tmp_path / "pytorch_model.bin"):
+        assert load(path).superpoint.config.max_keypoints == 1024
 
 
 def test_original_files(original: Path) -> None:

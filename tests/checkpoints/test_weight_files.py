@@ -83,11 +83,27 @@ def test_missing_folder_and_foreign_files(tmp_path: Path) -> None:
         read_tensors(tmp_path / "weights.txt")
 
 
-@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        torch.ones(2).to(torch.float8_e4m3fn),
+        torch.ones(2).to_sparse(),
+        torch.ones(2, device="meta"),
+    ],
+)
+def test_forms_that_are_not_read(tmp_path: Path, tensor: torch.Tensor) -> None:
+    torch.save({"a": tensor}, tmp_path / "x.pth")
+    with pytest.raises(WeightsError, match="save dense tensors"):
+        read_tensors(tmp_path / "x.pth")
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth", ".pt"])
 def test_every_truncation_is_an_error(tmp_path: Path, suffix: str) -> None:
     whole = tmp_path / f"whole{suffix}"
     if suffix == ".pth":
         torch.save({"a": torch.arange(50.0)}, whole)
+    elif suffix == ".pt":  # the form before PyTorch 1.6, in which the original's files are
+        torch.save({"a": torch.arange(50.0)}, whole, _use_new_zipfile_serialization=False)
     else:
         write_safetensors(whole, {"a": torch.arange(50.0)})
     content = whole.read_bytes()

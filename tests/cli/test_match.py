@@ -82,6 +82,18 @@ def test_pose_from_intrinsics(tmp_path: Path) -> None:
     assert abs(t @ scene.T_0to1[:3, 3]) / np.linalg.norm(scene.T_0to1[:3, 3]) > np.cos(np.radians(15))
 
 
+@pytest.mark.parametrize("form", ["{0},0,{2},0,{1},{3},0,0,1", "[[{0}, 0, {2}], [0, {1}, {3}], [0, 0, 1]]"])
+def test_intrinsics_as_a_matrix(tmp_path: Path, form: str) -> None:
+    pair = written(tmp_path, posed_pair())
+    a, b = tmp_path / pair.name0, tmp_path / pair.name1
+    matrix = form.format(CAMERA.fx, CAMERA.fy, CAMERA.cx, CAMERA.cy)
+    four, nine = (
+        output(run("match", a, b, "--pose", "--intrinsics0", text, "--intrinsics1", text, "--json"))["models"]
+        for text in (INTRINSICS, matrix)
+    )
+    assert nine == four
+
+
 def test_pose_from_exif(tmp_path: Path) -> None:
     a, b = shifted_photographs(tmp_path)
     for path in (a, b):
@@ -136,6 +148,14 @@ def test_files_that_are_no_images(tmp_path: Path, content: bytes) -> None:
     assert not (tmp_path / "matches.json").exists()
 
 
+def test_a_link_to_itself_is_no_image(tmp_path: Path) -> None:
+    a, _ = shifted_photographs(tmp_path)
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    result = run("match", a, "loop.png", cwd=tmp_path)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: loop.png")
+
+
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     a, b = shifted_photographs(tmp_path)
     (tmp_path / "file").write_text("")
@@ -156,6 +176,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
         (("--picture", "m.txt"), "--picture"),
         (("--registered", "m.pdf"), "--registered"),
         (("--picture", "b.png"), "b.png"),
+        (("--npz", "."), "folder"),
         (("--picture", "m.png", "--registered", "m.png"), "m.png"),
         (("--device", "tpu"), "--device"),
         (("--device", "cuda:99"), "--device"),

@@ -37,6 +37,13 @@ def test_info_tells_what_is_in_the_file() -> None:
     assert document["terms"] in run("weights", "info", "cyano-small").stdout
 
 
+def test_info_leaves_folders_aside(tmp_path: Path) -> None:
+    for file in FOLDER.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "more.json").mkdir()
+    assert "more.json" not in output(run("weights", "info", tmp_path, "--json"))["sha256"]
+
+
 def test_original_files_convert_to_the_folder_they_came_from(tmp_path: Path) -> None:
     tensors = load_file(FOLDER / "model.safetensors")
     superpoint, superglue = to_original(tensors)

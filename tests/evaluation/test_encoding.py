@@ -10,7 +10,7 @@ from PIL import Image
 
 from cyano.errors import InputError
 from cyano.evaluation.encoding import FIGURE_FORMATS, archive_bytes, figure_bytes, image_bytes
-from cyano.viz import draw_keypoints
+from cyano.viz import MatchStyle, draw_keypoints, draw_matches
 
 RGB = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
 HEADS = {"png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<?xml", "jpg": b"\xff\xd8"}
@@ -26,6 +26,13 @@ def test_figures(extension: str) -> None:
 def test_equal_figures_are_equal_files(extension: str) -> None:
     first, second = (figure_bytes(draw_keypoints(RGB, np.zeros((1, 2))), extension) for _ in range(2))
     assert first == second
+
+
+@pytest.mark.parametrize("extension", ["png", "pdf"])
+def test_letters_that_the_font_does_not_have_pass_silently(extension: str) -> None:
+    points = np.zeros((1, 2))
+    figure = draw_matches(RGB, RGB, points, points, style=MatchStyle(title="\u65e5\u672c.jpg"))
+    assert figure_bytes(figure, extension).startswith(HEADS[extension])  # warnings are errors here
 
 
 def test_images_keep_their_pixels_and_channels() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -149,10 +150,13 @@ def test_a_broken_image_fails_its_pairs_alone(networks: Networks, options: Match
     (options.input_dir / "broken.png").write_bytes((options.input_dir / good.name0).read_bytes()[:2000])
     bad = replace(good, name0="broken.png")
     absent = replace(good, name0="absent.png")
-    report = match_pairs([bad, absent, good], networks, options)
-    assert [outcome.status for outcome in report.outcomes] == ["failed", "failed", "matched"]
+    os.mkfifo(options.input_dir / "pipe.png")  # nobody writes: whoever opens it waits for ever
+    pipe, no_name = replace(good, name0="pipe.png"), replace(good, name0="nu\0ll.png")
+    report = match_pairs([bad, absent, pipe, no_name, good], networks, options)
+    assert [outcome.status for outcome in report.outcomes] == ["failed"] * 4 + ["matched"]
     assert "broken.png" in report.failures[0].error
     assert "absent.png" in report.failures[1].error
+    assert "pipe.png" in report.failures[2].error
     assert report.summary is not None
     assert report.summary.num_pairs == 1
     assert not list(options.output_dir.glob("broken*"))
@@ -220,6 +224,22 @@ class TestCache:
             f"{_stem(other)}_matches.npz",
         ]
 
+    def test_another_list_does_not_write_over_the_first(self, networks: Networks, options: MatchPairsOptions) -> None:
+        pair = written(options.input_dir, posed_pair())
+        (options.input_dir / "sub").mkdir()
+        for name in (pair.name0, pair.name1):
+            (options.input_dir / "sub" / name).write_bytes((options.input_dir / name).read_bytes())
+        same_stem = Pair(f"sub/{pair.name0}", f"sub/{pair.name1}")
+        options = replace(options, evaluation=None)
+        match_pairs([pair], networks, options)
+        before = _load(options.output_dir, _stem(pair), "matches")
+        with pytest.raises(OutputError, match=r"was .* and is sub/.*--overwrite"):
+            match_pairs([same_stem], networks, options)
+        assert _load(options.output_dir, _stem(pair), "matches")["fingerprint"] == before["fingerprint"]
+        match_pairs([same_stem], networks, replace(options, overwrite=True))
+        assert _load(options.output_dir, _stem(pair), "matches")["fingerprint"] != before["fingerprint"]
+        assert match_pairs([Pair(pair.name1, pair.name0)], networks, options).failures == ()  # another name: added
+
     def test_a_changed_image_is_matched_again(self, networks: Networks, options: MatchPairsOptions) -> None:
         scene = posed_pair()
         pair = written(options.input_dir, scene)
@@ -251,10 +271,22 @@ class TestCache:
         document = json.loads((options.output_dir / "run.json").read_text())
         assert set(document["configuration"]) == {"matching", "evaluation"}
 
-    def test_an_unreadable_record_is_not_guessed_at(self, networks: Networks, options: MatchPairsOptions) -> None:
+    @pytest.mark.parametrize(
+        "content",
+        [
+            "{",
+            "[]",
+            '{"format": "cyano-run-1", "configuration": {"matching": 5}, "pairs": {}}',
+            '{"format": "cyano-run-1", "configuration": [], "pairs": {}}',
+            '{"format": "cyano-run-1", "configuration": {}, "pairs": {"a_b": 1}}',
+        ],
+    )
+    def test_an_unreadable_record_is_not_guessed_at(
+        self, networks: Networks, options: MatchPairsOptions, content: str
+    ) -> None:
         pair = written(options.input_dir, posed_pair())
         options.output_dir.mkdir()
-        (options.output_dir / "run.json").write_text("{")
+        (options.output_dir / "run.json").write_text(content)
         with pytest.raises(OutputError, match=r"run\.json cannot be understood"):
             match_pairs([pair], networks, options)
 

@@ -28,6 +28,14 @@ def test_the_classes_of_a_detector(tmp_path: Path) -> None:
     assert isinstance(hf.AutoConfig.from_pretrained(tmp_path), hf.SuperPointConfig)
 
 
+def test_a_weight_file_stands_for_its_folder(tmp_path: Path) -> None:
+    hf.SuperPointForKeypointDetection.from_pretrained().save_pretrained(tmp_path)
+    file = tmp_path / "model.safetensors"
+    assert isinstance(hf.AutoModel.from_pretrained(file), hf.SuperPointForKeypointDetection)
+    assert isinstance(hf.AutoImageProcessor.from_pretrained(file), hf.SuperPointImageProcessor)
+    assert hf.AutoConfig.from_pretrained(file) == hf.AutoConfig.from_pretrained(tmp_path)
+
+
 @pytest.mark.parametrize("name", ["SuperPointImageProcessorFast", "SuperPointImageProcessorPil", None])
 def test_variants_of_processors(tmp_path: Path, name: str | None) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "superpoint"}')
@@ -46,6 +54,8 @@ def test_original_files(tmp_path: Path) -> None:
     detector = hf.AutoModel.from_pretrained(tmp_path / "superpoint_v1.pth")
     assert isinstance(detector, hf.SuperPointForKeypointDetection)
     assert isinstance(hf.AutoImageProcessor.from_pretrained(tmp_path), hf.SuperGlueImageProcessor)
+    (tmp_path / "superglue_indoor.pth").unlink()
+    assert isinstance(hf.AutoModel.from_pretrained(tmp_path), hf.SuperPointForKeypointDetection)
 
 
 def test_other_models(tmp_path: Path) -> None:

@@ -69,6 +69,11 @@ def test_the_detector_may_be_a_dictionary_or_nothing() -> None:
         SuperGlueConfig(keypoint_detector_config=3)  # type: ignore[arg-type]
 
 
+def test_old_names_mean_what_they_mean_to_the_matcher() -> None:
+    config = SuperGlueConfig.from_dict({"descriptor_dim": 64, "num_heads": 2})
+    assert (config.hidden_size, config.num_attention_heads) == (64, 2)
+
+
 def test_overrides_and_sources(tmp_path: Path) -> None:
     assert SuperGlueConfig.from_pretrained().matching_threshold == 0.2
     assert SuperGlueConfig.from_pretrained(matching_threshold=0.5).matching_threshold == 0.5

@@ -168,6 +168,17 @@ def test_wrong_calls(views: Pair, tmp_path: Path) -> None:
         process([first, second], return_tensors="tf")
     with pytest.raises(InputError, match="size must have"):
         process([first, second], size={"edge": 3})
+    for size in (1.5, "large", {"height": None, "width": 10}, {"shortest_edge": None}):
+        with pytest.raises(InputError, match="size must have"):
+            process([first, second], size=size)
+    with pytest.raises(InputError, match="rescale_factor must be a number"):
+        process([first, second], rescale_factor="1/255")
+    with pytest.raises(InputError, match="do_resize must be true or false"):
+        SuperGlueImageProcessor.from_dict({"do_resize": "no"})
+    with pytest.raises(InputError, match="whole pixels"):
+        process([first, second], size={"height": 12.5, "width": 20})
+    with pytest.raises(InputError, match="bilinear"):
+        process([first, second], resample=77)
     with pytest.raises(TypeError):
         process([first, second], unknown=1)
     with pytest.raises(ImageError, match="no such file"):

@@ -76,6 +76,9 @@ def test_features_in_place_of_pixels(right_model: SuperGlueForKeypointMatching, 
     turned = Features(first.keypoints, first.scores, first.descriptors, ResizeMap(ImageSize(9, 9), ImageSize(9, 9), 1))
     with pytest.raises(InputError, match="turned"):
         right_model(features=[(turned, second)])
+    foreign = Features(first.keypoints, first.scores, first.descriptors[:, 1:], first.frame)
+    with pytest.raises(InputError, match="the same weights"):
+        right_model(features=[(foreign, second)])
 
 
 def test_labels_give_the_papers_loss(right_model: SuperGlueForKeypointMatching, pixels: Tensor) -> None:
@@ -213,6 +216,9 @@ def test_wrong_inputs(right_model: SuperGlueForKeypointMatching, pixels: Tensor)
             right_model(wrong)
     with pytest.raises(InputError, match="at least 8x8"):
         right_model(torch.zeros(1, 2, 3, 7, 64))
+    for empty in (torch.zeros(0, 2, 3, 64, 64), torch.zeros(1, 2, 0, 64, 64)):
+        with pytest.raises(InputError, match="at least one image"):
+            right_model(empty)
     with pytest.raises(InputError, match="floats"):
         right_model(torch.zeros(1, 2, 3, 64, 64, dtype=torch.uint8))
     with pytest.raises(InputError, match="labels"):

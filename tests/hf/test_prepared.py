@@ -93,6 +93,14 @@ def test_models_that_have_run_can_be_copied_and_pickled(
     assert pickle.loads(pickle.dumps(Prepared(FastSuperGlue)))._form is None
 
 
+def test_changes_under_inference_mode_show_at_once(pixels: Tensor) -> None:
+    with torch.inference_mode():
+        model = SuperGlueForKeypointMatching.from_pretrained()
+        assert (model(pixels).matches >= 0).any()
+        model.bin_score.fill_(1000.0)
+        assert (model(pixels).matches == -1).all()
+
+
 def test_weights_made_under_inference_mode_run() -> None:
     with torch.inference_mode():
         model = random_superglue()

@@ -62,8 +62,7 @@ class Checkpoint:
         if superglue is not None and superglue.hidden_size != superpoint.descriptor_decoder_dim:
             raise WeightsError(
                 f"{where}: the detector's descriptors have {superpoint.descriptor_decoder_dim} channels, but "
-                f"the "
-                f"matcher takes {superglue.hidden_size}"
+                f"the matcher takes {superglue.hidden_size}; they are not from the same model"
             )
         expected = _expected(superpoint, superglue)
         _check_fit(where, expected, tensors)

@@ -27,6 +27,7 @@ __all__ = [
     "superglue_to_dict",
     "superpoint_from_dict",
     "superpoint_to_dict",
+    "with_new_names",
 ]
 
 logger = logging.getLogger(__name__)
@@ -226,7 +227,7 @@ def superglue_from_dict(data: Mapping[str, object]) -> SuperGlueConfig:
     Raises:
         InputError: a value or a key is not usable, or the values do not fit together.
     """
-    data = _with_new_names(data)
+    data = with_new_names(data)
     check_keys(data, SUPERGLUE_DEFAULTS, GENERAL_KEYS | {"keypoint_detector_config"})
     values = _filled(data, SUPERGLUE_DEFAULTS)
     for unused in ("initializer_range", "is_decoder", "attention_probs_dropout_prob"):
@@ -240,7 +241,12 @@ def superglue_from_dict(data: Mapping[str, object]) -> SuperGlueConfig:
     return config
 
 
-def _with_new_names(data: Mapping[str, object]) -> dict[str, object]:
+def with_new_names(data: Mapping[str, object]) -> dict[str, object]:
+    """A matcher's config.json with today's names for its settings.
+
+    Raises:
+        InputError: the old and the new name of a setting are both there and say different things.
+    """
     renamed = {key: value for key, value in data.items() if key not in _OLD_NAMES}
     for old, new in _OLD_NAMES.items():
         if old in data and renamed.setdefault(new, data[old]) != data[old]:

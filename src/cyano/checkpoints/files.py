@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from zipfile import BadZipFile
@@ -22,9 +23,11 @@ __all__ = ["TORCH_SUFFIXES", "read_json", "read_tensors", "sha256", "write_safet
 TORCH_SUFFIXES = frozenset({".pth", ".pt", ".bin", ".ckpt"})
 """Endings of files that `torch.save` wrote."""
 
+_FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+
 _DAMAGED = (
     # What damaged bytes make the two readers raise; both parse formats that can go wrong in many places.
-    *(SafetensorError, pickle.UnpicklingError, BadZipFile, EOFError, OSError, RuntimeError),
+    *(SafetensorError, pickle.UnpicklingError, BadZipFile, struct.error, EOFError, OSError, RuntimeError),
     *(ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError, MemoryError),
 )
 
@@ -88,6 +91,12 @@ def _checked(path: Path, content: object) -> dict[str, Tensor]:
                 f"{path} holds {name!r}, which is no tensor but {type(value).__name__}; "
                 "save the network's state_dict() alone"
             )
+        is_plain = value.layout == torch.strided and not value.is_meta
+        if not is_plain or (value.is_floating_point() and value.dtype not in _FLOATS):
+            raise WeightsError(
+                f"{path} holds {name!r} in a form that is not read ({value.dtype}, {value.layout}, on "
+                f"{value.device}); save dense tensors in float32 or half precision"
+            )
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise WeightsError(
                 f"{path} holds values in {name!r} that are not finite; the file is damaged or the training "
@@ -134,4 +143,4 @@ def sha256(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
+        raise WeightsError(f"{path} cannot be read: {error.strerror}; check its name and permissions") from error

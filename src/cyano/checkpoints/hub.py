@@ -70,9 +70,8 @@ def resolve(name_or_path: str | Path | None = None, hub: HubOptions | None = Non
     if isinstance(name_or_path, str) and is_hub_name(name_or_path):
         return _fetch(name_or_path, hub or HubOptions())
     raise WeightsError(
-        f"there are no weights at {path}; give an existing folder or file, {weights.DEFAULT!r} for the "
-        f"weights that "
-        "come with Cyano, or 'owner/name' for a model on the Hugging Face hub"
+        f"there are no weights at {path}; give an existing folder or file, {weights.DEFAULT!r} for the weights "
+        "that come with Cyano, or 'owner/name' for a model on the Hugging Face hub"
     )
 
 
@@ -98,16 +97,18 @@ def _fetch(name: str, hub: HubOptions) -> Path:
         )
     except GatedRepoError as error:
         raise WeightsError(
-            f"{name} asks for consent on its page on the hub; give it there, then pass token="
+            f"{name} asks for consent on its page on the hub; give it there, then log in by `hf auth login` or "
+            "pass token="
         ) from error
     except RepositoryNotFoundError as error:
         raise WeightsError(
-            f"there is neither a folder {name} here nor such a model on the Hugging Face hub (or it is "
-            f"private, "
-            "then pass token=)"
+            f"there is neither a folder {name} here nor such a model on the Hugging Face hub; check the name, or, "
+            "if it is private, log in by `hf auth login` or pass token="
         ) from error
     except RevisionNotFoundError as error:
-        raise WeightsError(f"{name} on the Hugging Face hub has no revision {hub.revision!r}") from error
+        raise WeightsError(
+            f"{name} on the Hugging Face hub has no revision {hub.revision!r}; give a branch, tag or commit of it"
+        ) from error
     except HFValidationError as error:
         raise WeightsError(f"{name} is not a folder here, nor a possible name on the Hugging Face hub") from error
     except LocalEntryNotFoundError as error:
@@ -118,9 +119,8 @@ def _fetch(name: str, hub: HubOptions) -> Path:
 
 
 _REMEDY = (
-    "connect and try again, copy the model folder (config.json, model.safetensors) here and give its path, "
-    "or use "
-    f"the weights that come with Cyano ({weights.DEFAULT!r})"
+    "connect and try again, copy the model folder (config.json, model.safetensors) here and give its path, or "
+    f"use the weights that come with Cyano ({weights.DEFAULT!r})"
 )
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "PREPROCESSOR_FILE",
     "WEIGHTS_FILE",
     "load_folder",
+    "model_folder",
     "preprocessor_dict",
     "read_config",
     "save_folder",
@@ -39,6 +40,11 @@ WEIGHTS_FILE = "model.safetensors"
 PREPROCESSOR_FILE = "preprocessor_config.json"
 _OLD_WEIGHTS_FILE = "pytorch_model.bin"
 _UNIFORM_PREFIXES = ("superglue.", "superpoint.")
+
+
+def model_folder(path: Path) -> Path:
+    """The folder of a model of this form where its weight file is given; other paths stay as they are."""
+    return path.parent if path.name in (WEIGHTS_FILE, _OLD_WEIGHTS_FILE) else path
 
 
 def read_config(folder: Path | str) -> tuple[SuperPointConfig, SuperGlueConfig | None]:
@@ -110,8 +116,8 @@ def save_folder(
         folder: where to; it is made if need be. Other files in it stay.
         checkpoint: what to save.
         config: the content of config.json; the checkpoint's configurations if None.
-        preprocessor: the content of preprocessor_config.json; if None, the one in the folder stays, or
-            transformers' defaults are written.
+        preprocessor: the content of preprocessor_config.json; if None, the one in the folder stays unless it is
+            the other network's, or transformers' defaults are written.
         overwrite: replace a model that the folder holds. Without, only a model of the very same configuration
             is replaced, as nothing but the weights then changes, in one step.
 
@@ -127,12 +133,22 @@ def save_folder(
         kind = "SuperPointForKeypointDetection" if superglue is None else "SuperGlueForKeypointMatching"
         config = {"architectures": [kind], "dtype": "float32", **own}
     texts = {CONFIG_FILE: _json_bytes(config)}
-    if preprocessor is None and not (folder / PREPROCESSOR_FILE).exists():
-        preprocessor = preprocessor_dict("superpoint" if superglue is None else "superglue")
+    usual = preprocessor_dict("superpoint" if superglue is None else "superglue")
+    if preprocessor is None and not _holds_processor(folder, str(usual["image_processor_type"])):
+        preprocessor = usual
     if preprocessor is not None:
         texts[PREPROCESSOR_FILE] = _json_bytes(preprocessor)
     _refuse_other_model(folder, texts[CONFIG_FILE], overwrite)
     _publish(folder, texts, checkpoint.tensors())
+
+
+def _holds_processor(folder: Path, kind: str) -> bool:
+    """Whether there is a preprocessor_config.json of this kind, one of transformers' variants of it, or of none."""
+    try:
+        named = read_json(folder / PREPROCESSOR_FILE).get("image_processor_type")
+    except WeightsError:  # absent or damaged
+        return False
+    return named is None or str(named).startswith(kind)
 
 
 def _refuse_other_model(folder: Path, config: bytes, overwrite: bool) -> None:
@@ -142,7 +158,9 @@ def _refuse_other_model(folder: Path, config: bytes, overwrite: bool) -> None:
         return
     path = folder / CONFIG_FILE
     if not path.is_file() or path.read_bytes() != config:
-        raise OutputError(f"{folder} holds another model; give a new folder, or overwrite=True to replace it")
+        raise OutputError(
+            f"{folder} holds another model; give a new folder, or replace it with overwrite=True (--overwrite)"
+        )
 
 
 def _publish(folder: Path, texts: Mapping[str, bytes], tensors: Mapping[str, Tensor]) -> None:
@@ -192,10 +210,6 @@ def write_json(path: Path, content: Mapping[str, object]) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{path.parent} cannot be made: {error.strerror}; give another folder") from error
     write_atomically(path, _json_bytes(content))
 
 

@@ -65,14 +65,13 @@ def load_checkpoint(path: Path) -> Checkpoint:
     Raises:
         WeightsError: it holds no weights, more than one choice of them, or damaged ones.
     """
+    path = huggingface.model_folder(path)
     if path.is_dir():
         if (path / huggingface.CONFIG_FILE).exists() or not list(path.glob("super*.pth")):
             return huggingface.load_folder(path)
         return _load_original(_only_matcher(path))
     if path.suffix in TORCH_SUFFIXES:
         return _load_original(path)
-    if path.name == huggingface.WEIGHTS_FILE:
-        return huggingface.load_folder(path.parent)
     raise WeightsError(f"{path} is not a model: give its folder, or one of the original .pth files")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,7 +38,7 @@ class Outputs:
         overlay: what `registered` shows.
 
     Raises:
-        typer.BadParameter: an ending is not known, or the overlay has nowhere to go.
+        typer.BadParameter: an ending is not known, a file is a folder, or the overlay has nowhere to go.
     """
 
     picture: Path | None = None
@@ -49,6 +50,9 @@ class Outputs:
     def __post_init__(self) -> None:
         _check_ending("--picture", self.picture, FIGURE_FORMATS)
         _check_ending("--registered", self.registered, tuple(IMAGE_FORMATS))
+        for path in self._files():
+            if path.is_dir():
+                raise typer.BadParameter(f"{path} is a folder; give the name of a file")
         if self.overlay is not None and self.registered is None:
             raise typer.BadParameter("--overlay says what --registered shows; add --registered out.png")
 
@@ -59,8 +63,7 @@ class Outputs:
             folder: where they are wanted, if that was said.
             silent: whether printing JSON is output enough.
         """
-        named = any((self.picture, self.json_file, self.npz, self.registered)) or silent
-        if folder is None and named:
+        if folder is None and (silent or self._files()):
             return self
         place = folder or Path()
         return replace(
@@ -73,12 +76,15 @@ class Outputs:
         Raises:
             typer.BadParameter: naming the path.
         """
-        outputs = [path for path in (self.picture, self.json_file, self.npz, self.registered) if path is not None]
-        taken = {path.resolve() for path in inputs if path is not None}
-        for path in outputs:
-            if path.resolve() in taken:
+        taken = {os.path.realpath(path) for path in inputs if path is not None}  # takes links in a circle, too
+        for path in self._files():
+            if os.path.realpath(path) in taken:
                 raise typer.BadParameter(f"{path} is an input or another output already; give each its own name")
-            taken.add(path.resolve())
+            taken.add(os.path.realpath(path))
+
+    def _files(self) -> list[Path]:
+        """The paths that were asked for."""
+        return [path for path in (self.picture, self.json_file, self.npz, self.registered) if path is not None]
 
     def write(self, pair: MatchedPair, models: Sequence[RobustEstimate] = ()) -> list[Path]:
         """Make the content of all files, then write them.

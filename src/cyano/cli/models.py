@@ -68,11 +68,11 @@ class ModelOptions:
 
 
 def _camera(text: str | None, flag: str) -> Camera | None:
-    """A camera from 4 or 9 numbers separated by commas, semicolons or spaces."""
+    """A camera from 4 or 9 numbers separated by commas, semicolons, spaces or brackets."""
     if text is None:
         return None
     try:
-        numbers = [float(part) for part in re.split(r"[,;\s]+", text.strip(" ,;[]"))]
+        numbers = [float(part) for part in re.split(r"[,;\s\[\]]+", text.strip(" ,;[]"))]
     except ValueError as error:
         raise typer.BadParameter(f"{flag} holds numbers separated by commas, not {text!r}") from error
     try:

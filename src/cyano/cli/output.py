@@ -13,7 +13,20 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["busy", "counted", "error_console", "finite", "plain_line", "print_facts", "print_json", "result_console"]
+__all__ = [
+    "UNKNOWN_TERMS",
+    "busy",
+    "counted",
+    "error_console",
+    "finite",
+    "plain_line",
+    "print_facts",
+    "print_json",
+    "result_console",
+]
+
+UNKNOWN_TERMS = "not known to Cyano: ask whoever made them"
+"""What is said of the terms of weights that are not in the catalogue."""
 
 
 def error_console() -> Console:

@@ -50,7 +50,11 @@ Cache = Annotated[
 ]
 Overwrite = Annotated[
     bool,
-    typer.Option("--overwrite", help="Replace the results of other options.", rich_help_panel=FILES),
+    typer.Option(
+        "--overwrite",
+        help="Remove what another run left in the folder with other options or other pairs of the same stem.",
+        rich_help_panel=FILES,
+    ),
 ]
 Eval = Annotated[
     bool,

@@ -10,7 +10,16 @@ import typer
 
 from cyano.checkpoints import load
 from cyano.cli.arguments import EstimatorName, usage_errors
-from cyano.cli.output import busy, counted, error_console, finite, plain_line, print_json, result_console
+from cyano.cli.output import (
+    UNKNOWN_TERMS,
+    busy,
+    counted,
+    error_console,
+    finite,
+    plain_line,
+    print_json,
+    result_console,
+)
 from cyano.evaluation.match_pairs import MatchPairsOptions, MatchPairsReport, PairOutcome, match_pairs
 from cyano.evaluation.pair_pictures import Extension, PictureOptions
 from cyano.geometry import RobustOptions
@@ -135,7 +144,7 @@ def _print_report(report: MatchPairsReport, options: MatchPairsOptions, as_json:
 
 def _weights_text(report: MatchPairsReport) -> str:
     record = report.configuration["matching"]
-    return f"{record['weights']} ({record['licence'] or 'terms not known to Cyano: ask whoever made them'})"
+    return f"{record['weights']} ({record['licence'] or f'terms {UNKNOWN_TERMS}'})"
 
 
 def _print_table(report: MatchPairsReport, as_json: bool) -> None:

@@ -44,7 +44,8 @@ def list_weights(as_json: AsJson = False) -> None:
     from cyano.checkpoints import CATALOGUE
 
     if as_json:
-        print_json({"weights": [_known(name) for name in CATALOGUE]})
+        known = [{**vars(entry), "checksums": dict(entry.checksums)} for entry in CATALOGUE.values()]
+        print_json({"weights": known})
         return
     table = Table(show_lines=True)
     for column in ("name", "what", "terms", "commercial use", "where"):
@@ -54,13 +55,6 @@ def list_weights(as_json: AsJson = False) -> None:
         commercial = "yes" if entry.commercial_use else "no"
         table.add_row(entry.name, entry.description, entry.licence, commercial, where)
     result_console(as_json).print(table)
-
-
-def _known(name: str) -> dict[str, object]:
-    from cyano.checkpoints import CATALOGUE
-
-    entry = CATALOGUE[name]
-    return {**vars(entry), "checksums": dict(entry.checksums)}
 
 
 @app.command(help=INFO_HELP)
@@ -97,11 +91,10 @@ def convert(
 ) -> None:
     """Read, write, tell; the help is `CONVERT_HELP`."""
     with busy("converting"):
-        from cyano.cli.weights_info import UNKNOWN_TERMS, converted, terms
+        from cyano.cli.weights_info import converted, terms
 
         converted(source, target, superpoint, overwrite=overwrite)
-    known = terms(source)
-    rows = [("written", str(target)), ("terms", f"as of {source}: {known or UNKNOWN_TERMS}")]
+    rows = [("written", str(target)), ("terms", f"as of {source}: {terms(source)}")]
     print_facts(result_console(as_json=False), "converted", rows)
 
 

@@ -13,16 +13,15 @@ from cyano.checkpoints import CATALOGUE, magicleap, resolve, save_folder
 from cyano.checkpoints.checkpoint import Checkpoint
 from cyano.checkpoints.files import TORCH_SUFFIXES, sha256
 from cyano.checkpoints.loading import load_checkpoint
+from cyano.cli.output import UNKNOWN_TERMS
 
-__all__ = ["UNKNOWN_TERMS", "converted", "describe", "terms"]
-
-UNKNOWN_TERMS = "not known to Cyano: ask whoever made them"
+__all__ = ["converted", "describe", "terms"]
 
 
-def terms(name: str) -> str | None:
-    """The licence of weights by name, None where nothing is known."""
+def terms(name: str) -> str:
+    """The licence of weights by name, or that nothing is known of it."""
     known = CATALOGUE.get(name)
-    return known.licence if known else None
+    return known.licence if known else UNKNOWN_TERMS
 
 
 def describe(name: str) -> dict[str, Any]:
@@ -33,12 +32,12 @@ def describe(name: str) -> dict[str, Any]:
     """
     path = resolve(name)
     checkpoint = load_checkpoint(path)
-    files = [path] if path.is_file() else sorted(p for p in path.iterdir() if p.suffix in _WEIGHT_FILES)
+    files = [path] if path.is_file() else sorted(p for p in path.iterdir() if p.suffix in _WEIGHT_FILES and p.is_file())
     tensors = checkpoint.superglue_tensors
     return {
         "name": name,
         "path": str(path),
-        "terms": terms(name) or UNKNOWN_TERMS,
+        "terms": terms(name),
         "parameters": {
             "detector": _parameters(checkpoint.superpoint_tensors),
             "matcher": None if tensors is None else _parameters(tensors),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,13 +27,17 @@ IMAGE_FORMATS = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "tif": "TIFF", "ti
 def figure_bytes(figure: Figure, extension: str = "png") -> bytes:
     """A matplotlib figure as a file's content; no date goes into it, so that equal pictures are equal files.
 
+    Letters that matplotlib's font does not have, as in some names of files, become boxes.
+
     Raises:
         InputError: the ending is not one of `FIGURE_FORMATS`.
     """
     kind = _checked(extension, FIGURE_FORMATS)
     dates = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind, metadata=dates.get(kind))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from")
+        figure.savefig(buffer, format=kind, metadata=dates.get(kind))
     return buffer.getvalue()
 
 

@@ -124,14 +124,16 @@ def match_pairs(
 
     Raises:
         InputError: a pair has no ground truth and an evaluation is asked for, or occurs twice.
-        OutputError: a file cannot be written, or the folder holds results of another configuration.
+        OutputError: a file cannot be written, or the folder holds results of another configuration or, by the
+            same names, of other pairs.
         WeightsError: the networks have no matcher.
     """
     stems = unique_stems(pairs)
     if options.evaluation is not None:
         _need_ground_truth(pairs)
     run = _Run(networks, options)
-    open_run(options.output_dir, run.configuration, stems, overwrite=options.overwrite)
+    named = {stem: (pair.name0, pair.name1) for pair, stem in zip(pairs, stems, strict=True)}
+    open_run(options.output_dir, run.configuration, named, overwrite=options.overwrite)
     outcomes = []
     for pair, stem in zip(pairs, stems, strict=True):
         outcome = run.outcome(pair, stem)

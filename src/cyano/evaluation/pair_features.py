@@ -47,13 +47,13 @@ class ImageFeatures:
         """
         if name not in self._digests:
             path = self._folder / name
+            if not path.is_file():  # a pipe or a device would never end
+                raise ImageError(f"{path}: there is no such image file; check the list and --input-dir")
             try:
                 with path.open("rb") as file:
                     self._digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
             except OSError as error:
-                raise ImageError(
-                    f"{path} cannot be read: {error.strerror or error}; check the list and --input-dir"
-                ) from error
+                raise ImageError(f"{path} cannot be read: {error.strerror or error}; check its permissions") from error
         return self._digests[name]
 
     def features(self, name: str, turns: int = 0) -> Features:

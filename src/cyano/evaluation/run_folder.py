@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,12 @@ from cyano.atomic import write_atomically
 from cyano.errors import OutputError
 from cyano.evaluation.provenance import Record
 
-__all__ = ["OUTPUT_ENDINGS", "RUN_FILE", "Configuration", "open_run"]
+__all__ = ["OUTPUT_ENDINGS", "RUN_FILE", "Configuration", "PairsByStem", "open_run"]
 
 RUN_FILE = "run.json"
 FORMAT = "cyano-run-1"
+_SHOWN = 8
+"""How many differences an error message lists."""
 
 OUTPUT_ENDINGS = tuple(f"_{kind}.{ending}" for kind in ("matches", "evaluation") for ending in ("npz", "png", "pdf"))
 """What follows a pair's stem in the names of its files."""
@@ -23,42 +25,47 @@ OUTPUT_ENDINGS = tuple(f"_{kind}.{ending}" for kind in ("matches", "evaluation")
 Configuration = Mapping[str, Record]
 """Sections by name: "matching" always, "evaluation" and "pictures" where those files are made."""
 
+PairsByStem = Mapping[str, tuple[str, str]]
+"""The names of a pair's two images by what its files are called, without the endings."""
+
 
 @dataclass(frozen=True)
 class _Run:
     configuration: dict[str, Record]
-    stems: tuple[str, ...]
+    pairs: PairsByStem
 
 
-def open_run(folder: Path, configuration: Configuration, stems: Sequence[str], *, overwrite: bool = False) -> None:
+def open_run(folder: Path, configuration: Configuration, pairs: PairsByStem, *, overwrite: bool = False) -> None:
     """Record in a folder how its files are about to be made, unless files made otherwise are there.
 
     Sections that only one of the two runs has do not contradict each other: evaluating afterwards what was
-    matched before is one run in two parts.
+    matched before is one run in two parts. Another list may add its pairs, but not write over those of the first.
 
     Args:
         folder: of the results; made if it is not there.
         configuration: of the run that begins.
-        stems: names of its pairs' files, without the endings.
-        overwrite: remove the files of an earlier run with another configuration instead of refusing.
+        pairs: its pairs, by the names of their files.
+        overwrite: remove the files of an earlier run that contradicts this one instead of refusing.
 
     Raises:
-        OutputError: the folder holds files of another configuration, or cannot be written.
+        OutputError: the folder holds files of another configuration, or of another pair by the same name, or
+            cannot be written.
     """
     earlier = _read(folder / RUN_FILE, overwrite)
-    changes = _changes(earlier.configuration, configuration)
+    changes = _changes(earlier.configuration, configuration) + _clashes(earlier.pairs, pairs)
     if changes and not overwrite:
+        more = f"; and {len(changes) - _SHOWN} more" if len(changes) > _SHOWN else ""
         raise OutputError(
-            f"{folder} holds results of other options ({'; '.join(changes)}); repeat those options, give another "
-            "--output-dir, or replace the earlier results with --overwrite"
+            f"{folder} holds results of other options or pairs ({'; '.join(changes[:_SHOWN])}{more}); repeat those "
+            "options, give another --output-dir, or replace the earlier results with --overwrite"
         )
     if changes:
-        _remove(folder, earlier.stems)
-        earlier = _Run({}, ())
+        _remove(folder, earlier.pairs)
+        earlier = _Run({}, {})
     document = {
         "format": FORMAT,
         "configuration": {**earlier.configuration, **configuration},
-        "stems": list(dict.fromkeys([*earlier.stems, *stems])),
+        "pairs": {stem: list(names) for stem, names in {**earlier.pairs, **pairs}.items()},
     }
     write_atomically(folder / RUN_FILE, (json.dumps(document, indent=1) + "\n").encode())
 
@@ -69,12 +76,14 @@ def _read(path: Path, overwrite: bool) -> _Run:
         document: Any = json.loads(path.read_text(encoding="utf-8"))
         if document["format"] != FORMAT:
             raise ValueError(f"its format is not {FORMAT}")
-        return _Run(dict(document["configuration"]), tuple(document["stems"]))
+        sections = {name: dict(section) for name, section in document["configuration"].items()}
+        pairs = {Path(stem).name: (str(name0), str(name1)) for stem, (name0, name1) in document["pairs"].items()}
+        return _Run(sections, pairs)
     except (FileNotFoundError, NotADirectoryError):
-        return _Run({}, ())
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return _Run({}, {})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         if overwrite:
-            return _Run({}, ())
+            return _Run({}, {})
         raise OutputError(
             f"{path} cannot be understood ({error}), so nobody can tell how the files beside it were made; give "
             "another --output-dir, or replace it with --overwrite"
@@ -92,12 +101,21 @@ def _changes(earlier: Configuration, now: Configuration) -> list[str]:
     return sorted(changes)
 
 
-def _remove(folder: Path, stems: Sequence[str]) -> None:
+def _clashes(earlier: PairsByStem, now: PairsByStem) -> list[str]:
+    """One text for each name of files that belongs to another pair now."""
+    return [
+        f"{stem} was {' '.join(earlier[stem])} and is {' '.join(names)} now"
+        for stem, names in now.items()
+        if earlier.get(stem, names) != names
+    ]
+
+
+def _remove(folder: Path, stems: Iterable[str]) -> None:
     """Remove the files of an earlier run, and no others."""
     try:
         for stem in stems:
             for ending in OUTPUT_ENDINGS:
-                (folder / Path(stem + ending).name).unlink(missing_ok=True)
+                (folder / (stem + ending)).unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(
             f"{error.filename} of an earlier run cannot be removed: {error.strerror}; give another --output-dir"

@@ -54,9 +54,8 @@ def batch(nested: Sequence[Any], flat: list[NDArray[Any]], return_tensors: str |
         raise InputError(f'return_tensors must be "pt", "np" or None, not {return_tensors!r}')
     if len({image.shape for image in flat}) != 1:
         raise InputError(
-            "images of one batch must get one size: set size to a height and a width, or give at least one "
-            "image "
-            "and one pair at a time"
+            "images of one batch must get one size, and there must be at least one: set size to a height and a "
+            "width, or give one image or pair at a time"
         )
     stacked = np.ascontiguousarray(np.stack([np.stack(item) if isinstance(item, list) else item for item in nested]))
     return BatchFeature({"pixel_values": torch.from_numpy(stacked) if return_tensors == "pt" else stacked})
@@ -71,7 +70,6 @@ def sizes_of(target_sizes: Tensor | Sequence[Any], shape: tuple[int, ...]) -> Te
     if tuple(sizes.shape) != shape:
         raise InputError(
             f"target_sizes must be of shape {shape}: (height, width) of each original image of the batch, "
-            f"not "
-            f"{tuple(sizes.shape)}"
+            f"not {tuple(sizes.shape)}"
         )
     return sizes

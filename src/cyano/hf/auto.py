@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from cyano.checkpoints import resolve
 from cyano.checkpoints.files import read_json
-from cyano.checkpoints.huggingface import CONFIG_FILE, PREPROCESSOR_FILE
+from cyano.checkpoints.huggingface import CONFIG_FILE, PREPROCESSOR_FILE, model_folder
 from cyano.checkpoints.magicleap import DETECTOR_FILE
 from cyano.errors import WeightsError
 from cyano.hf.configuration import SuperGlueConfig, SuperPointConfig, hub_options
@@ -46,8 +46,11 @@ def _model_type(path: Path) -> str:
     """The kind of a folder or of an original file: "superglue" or "superpoint"."""
     if not path.is_dir():
         return "superpoint" if path.name == DETECTOR_FILE else "superglue"
-    if not (path / CONFIG_FILE).exists() and list(path.glob("superglue*.pth")):
-        return "superglue"
+    if not (path / CONFIG_FILE).exists():
+        if list(path.glob("superglue*.pth")):
+            return "superglue"
+        if (path / DETECTOR_FILE).exists():
+            return "superpoint"
     kind = read_json(path / CONFIG_FILE).get("model_type")
     if not isinstance(kind, str) or kind not in _MODELS:
         raise WeightsError(f"{path} is of model_type {kind!r}; only {' and '.join(_MODELS)} can be loaded")
@@ -56,7 +59,7 @@ def _model_type(path: Path) -> str:
 
 def _path(name_or_path: str | Path | None, keywords: Mapping[str, Any]) -> Path:
     hub, _ = hub_options(keywords)
-    return resolve(name_or_path, hub)
+    return model_folder(resolve(name_or_path, hub))
 
 
 class AutoConfig:

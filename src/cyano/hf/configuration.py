@@ -14,7 +14,7 @@ from typing import ClassVar, Self
 
 from cyano.checkpoints import HubOptions, configs, resolve
 from cyano.checkpoints.files import read_json
-from cyano.checkpoints.huggingface import CONFIG_FILE, write_json
+from cyano.checkpoints.huggingface import CONFIG_FILE, model_folder, write_json
 from cyano.errors import InputError
 from cyano.models.superglue import SuperGlueConfig as NativeSuperGlueConfig
 from cyano.models.superpoint import SuperPointConfig as NativeSuperPointConfig
@@ -136,7 +136,7 @@ class _Config:
             InputError: a key or a value is not usable.
         """
         hub, overrides = hub_options(keywords)
-        return cls.from_dict(read_json(resolve(name_or_path, hub) / CONFIG_FILE), **overrides)
+        return cls.from_dict(read_json(model_folder(resolve(name_or_path, hub)) / CONFIG_FILE), **overrides)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write config.json into a folder, which is made if need be.
@@ -219,6 +219,10 @@ class SuperGlueConfig(_Config):
 
     def __post_init__(self) -> None:
         self.native()  # the values have to fit each other
+
+    @classmethod
+    def _from_file(cls, data: Mapping[str, object]) -> Mapping[str, object]:
+        return configs.with_new_names(super()._from_file(data))
 
     def _checked(self, name: str, value: object) -> object:
         if name != "keypoint_detector_config":

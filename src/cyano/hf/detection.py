@@ -55,8 +55,10 @@ def first_channel(images: Tensor) -> Tensor:
     """(I, C, H, W) -> (I, 1, H, W): all that the detector reads.
 
     Raises:
-        InputError: the images are too small for one cell.
+        InputError: there are none, or they have no channel or are too small for one cell.
     """
+    if 0 in images.shape[:2]:
+        raise InputError(f"pixel_values must hold at least one image with one channel, not {tuple(images.shape)}")
     if min(images.shape[-2:]) < CELL:
         raise InputError(f"images must have at least {CELL}x{CELL} pixels, not {tuple(images.shape[-2:])}")
     return images[:, :1]
@@ -93,17 +95,27 @@ def detections(
     )
 
 
-def given_features(pairs: Sequence[tuple[Features, Features]], device: torch.device) -> Detections:
+def given_features(pairs: Sequence[tuple[Features, Features]], device: torch.device, channels: int) -> Detections:
     """Features that were extracted before, as if they had just been detected.
 
+    Args:
+        pairs: features of image 0 and of image 1.
+        device: where they are wanted.
+        channels: of the descriptors that the matcher takes.
+
     Raises:
-        InputError: there are none, or an image was turned before the detection.
+        InputError: there are none, an image was turned before the detection, or another detector found them.
     """
     images = [image.to(device) for pair in pairs for image in pair]
     if not images:
         raise InputError("features must hold at least one pair")
     if any(image.frame.quarter_turns % 4 for image in images):
         raise InputError("features of turned images have no relative keypoints; match them with cyano.Matcher")
+    if other := {image.descriptors.shape[1] for image in images} - {channels}:
+        raise InputError(
+            f"the matcher takes descriptors of {channels} channels, not {other.pop()}; extract the features with the "
+            "detector of the same weights"
+        )
     sizes = [(image.frame.network.height, image.frame.network.width) for image in images]
     positions = [
         image.network_keypoints / image.keypoints.new_tensor([width, height])

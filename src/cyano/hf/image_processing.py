@@ -56,7 +56,8 @@ class SuperGlueImageProcessor(ImageProcessor):
             `pixel_values`: (B, 2, C, H, W) float32 in [0, 1]; C is 3, or 1 if all images have one channel.
 
         Raises:
-            InputError: these are not pairs of images, or images of one batch get different sizes.
+            InputError: these are not pairs of images, images of one batch get different sizes, or a setting
+                cannot have that value.
             TypeError: a setting is not known.
         """
         settings = replace(self, **overrides)
@@ -154,7 +155,8 @@ class SuperPointImageProcessor(ImageProcessor):
             `pixel_values`: (B, C, H, W) float32 in [0, 1]; C is 3, or 1 if all images have one channel.
 
         Raises:
-            InputError: these are not images, or images of one batch get different sizes.
+            InputError: these are not images, images of one batch get different sizes, or a setting cannot have
+                that value.
             TypeError: a setting is not known.
         """
         settings = replace(self, **overrides)

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cyano.checkpoints import resolve
+from cyano.checkpoints.configs import checked_value
 from cyano.checkpoints.files import read_json
-from cyano.checkpoints.huggingface import PREPROCESSOR_FILE, write_json
+from cyano.checkpoints.huggingface import PREPROCESSOR_FILE, model_folder, write_json
 from cyano.errors import InputError
 from cyano.hf.configuration import hub_options
 from cyano.hf.pixels import Picture, SizeRule, as_array, grey, resize, resized_size
@@ -24,6 +25,15 @@ __all__ = ["ImageProcessor"]
 
 _IGNORED = frozenset({"use_fast", "backend", "image_processor_type", "feature_extractor_type", "do_normalize"})
 """What transformers needs and writes beside the settings."""
+
+_EXAMPLES: Mapping[str, object] = {
+    "do_resize": True,
+    "resample": 2,
+    "do_rescale": True,
+    "rescale_factor": 1 / 255,
+    "do_grayscale": True,
+}
+"""Settings that have to be of the type shown; the size is checked where it is used."""
 
 
 @dataclass(kw_only=True)
@@ -51,12 +61,18 @@ class ImageProcessor:
     do_grayscale: bool = True
     transformers_exact: bool = False
 
+    def __post_init__(self) -> None:
+        for name, example in _EXAMPLES.items():
+            value = vars(self)[name]
+            if value is not None or not isinstance(example, bool):  # None is no, as in transformers
+                checked_value(name, value, example)
+
     @classmethod
     def from_dict(cls, data: Mapping[str, object], **overrides: object) -> Self:
         """A processor from the content of a preprocessor_config.json.
 
         Raises:
-            InputError: it asks for normalisation, which these networks do not take.
+            InputError: it asks for normalisation, which these networks do not take, or a value is not usable.
         """
         if data.get("do_normalize"):
             raise InputError("do_normalize cannot be used: the networks take values in [0, 1]")
@@ -79,7 +95,7 @@ class ImageProcessor:
             WeightsError: nothing is there, or it is damaged.
         """
         hub, overrides = hub_options(keywords)
-        path = resolve(name_or_path, hub) / PREPROCESSOR_FILE
+        path = model_folder(resolve(name_or_path, hub)) / PREPROCESSOR_FILE
         data = read_json(path) if path.is_file() else {}
         return cls.from_dict(data, **overrides)
 

@@ -136,7 +136,7 @@ class SuperGlueForKeypointMatching(SuperGlue):
     def _found(self, pixel_values: Tensor | None, features: Sequence[tuple[Features, Features]] | None) -> Detections:
         """Keypoints of 2B images, those of a pair one after the other."""
         if features is not None and pixel_values is None:
-            return given_features(features, self.device)
+            return given_features(features, self.device, self.config.hidden_size)
         if pixel_values is None or features is not None:
             raise InputError("give either pixel_values or features")
         if pixel_values.ndim != 5 or pixel_values.shape[1] != 2:
@@ -208,8 +208,7 @@ def _loss(log_assignment: Tensor, labels: Tensor, found: Detections) -> Tensor:
     if labels.shape != real.shape or labels.dtype != torch.int64:
         raise InputError(
             f"labels must be int64 of shape {tuple(real.shape)} (pairs, sides, keypoints), not "
-            f"{labels.dtype} of "
-            f"{tuple(labels.shape)}"
+            f"{labels.dtype} of {tuple(labels.shape)}"
         )
     partners = real.flip(1).sum(2, keepdim=True)
     if bool((real & ((labels >= partners) | (labels < IGNORE))).any()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -78,24 +79,26 @@ def resized_size(rule: SizeRule, original: ImageSize) -> ImageSize:
     """The size that an image gets.
 
     Raises:
-        InputError: the rule is none of `SizeRule`.
+        InputError: the rule is none of `SizeRule`, or not in whole pixels.
     """
     height, width = original.height, original.width
     if isinstance(rule, int):
         rule = {"shortest_edge": rule}
     elif isinstance(rule, tuple | list):
         rule = dict(zip(("height", "width"), rule, strict=True)) if len(rule) == 2 else {}
-    keys = set(rule)
+    sides = {name: side for name, side in rule.items() if side is not None} if isinstance(rule, Mapping) else {}
+    if not all(isinstance(side, Integral) for side in sides.values()):
+        raise InputError(f"size must be in whole pixels, not {sides}")
+    keys = set(sides)
     if keys == {"height", "width"}:
-        return ImageSize(rule["height"], rule["width"])
+        return ImageSize(sides["height"], sides["width"])
     if keys == {"max_height", "max_width"}:
-        scale = min(rule["max_height"] / height, rule["max_width"] / width)
+        scale = min(sides["max_height"] / height, sides["max_width"] / width)
         return ImageSize(int(height * scale), int(width * scale))
     if keys in ({"shortest_edge"}, {"shortest_edge", "longest_edge"}):
-        return _by_shortest(original, rule["shortest_edge"], rule.get("longest_edge"))
+        return _by_shortest(original, sides["shortest_edge"], sides.get("longest_edge"))
     raise InputError(
-        "size must have height and width, shortest_edge (and longest_edge), or max_height and max_width, not "
-        f"{sorted(keys) or rule}"
+        f"size must have height and width, shortest_edge (and longest_edge), or max_height and max_width, not {rule!r}"
     )
 
 
@@ -123,8 +126,13 @@ def resize(image: NDArray[Any], size: ImageSize, resample: int, keep_floats: boo
 
     Raises:
         ImageError: the values have another range.
+        InputError: there is no such filter.
     """
-    filter_ = Image.Resampling(resample)
+    try:
+        filter_ = Image.Resampling(resample)
+    except ValueError as error:
+        known = ", ".join(f"{item.value} ({item.name.lower()})" for item in Image.Resampling)
+        raise InputError(f"resample must be one of Pillow's filters, {known}, not {resample!r}") from error
     if keep_floats:
         planes = [Image.fromarray(plane.astype(np.float32)) for plane in image]
         return np.stack([np.asarray(plane.resize((size.width, size.height), filter_)) for plane in planes])

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Generic, Self, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 __all__ = ["Prepared", "runs_fast"]
 
@@ -24,7 +24,8 @@ def runs_fast(module: nn.Module) -> bool:
 class Prepared(Generic[Module, Form]):
     """A fast form that is made at first use, and again after any parameter has changed.
 
-    Copies of a model (and pickles) start without one.
+    Copies of a model (and pickles) start without one. One kind of change leaves no trace and is not seen: in
+    place through `parameter.data`; change the parameter itself under `torch.no_grad()` instead.
     """
 
     def __init__(self, build: Callable[[Module, torch.dtype], Form]) -> None:
@@ -35,8 +36,7 @@ class Prepared(Generic[Module, Form]):
     def of(self, module: Module) -> Form:
         """The fast form of the module as it is now."""
         tensors = [*module.parameters(), *module.buffers()]
-        # In-place changes count versions, except for tensors made under inference mode, which cannot change.
-        state = tuple((t.data_ptr(), t.dtype, 0 if t.is_inference() else t._version) for t in tensors)
+        state = tuple((t.data_ptr(), t.dtype, _version(t)) for t in tensors)
         if self._form is None or state != self._made_from:
             self._form = self._build(module, tensors[0].dtype)
             self._made_from = state
@@ -47,3 +47,8 @@ class Prepared(Generic[Module, Form]):
 
     def __reduce__(self) -> tuple[type[Self], tuple[Callable[[Module, torch.dtype], Form]]]:
         return type(self), (self._build,)
+
+
+def _version(tensor: Tensor) -> float:
+    """A number that changes with the values; tensors made under inference mode do not count their changes."""
+    return float(tensor.sum(dtype=torch.float64)) if tensor.is_inference() else tensor._version

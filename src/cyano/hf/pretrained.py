@@ -11,7 +11,7 @@ from torch import nn
 
 from cyano.checkpoints import Checkpoint, configs, resolve
 from cyano.checkpoints.files import read_json
-from cyano.checkpoints.huggingface import CONFIG_FILE
+from cyano.checkpoints.huggingface import CONFIG_FILE, model_folder
 from cyano.checkpoints.loading import load_checkpoint
 from cyano.errors import InputError
 from cyano.hf.configuration import SuperGlueConfig, SuperPointConfig, hub_options
@@ -64,8 +64,7 @@ def config_and_checkpoint(
     path = resolve(name_or_path, hub)
     checkpoint = load_checkpoint(path)
     if config is None:
-        folder = path.parent if path.name.endswith(".safetensors") else path
-        config = config_class.from_dict(_config_content(folder, checkpoint), **overrides)
+        config = config_class.from_dict(_config_content(model_folder(path), checkpoint), **overrides)
     return config, checkpoint
 
 

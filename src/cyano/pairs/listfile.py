@@ -7,7 +7,6 @@ row: 2, 4 or 38 fields. Blank lines and lines that begin with `#` are skipped. N
 from __future__ import annotations
 
 import os
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from cyano.atomic import write_atomically
 from cyano.errors import InputError, OutputError
 
 __all__ = ["Pair", "plain_stem", "read_pairs", "unique_stems", "write_pairs"]
@@ -176,13 +176,9 @@ def write_pairs(path: str | os.PathLike[str], pairs: Iterable[Pair]) -> None:
     _refuse_repeats(listed)
     text = "".join(_format(pair) + "\n" for pair in listed)
     target = Path(path)
-    try:
-        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
-            draft = Path(folder) / target.name
-            draft.write_text(text, encoding="utf-8", newline="\n")
-            draft.replace(target)
-    except OSError as error:
-        raise OutputError(f"cannot write the pair list {path}: {error}; choose a folder that exists") from error
+    if target.is_dir() or not target.parent.is_dir():
+        raise OutputError(f"cannot write the pair list {path}; give the name of a file in a folder that exists")
+    write_atomically(target, text.encode("utf-8"))
 
 
 def _format(pair: Pair) -> str:
