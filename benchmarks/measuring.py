@@ -96,6 +96,7 @@ def save(name: str, seed: int, results: Mapping[str, Any]) -> Path:
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
         "results": results,
     }
+    RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps(record, indent=1) + "\n")
     return path

@@ -17,6 +17,11 @@ def test_writes_whole_files_and_nothing_else(tmp_path: Path) -> None:
         assert list(path.parent.iterdir()) == [path]
 
 
+def test_a_folder_is_no_file() -> None:
+    with pytest.raises(OutputError, match="is a folder"):
+        write_atomically(Path("."), b"")
+
+
 def test_permissions_are_those_of_any_new_file(tmp_path: Path) -> None:
     write_atomically(tmp_path / "ours", b"")
     (tmp_path / "theirs").write_bytes(b"")

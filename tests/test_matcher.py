@@ -164,6 +164,10 @@ def test_options_lie_over_the_weights_values() -> None:
     "bad",
     [
         {"max_keypoints": -2},
+        {"max_keypoints": 1.5},
+        {"few_matches": -1},
+        {"resize": 640},
+        {"match_threshold": "x"},
         {"keypoint_threshold": -0.1},
         {"keypoint_threshold": float("nan")},
         {"match_threshold": 1.5},
@@ -182,6 +186,19 @@ def test_bad_options_name_themselves(bad: dict[str, object]) -> None:
 def test_a_detector_alone_cannot_match() -> None:
     with pytest.raises(WeightsError, match="detector alone"):
         Matcher(Networks(random_superpoint(), None, "some/detector", None))
+
+
+def test_misuse_is_told_in_plain_words(matcher: Matcher) -> None:
+    networks = Networks(random_superpoint(), random_superglue(), "random", None)
+    with pytest.raises(InputError, match="device 'abacus' cannot be used"):
+        Matcher(networks, device="abacus")
+    with pytest.raises(InputError, match="batch_size"):
+        Matcher(networks, batch_size=0)
+    with pytest.raises(InputError, match="takes a list of images"):
+        matcher.extract("a.png")
+    foreign = Matcher(networks).extract([np.zeros((64, 64), np.uint8)])[0]
+    with pytest.raises(InputError, match="128 channels, not of 32"):
+        matcher.match_features([(foreign, foreign)])
 
 
 def test_masks_must_be_as_many_as_images(matcher: Matcher, photograph: np.ndarray) -> None:

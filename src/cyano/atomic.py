@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import secrets
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cyano.errors import OutputError
 
-__all__ = ["write_atomically"]
+__all__ = ["archive_bytes", "write_atomically"]
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -24,6 +28,8 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
+    if not path.name:
+        raise OutputError(f"{path} is a folder; give the name of a file in it")
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,3 +45,10 @@ def write_atomically(path: Path, content: bytes) -> None:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)  # there is one only if something went wrong
+
+
+def archive_bytes(**arrays: NDArray[np.generic]) -> bytes:
+    """A compressed numpy archive of these arrays as a file's content."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()

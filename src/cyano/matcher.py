@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from cyano.checkpoints.hub import HubOptions
@@ -25,9 +27,9 @@ from cyano.processing.batching import pad
 from cyano.processing.descriptors import sample_descriptors
 from cyano.processing.images import ImageSource, LoadedImage, read
 from cyano.processing.keypoints import pick_keypoints, suppress_non_maxima
-from cyano.processing.masks import keep_keypoints, read_mask
+from cyano.processing.masks import mask_scores, read_mask
 from cyano.result import ImageKeypoints, PairResult
-from cyano.types import Features, Matches, ResizeMap
+from cyano.types import Features, Matches
 
 __all__ = ["Matcher", "match"]
 
@@ -60,11 +62,14 @@ class Matcher:
 
         Raises:
             WeightsError: the weights are a detector's alone.
+            InputError: the device is unknown, or the batch size is not positive.
         """
         if networks.superglue is None:
             raise WeightsError(f"{networks.source} holds a detector alone; matching needs a SuperGlue as well")
+        if batch_size < 1:
+            raise InputError(f"batch_size must be at least 1, not {batch_size}")
         self.options = options
-        self.device = torch.device(device)
+        self.device = _device(device)
         self.source = networks.source
         self._batch_size = batch_size
         self._detector_dtype = torch.bfloat16 if options.precision == "bfloat16" else torch.float32
@@ -152,8 +157,10 @@ class Matcher:
 
         Raises:
             ImageError: an image or a mask cannot be read or used.
-            InputError: the masks are fewer or more than the images.
+            InputError: the masks are fewer or more than the images, or the images are not a list.
         """
+        if isinstance(images, str | os.PathLike | bytes | Image.Image):
+            raise InputError("extract takes a list of images; put the one image into a list")
         sources = list(images)
         if masks is not None and len(masks) != len(sources):
             raise InputError(f"{len(sources)} images need as many masks (None for no mask), not {len(masks)}")
@@ -166,13 +173,25 @@ class Matcher:
     def match_features(self, pairs: Iterable[tuple[Features, Features]]) -> list[PairResult]:
         """Match pairs of images whose features were extracted before; counts may be unequal.
 
+        Rotations are not searched: features do not turn with their image.
+
         Args:
             pairs: (features of image 0, features of image 1).
 
         Returns:
             One result for each pair, without the images' pixels.
+
+        Raises:
+            InputError: descriptors have another number of channels than the matcher takes.
         """
         listed = [(a.to(self.device), b.to(self.device)) for a, b in pairs]
+        size = self.assignment.hidden_size
+        for features in (side for pair in listed for side in pair):
+            if features.descriptors.shape[1] != size:
+                raise InputError(
+                    f"these weights match descriptors of {size} channels, not of {features.descriptors.shape[1]}; "
+                    "extract the features with the same weights"
+                )
         results = []
         for start in range(0, len(listed), self._batch_size):
             chunk = listed[start : start + self._batch_size]
@@ -187,7 +206,7 @@ class Matcher:
         dense = self._dense(torch.from_numpy(grey)[None, None].to(self.device))
         scores = suppress_non_maxima(dense.scores, self.detection.nms_radius)[0]
         if keep is not None:
-            scores = _masked(scores, keep, frame)
+            scores = mask_scores(scores, keep, frame)
         keypoints, values = pick_keypoints(
             scores,
             self.detection.keypoint_threshold,
@@ -249,19 +268,16 @@ def match(
     return Matcher.from_pretrained(weights, options=options, device=device).match(image0, image1)
 
 
+def _device(device: torch.device | str) -> torch.device:
+    """The device of that name, if this machine has it."""
+    try:
+        return torch.zeros(0, device=device).device
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise InputError(f"device {str(device)!r} cannot be used: {error}; 'cpu' always can") from error
+
+
 def _mask(source: ImageSource | None, image: LoadedImage) -> NDArray[np.bool_] | None:
     return None if source is None else read_mask(source, image.size)
-
-
-def _masked(scores: Tensor, keep: NDArray[np.bool_], frame: ResizeMap) -> Tensor:
-    """Zero the scores of keypoints that fall on masked pixels of the original image."""
-    flat = torch.nonzero(scores.flatten() > 0)[:, 0]
-    width = scores.shape[1]
-    keypoints = torch.stack([flat % width, flat // width], dim=1).float()
-    hidden = ~keep_keypoints(keep, frame.to_original(keypoints).cpu().numpy())
-    masked = scores.flatten().clone()
-    masked[flat[torch.from_numpy(hidden).to(flat.device)]] = 0
-    return masked.view_as(scores)
 
 
 def _count(matches: Matches) -> int:

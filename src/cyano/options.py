@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from numbers import Integral, Real
 from typing import Literal, TypeAlias, TypeVar, get_args
 
 from cyano.errors import InputError
@@ -57,16 +58,25 @@ class MatcherOptions:
     limits: ImageLimits = DEFAULT_LIMITS
 
     def __post_init__(self) -> None:
-        _check_range("max_keypoints", self.max_keypoints, -1, None)
-        _check_range("keypoint_threshold", self.keypoint_threshold, 0, 1)
-        _check_range("nms_radius", self.nms_radius, 0, None)
-        _check_range("match_threshold", self.match_threshold, 0, 1)
-        _check_range("sinkhorn_iterations", self.sinkhorn_iterations, 1, None)
-        _check_range("tolerance", self.tolerance, 0, None)
+        for name, value, least in (
+            ("max_keypoints", self.max_keypoints, -1),
+            ("nms_radius", self.nms_radius, 0),
+            ("sinkhorn_iterations", self.sinkhorn_iterations, 1),
+            ("few_matches", self.few_matches, 0),
+        ):
+            if value is not None and (not isinstance(value, Integral) or value < least):
+                raise InputError(f"{name} must be a whole number of at least {least}, not {value!r}")
+        for name, share in (("keypoint_threshold", self.keypoint_threshold), ("match_threshold", self.match_threshold)):
+            if share is not None and not (isinstance(share, Real) and 0 <= share <= 1):
+                raise InputError(f"{name} must be a number between 0 and 1, not {share!r}")
+        if not (isinstance(self.tolerance, Real) and self.tolerance >= 0):
+            raise InputError(f"tolerance must be a number of at least 0, not {self.tolerance!r}")
         if self.precision not in get_args(Precision):
             raise InputError(f"precision is one of {', '.join(get_args(Precision))}, not {self.precision!r}")
         if self.rotations not in ("off", "auto"):
             raise InputError(f"rotations is 'off' or 'auto', not {self.rotations!r}")
+        if not isinstance(self.resize, ResizeRule):
+            raise InputError(f"resize is a ResizeRule such as ResizeRule.longest(1024), not {self.resize!r}")
 
     def over(
         self, superpoint: SuperPointConfig, superglue: SuperGlueConfig
@@ -89,10 +99,3 @@ class MatcherOptions:
 
 def _or(value: _T | None, default: _T) -> _T:
     return default if value is None else value
-
-
-def _check_range(name: str, value: float | None, low: float, high: float | None) -> None:
-    """Refuse a number outside [low, high]; NaN is outside."""
-    if value is not None and not (value >= low and (high is None or value <= high)):
-        bounds = f"at least {low}" if high is None else f"between {low} and {high}"
-        raise InputError(f"{name} must be {bounds}, not {value}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyano import geometry, viz
-from cyano.atomic import write_atomically
+from cyano.atomic import archive_bytes, write_atomically
 from cyano.errors import InputError
 from cyano.types import ImageSize, Matches, ResizeMap
 
@@ -223,9 +222,7 @@ class PairResult:
         Raises:
             OutputError: the file cannot be written.
         """
-        buffer = io.BytesIO()
-        np.savez_compressed(
-            buffer,
+        content = archive_bytes(
             keypoints0=self.image0.keypoints,
             keypoints1=self.image1.keypoints,
             keypoint_scores0=self.image0.scores,
@@ -237,7 +234,7 @@ class PairResult:
             image_size0=np.array([self.image0.size.height, self.image0.size.width]),
             image_size1=np.array([self.image1.size.height, self.image1.size.width]),
         )
-        write_atomically(Path(path), buffer.getvalue())
+        write_atomically(Path(path), content)
 
 
 def _pixels(image: ImageKeypoints) -> NDArray[np.uint8]:

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cyano.atomic import archive_bytes
 from cyano.errors import InputError
-from cyano.evaluation.encoding import FIGURE_FORMATS, archive_bytes, figure_bytes, image_bytes
+from cyano.evaluation.encoding import FIGURE_FORMATS, figure_bytes, image_bytes
 from cyano.viz import MatchStyle, draw_keypoints, draw_matches
 
 RGB = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)

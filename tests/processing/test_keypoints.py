@@ -32,6 +32,12 @@ def test_suppression_treats_a_batch_image_by_image_and_leaves_it_alone() -> None
     assert torch.equal(scores, before)
 
 
+def test_a_radius_beyond_the_image_keeps_its_maximum() -> None:
+    scores = torch.rand(1, 20, 30)
+    kept = suppress_non_maxima(scores, 10**6)
+    assert torch.nonzero(kept).tolist() == torch.nonzero(scores == scores.max()).tolist()
+
+
 def test_no_two_keypoints_are_near() -> None:
     kept = suppress_non_maxima(torch.rand(1, 60, 80), 4)[0]
     y, x = np.nonzero(kept.numpy())

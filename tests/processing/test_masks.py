@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 from cyano.errors import ImageError, InputError
-from cyano.processing.masks import keep_keypoints, mask_path_for, read_mask
-from cyano.types import ImageSize
+from cyano.processing.masks import keep_keypoints, mask_path_for, mask_scores, read_mask
+from cyano.types import ImageSize, ResizeMap
 
 KEEP = np.array([[True, False, True], [False, False, True]])
 SIZE = ImageSize(2, 3)
@@ -96,3 +96,18 @@ class TestKeepKeypoints:
         keep = keep_keypoints(KEEP, np.zeros((0, 2), np.float32))
         assert keep.shape == (0,)
         assert keep.dtype == np.bool_
+
+
+def test_scores_are_masked_where_they_lie_in_the_original() -> None:
+    """The network's image is turned and half the size; only the original's right half is kept."""
+    size = ImageSize(40, 60)
+    frame = ResizeMap(size, ImageSize(30, 20), quarter_turns=1)
+    mask = np.zeros((40, 60), bool)
+    mask[:, 30:] = True
+    scores = torch.rand(30, 20) + 0.1
+    before = scores.clone()
+    masked = mask_scores(scores, mask, frame)
+    # A counter-clockwise turn brings the right half to the top.
+    assert torch.equal(masked[:15], scores[:15])
+    assert (masked[15:] == 0).all()
+    assert torch.equal(scores, before)

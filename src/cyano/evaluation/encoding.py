@@ -15,7 +15,7 @@ from cyano.errors import InputError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["FIGURE_FORMATS", "IMAGE_FORMATS", "archive_bytes", "figure_bytes", "image_bytes"]
+__all__ = ["FIGURE_FORMATS", "IMAGE_FORMATS", "figure_bytes", "image_bytes"]
 
 FIGURE_FORMATS = ("png", "pdf", "svg", "jpg")
 """File endings that `figure_bytes` takes."""
@@ -50,13 +50,6 @@ def image_bytes(rgb: NDArray[np.uint8], extension: str = "png") -> bytes:
     kind = _checked(extension, tuple(IMAGE_FORMATS))
     buffer = io.BytesIO()
     Image.fromarray(rgb).save(buffer, IMAGE_FORMATS[kind])
-    return buffer.getvalue()
-
-
-def archive_bytes(**arrays: NDArray[np.generic]) -> bytes:
-    """A compressed numpy archive of these arrays as a file's content."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
 
 

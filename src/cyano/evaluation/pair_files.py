@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cyano.atomic import write_atomically
-from cyano.evaluation.encoding import archive_bytes
+from cyano.atomic import archive_bytes, write_atomically
 from cyano.evaluation.metrics import PairEvaluation
 from cyano.evaluation.provenance import Record
 from cyano.result import PairResult

@@ -38,6 +38,7 @@ def suppress_non_maxima(scores: Tensor, radius: int) -> Tensor:
 
 def _window_max(x: Tensor, radius: int) -> Tensor:
     """Maximum over a (2r+1)-sided window of (B, H, W), beyond the border -inf."""
+    radius = min(radius, max(x.shape[1:]))  # a wider window sees nothing more
     padded = F.pad(x, (radius, radius, radius, radius), value=-torch.inf)
     return _running_max(_running_max(padded, 2 * radius + 1, 2), 2 * radius + 1, 1)
 

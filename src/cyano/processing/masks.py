@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from cyano.errors import ImageError, InputError
 from cyano.processing.images import ImageLimits, ImageSource, read_pixels
-from cyano.types import ImageSize
+from cyano.types import ImageSize, ResizeMap
 
-__all__ = ["keep_keypoints", "mask_path_for", "read_mask"]
+__all__ = ["keep_keypoints", "mask_path_for", "mask_scores", "read_mask"]
 
 _LIMITS = ImageLimits(min_side=1)
 
@@ -94,3 +96,23 @@ def keep_keypoints(mask: NDArray[np.bool_], keypoints: NDArray[np.floating[Any]]
     rows = np.clip(np.floor(y[inside] + 0.5), 0, height - 1).astype(np.int64)
     keep[inside] = mask[rows, columns]
     return keep
+
+
+def mask_scores(scores: Tensor, mask: NDArray[np.bool_], frame: ResizeMap) -> Tensor:
+    """Zero the keypoint scores that fall on masked pixels.
+
+    Args:
+        scores: (H, W) of the network's image, mostly zeros after non-maximum suppression.
+        mask: (H, W) of the ORIGINAL image, True where keypoints are kept.
+        frame: the way between the two.
+
+    Returns:
+        (H, W) like `scores`, which stays as it is.
+    """
+    flat = torch.nonzero(scores.flatten() > 0)[:, 0]
+    width = scores.shape[1]
+    keypoints = torch.stack([flat % width, flat // width], dim=1).float()
+    hidden = ~keep_keypoints(mask, frame.to_original(keypoints).cpu().numpy())
+    masked = scores.flatten().clone()
+    masked[flat[torch.from_numpy(hidden).to(flat.device)]] = 0
+    return masked.view_as(scores)
