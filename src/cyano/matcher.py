@@ -40,8 +40,8 @@ DEFAULT_OPTIONS = MatcherOptions()
 class Matcher:
     """A detector and a matcher with their options: build it once, match many.
 
-    On a CPU it runs `cyano.models.fast`, one pair at a time on all cores; on a GPU the modules themselves, in
-    padded batches. Either way a pair's result does not depend on what it is batched with.
+    On a CPU it runs `cyano.models.fast` on all cores, on a GPU the modules themselves in padded batches. Either way
+    a pair's result does not depend on what it is batched with.
     """
 
     def __init__(
@@ -230,8 +230,7 @@ class Matcher:
         set0, set1 = pad([pair[0] for pair in pairs]), pad([pair[1] for pair in pairs])
         iterations = self.assignment.sinkhorn_iterations
         if isinstance(self._superglue, FastSuperGlue):
-            tolerance = self.options.tolerance
-            log_assignment = self._superglue(set0, set1, iterations=iterations, tolerance=tolerance)
+            log_assignment = self._superglue(set0, set1, iterations=iterations, tolerance=self.options.tolerance)
         else:
             with self._autocast(self._matcher_dtype):
                 scores = self._superglue.similarity(*self._superglue.propagate(set0, set1)).float()
@@ -286,10 +285,8 @@ def _count(matches: Matches) -> int:
 
 def _keypoints(features: Features, image: LoadedImage | None = None) -> ImageKeypoints:
     """Features in the form of a result: numpy arrays on the CPU, and the image if there is one."""
-    keypoints, scores = features.keypoints.cpu().numpy(), features.scores.cpu().numpy()
-    if image is None:
-        return ImageKeypoints(keypoints, scores, features.frame)
-    return ImageKeypoints(keypoints, scores, features.frame, image.name, image.rgb, image.focal_35mm)
+    shown = () if image is None else (image.name, image.rgb, image.focal_35mm)
+    return ImageKeypoints(features.keypoints.cpu().numpy(), features.scores.cpu().numpy(), features.frame, *shown)
 
 
 def _pair_matches(found: MatchTensors, index: int, count0: int, count1: int) -> Matches:
