@@ -37,8 +37,7 @@ class RobustOptions:
     """How to estimate; one meaning for both estimators and all models.
 
     Attributes:
-        estimator: "poselib" (LO-RANSAC with non-linear refinement) or "opencv" (MAGSAC++). OpenCV does not
-            refine its essential matrix, so PoseLib's poses are several times closer under noise.
+        estimator: "poselib" (LO-RANSAC with non-linear refinement) or "opencv" (MAGSAC++).
         threshold_px: largest error of an inlier in pixels of the ORIGINAL images, as defined in
             `cyano.geometry.robust`; None is 3.0 for a homography and 1.0 for the epipolar models. For the
             calibrated models it is divided by the mean focal length where the estimator works on normalised

@@ -101,10 +101,18 @@ def _opencv_calibrated(task: Task) -> NDArray[np.float64] | None:
 
     camera0, camera1 = task.cameras
     normalised0, normalised1 = camera0.normalise(task.points0), camera1.normalise(task.points1)
-    threshold = task.threshold_px / ((camera0.mean_focal + camera1.mean_focal) / 2)
-    identity, undistorted = np.eye(3), np.zeros(4)
-    params = _usac_params(task, threshold)
-    found, mask = cv2.findEssentialMat(normalised0, normalised1, identity, identity, undistorted, undistorted, params)
+    undistorted = np.zeros(4)
+    # Pixels and intrinsics, not normalised points: OpenCV normalises them itself, and for points given as normalised
+    # its poses are far worse (on ten real pairs AUC@10 36 instead of 84).
+    found, mask = cv2.findEssentialMat(
+        task.points0,
+        task.points1,
+        camera0.matrix,
+        camera1.matrix,
+        undistorted,
+        undistorted,
+        _usac_params(task, task.threshold_px),
+    )
     E = _best(found, normalised0, normalised1)
     if E is None or not np.isfinite(E).all():
         return None
@@ -112,7 +120,7 @@ def _opencv_calibrated(task: Task) -> NDArray[np.float64] | None:
         U, _, Vt = np.linalg.svd(E)  # at any scale, singular values only nearly equal
         return np.asarray(U @ np.diag([1.0, 1.0, 0.0]) @ Vt)
     _, R, t, _, _ = cv2.recoverPose(
-        E, normalised0, normalised1, identity, distanceThresh=_FARTHEST_POINT_BASELINES, mask=mask.copy()
+        E, normalised0, normalised1, np.eye(3), distanceThresh=_FARTHEST_POINT_BASELINES, mask=mask.copy()
     )
     return _unit_motion(np.asarray(R, dtype=np.float64), np.asarray(t, dtype=np.float64))
 
