@@ -108,3 +108,16 @@ def test_the_program_of_the_model_page(tmp_path: Path, monkeypatch: pytest.Monke
     # The views are rectified: true matches keep their row. Within 3 px of 497, chance would give about 1 %.
     rows = (output["keypoints0"][:, 1] - output["keypoints1"][:, 1]).abs()
     assert (rows < 3).float().mean() > 0.5
+
+
+@pytest.mark.parametrize("auto", [hf.AutoModel, hf.AutoImageProcessor, hf.AutoConfig])
+def test_a_name_on_the_hub_is_asked_for_once(auto: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def snapshot(name: str, **_: object) -> str:
+        asked.append(name)
+        return str(weights.default_folder())
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
+    auto.from_pretrained("owner/name", revision="v1")
+    assert asked == ["owner/name"]

@@ -58,6 +58,7 @@ def _model_type(path: Path) -> str:
 
 
 def _path(name_or_path: str | Path | None, keywords: Mapping[str, Any]) -> Path:
+    """Where it is, found (and fetched) once: the class is then given this path instead of the name."""
     hub, _ = hub_options(keywords)
     return model_folder(resolve(name_or_path, hub))
 
@@ -70,8 +71,8 @@ class AutoConfig:
         cls, name_or_path: str | Path | None = None, **keywords: Any
     ) -> SuperGlueConfig | SuperPointConfig:
         """See `SuperGlueConfig.from_pretrained`."""
-        kind = _CONFIGS[_model_type(_path(name_or_path, keywords))]
-        return kind.from_pretrained(name_or_path, **keywords)
+        path = _path(name_or_path, keywords)
+        return _CONFIGS[_model_type(path)].from_pretrained(path, **keywords)
 
 
 class AutoImageProcessor:
@@ -86,7 +87,7 @@ class AutoImageProcessor:
         settings = read_json(path / PREPROCESSOR_FILE) if (path / PREPROCESSOR_FILE).is_file() else {}
         name = str(settings.get("image_processor_type", "")).removesuffix("Fast").removesuffix("Pil")
         kind = _BY_PROCESSOR_TYPE.get(name) or _PROCESSORS[_model_type(path)]
-        return kind.from_pretrained(name_or_path, **keywords)
+        return kind.from_pretrained(path, **keywords)
 
 
 class AutoModel:
@@ -97,8 +98,8 @@ class AutoModel:
         cls, name_or_path: str | Path | None = None, **keywords: Any
     ) -> SuperGlueForKeypointMatching | SuperPointForKeypointDetection:
         """See `SuperGlueForKeypointMatching.from_pretrained`."""
-        kind = _MODELS[_model_type(_path(name_or_path, keywords))]
-        return kind.from_pretrained(name_or_path, **keywords)
+        path = _path(name_or_path, keywords)
+        return _MODELS[_model_type(path)].from_pretrained(path, **keywords)
 
 
 class AutoModelForKeypointMatching:
