@@ -26,13 +26,12 @@ from cyano.processing.assignment import MatchTensors, mutual_matches
 from cyano.processing.batching import pad
 from cyano.processing.descriptors import sample_descriptors
 from cyano.processing.images import ImageSource, LoadedImage, read
-from cyano.processing.keypoints import pick_keypoints, suppress_non_maxima
+from cyano.processing.keypoints import pick_keypoints, refine_keypoints, suppress_non_maxima
 from cyano.processing.masks import mask_scores, read_mask
 from cyano.result import ImageKeypoints, PairResult
 from cyano.types import Features, Matches
 
 __all__ = ["Matcher", "match"]
-
 
 DEFAULT_OPTIONS = MatcherOptions()
 
@@ -213,6 +212,8 @@ class Matcher:
             self.detection.max_keypoints,
             self.detection.border_removal_distance,
         )
+        if self.options.subpixel:
+            keypoints = refine_keypoints(dense.scores[0], keypoints)
         descriptors = sample_descriptors(dense.descriptors[0], keypoints)
         return Features(frame.to_original(keypoints), values, descriptors, frame)
 

@@ -33,6 +33,8 @@ class MatcherOptions:
         nms_radius: least distance of two keypoints along an axis, in pixels of the resized image.
         match_threshold: least probability of a match.
         sinkhorn_iterations: of the optimal transport.
+        subpixel: move each keypoint to the centroid of the detector's probabilities around it; without, keypoints
+            are whole pixels of the resized image, as in transformers.
         tolerance: stop the transport early, on a CPU, once no keypoint's mass changes by more than this
             fraction over ten iterations; 0 never does.
         precision: what convolutions and linear layers compute in; attention and transport are always float32.
@@ -51,6 +53,7 @@ class MatcherOptions:
     nms_radius: int | None = None
     match_threshold: float | None = None
     sinkhorn_iterations: int | None = None
+    subpixel: bool = True
     tolerance: float = 0.0
     precision: Precision = "float32"
     rotations: Literal["off", "auto"] = "off"

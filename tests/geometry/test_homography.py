@@ -121,3 +121,21 @@ def test_arguments_stay_as_they_were() -> None:
     homography_dlt(points0, points1)
     assert (points0 == copies[0]).all()
     assert (points1 == copies[1]).all()
+
+
+def test_weights_say_how_much_a_match_counts() -> None:
+    points0, points1, _ = homography_matches(40)
+    spoiled = points1.copy()
+    spoiled[3] += 100
+    weights = np.ones(40)
+    weights[3] = 0
+    assert corner_error(homography_dlt(points0, spoiled), H_TRUE, SIZE) > 1
+    assert corner_error(homography_dlt(points0, spoiled, weights), H_TRUE, SIZE) < 1e-8
+    # Only their ratios count. 1e-8 px: rounding, as above.
+    assert (
+        corner_error(homography_dlt(points0, spoiled, np.full(40, 7.0)), homography_dlt(points0, spoiled), SIZE) < 1e-8
+    )
+    assert np.isnan(homography_dlt(points0, points1, np.zeros(40))).all()
+    for wrong in (np.ones(39), -np.ones(40)):
+        with pytest.raises(InputError, match="weights"):
+            homography_dlt(points0, points1, wrong)

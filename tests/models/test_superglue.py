@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.utils.rnn import pad_sequence
 
-from cyano.models.superglue import KeypointSet, Trace, assignment_loss, normalize_keypoints
+from cyano.models.assignment_loss import assignment_loss
+from cyano.models.superglue import KeypointSet, Trace, normalize_keypoints
 from support.networks import random_keypoints, random_superglue
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import platform
+from importlib.metadata import version
 from typing import TypeAlias
 
 from cyano import __version__
@@ -10,10 +12,16 @@ from cyano.checkpoints.loading import Networks
 from cyano.matcher import Matcher
 from cyano.processing.resize import ResizeRule
 
-__all__ = ["Record", "matching_record", "weights_digest"]
+__all__ = ["Record", "library_versions", "matching_record", "rule_text", "weights_digest"]
 
 Record: TypeAlias = dict[str, str | int | float | bool | None]
 """Plain values by name, as JSON holds them."""
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of the program and of the libraries that decide numbers."""
+    libraries = ("torch", "numpy", "opencv-python-headless", "poselib")
+    return {"cyano": __version__, "python": platform.python_version(), **{name: version(name) for name in libraries}}
 
 
 def weights_digest(networks: Networks) -> str:
@@ -45,11 +53,12 @@ def matching_record(matcher: Matcher, networks: Networks, rule: ResizeRule) -> R
         "licence": networks.licence,
         "device": matcher.device.type,
         "precision": matcher.options.precision,
-        "resize": _rule_text(rule),
+        "resize": rule_text(rule),
         "max_keypoints": matcher.detection.max_keypoints,
         "keypoint_threshold": matcher.detection.keypoint_threshold,
         "nms_radius": matcher.detection.nms_radius,
         "border_removal": matcher.detection.border_removal_distance,
+        "subpixel": matcher.options.subpixel,
         "match_threshold": matcher.assignment.matching_threshold,
         "sinkhorn_iterations": matcher.assignment.sinkhorn_iterations,
         "tolerance": matcher.options.tolerance,
@@ -58,7 +67,7 @@ def matching_record(matcher: Matcher, networks: Networks, rule: ResizeRule) -> R
     }
 
 
-def _rule_text(rule: ResizeRule) -> str:
+def rule_text(rule: ResizeRule) -> str:
     """The rule in words, with its sides in the order that --resize takes them."""
     if rule.size is not None:
         return f"to {rule.size.width} x {rule.size.height} (width x height)"

@@ -28,7 +28,7 @@ __all__ = [
 _RANK_TOLERANCE = 1e-9
 
 
-def homography_dlt(points0: ArrayLike, points1: ArrayLike) -> NDArray[np.float64]:
+def homography_dlt(points0: ArrayLike, points1: ArrayLike, weights: ArrayLike | None = None) -> NDArray[np.float64]:
     """The homography that fits all matches in the least-squares sense of the normalised DLT.
 
     Not robust: one wrong match spoils it. `estimate_homography` is the robust one. Source: Hartley and
@@ -37,13 +37,14 @@ def homography_dlt(points0: ArrayLike, points1: ArrayLike) -> NDArray[np.float64
     Args:
         points0: (K, 2) pixels of image 0.
         points1: (K, 2) pixels of image 1.
+        weights: (K,) of the matches' squared errors, from 0 up; None is 1 for all.
 
     Returns:
         (3, 3) float64 H with H[2, 2] = 1 (unit norm if H[2, 2] vanishes); filled with NaN if the matches do
         not determine a homography: fewer than four, or too many of them on one line.
 
     Raises:
-        InputError: points that are not two finite (K, 2) arrays of one length.
+        InputError: points that are not two finite (K, 2) arrays of one length, or weights that do not fit them.
     """
     first, second = matched_points(points0, points1)
     undetermined = np.full((3, 3), np.nan)
@@ -53,18 +54,29 @@ def homography_dlt(points0: ArrayLike, points1: ArrayLike) -> NDArray[np.float64
     x0 = to_homogeneous(warp_points(N0, first))  # (K, 3)
     x1 = warp_points(N1, second)  # (K, 2)
     zeros = np.zeros_like(x0)
+    roots = _weight_roots(weights, len(first))
     equations = np.concatenate(
         [
-            np.concatenate([x0, zeros, -x1[:, :1] * x0], axis=1),
-            np.concatenate([zeros, x0, -x1[:, 1:] * x0], axis=1),
+            roots * np.concatenate([x0, zeros, -x1[:, :1] * x0], axis=1),
+            roots * np.concatenate([zeros, x0, -x1[:, 1:] * x0], axis=1),
             np.zeros((1, 9)),  # with four matches, the ninth row that a full set of right vectors needs
         ]
     )  # (2K + 1, 9)
     _, singular, rows = np.linalg.svd(equations, full_matrices=False)
-    if singular[7] < _RANK_TOLERANCE * singular[0]:
+    if singular[7] <= _RANK_TOLERANCE * singular[0]:
         return undetermined
     H = np.linalg.inv(N1) @ rows[8].reshape(3, 3) @ N0
     return scale_homography(H)
+
+
+def _weight_roots(weights: ArrayLike | None, count: int) -> NDArray[np.float64]:
+    """(K, 1) factors of the equations of each match."""
+    if weights is None:
+        return np.ones((count, 1))
+    array = finite_array(weights, (count,), "weights")
+    if (array < 0).any():
+        raise InputError("weights of matches are numbers from 0 up")
+    return np.sqrt(array)[:, None]
 
 
 def scale_homography(H: ArrayLike) -> NDArray[np.float64]:

@@ -22,8 +22,9 @@ from cyano.hf.modeling_superpoint import SuperPointForKeypointDetection
 from cyano.hf.outputs import SuperGlueKeypointMatchingOutput
 from cyano.hf.prepared import Prepared, runs_fast
 from cyano.hf.pretrained import DtypeName, chosen_dtype, config_and_checkpoint, saved_config
+from cyano.models.assignment_loss import IGNORE, assignment_loss
 from cyano.models.fast import FastSuperGlue
-from cyano.models.superglue import IGNORE, SuperGlue, Trace, assignment_loss
+from cyano.models.superglue import SuperGlue, Trace
 from cyano.processing.assignment import mutual_matches
 from cyano.types import Features
 

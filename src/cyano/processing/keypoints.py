@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["Border", "pick_keypoints", "suppress_non_maxima"]
+__all__ = ["Border", "pick_keypoints", "refine_keypoints", "suppress_non_maxima"]
 
 Border = Literal["all", "top-left"]
 """On which sides keypoints near the border go: on all, or (transformers' rule) only at the top and on the left."""
@@ -86,3 +86,28 @@ def pick_keypoints(
         values, order = torch.topk(values, max_keypoints)
         x, y = x[order], y[order]
     return torch.stack([x, y], dim=1).float(), values.float()
+
+
+def refine_keypoints(heat: Tensor, keypoints: Tensor, radius: int = 1) -> Tensor:
+    """Move each keypoint to the centroid of the detector's probabilities around it.
+
+    A detector that was trained with corners shared among the pixels around them says by these shares where between
+    the pixels the corner lies.
+
+    Args:
+        heat: (H, W) probabilities before non-maximum suppression.
+        keypoints: (N, 2) float32 (x, y) whole pixels of the map.
+        radius: r of the (2r+1)-sided window; what lies beyond the map's edge counts as 0.
+
+    Returns:
+        (N, 2) float32, at most `radius` pixels from where it was along each axis.
+    """
+    side = 2 * radius + 1
+    padded = F.pad(heat, (radius, radius, radius, radius))
+    x, y = keypoints[:, 0].long(), keypoints[:, 1].long()
+    steps = torch.arange(side, device=heat.device)
+    window = padded[y[:, None, None] + steps[:, None], x[:, None, None] + steps]  # (N, side, side)
+    offset = (steps - radius).to(heat.dtype)
+    mass = window.sum((1, 2)).clamp(min=torch.finfo(heat.dtype).tiny)
+    moves = torch.stack([(window.sum(1) @ offset) / mass, (window.sum(2) @ offset) / mass], dim=1)
+    return keypoints + moves.to(keypoints.dtype)

@@ -1,0 +1,188 @@
+"""`cyano evaluate`: how good weights are, beside the baselines, on sets with known truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cyano.cli import arguments as shared
+from cyano.cli.output import busy, counted, error_console, plain_line, print_json, result_console
+
+if TYPE_CHECKING:
+    from cyano.checkpoints.loading import Networks
+    from cyano.evaluation.suite import EvaluationReport, PairSet
+
+__all__ = ["HELP", "evaluate"]
+
+HELP = """Evaluate weights and baselines on sets of image pairs with known truth, by one protocol.
+
+ROOT holds sets, or is one: a folder with pairs.txt (poses, match_pairs form), pairs_h.txt (name0 name1 H), \
+pairs_c.txt (name0 name1 FILE of x0 y0 x1 y1 lines), or HPatches scenes. The stereo pair of scikit-image joins as \
+the set motorcycle if scikit-image is installed; without ROOT it is the only one.
+
+First every method's matches go to OUT/predictions, and are used again by later runs with the same weights, options \
+and images. From those files come OUT/report.md, OUT/report.json and the plots.
+
+\b
+cyano evaluate data/eval --out results
+cyano evaluate data/eval --weights my_run/model --methods cyano,mutual-nn,sift --sets fox,oxford --out results
+
+Exit codes: 0 done; 1 error; 2 wrong use; 3 some pairs failed (each is reported) and the rest is done."""
+
+PROTOCOL = "Protocol"
+DEFAULT_METHODS = "cyano,mutual-nn,sift"
+SOME_FAILED = 3
+"""The exit code when some pairs failed and the rest is done."""
+
+Root = Annotated[Path | None, typer.Argument(metavar="[ROOT]", help="The folder with the sets.", show_default=False)]
+Methods = Annotated[
+    str,
+    typer.Option(
+        metavar="A,B",
+        help="Of cyano, mutual-nn (the same detector), sift, aliked-lightglue (if installed).",
+        rich_help_panel=PROTOCOL,
+    ),
+]
+Sets = Annotated[
+    str | None,
+    typer.Option(metavar="A,B", help="These sets only.", show_default="all", rich_help_panel=PROTOCOL),
+]
+EstimatorNames = Annotated[
+    str,
+    typer.Option(
+        "--estimators",
+        metavar="A,B",
+        help="Of poselib, opencv (MAGSAC++), opencv-ransac (as in the published tables).",
+        rich_help_panel=PROTOCOL,
+    ),
+]
+PoseThreshold = Annotated[
+    float,
+    typer.Option(help="Largest error of an inlier of a pose, in resized pixels.", rich_help_panel=PROTOCOL),
+]
+HomographyThreshold = Annotated[
+    float,
+    typer.Option(help="Largest error of an inlier of a homography, in resized pixels.", rich_help_panel=PROTOCOL),
+]
+Out = Annotated[Path, typer.Option("--out", help="Made if it is not there.", rich_help_panel=PROTOCOL)]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace predictions that were made otherwise.", rich_help_panel=PROTOCOL),
+]
+Resize = Annotated[
+    list[int] | None,
+    typer.Option(
+        metavar="W [H]",
+        help="Size for all methods: the longest side, enlarging too, or width and height, or -1.",
+        show_default="640",
+        rich_help_panel=shared.MATCHING,
+    ),
+]
+MaxKeypoints = Annotated[
+    int, typer.Option(help="Per image, the strongest; -1 for all. SIFT has 2048.", rich_help_panel=shared.MATCHING)
+]
+
+
+def evaluate(
+    root: Root = None,
+    *,
+    weights: shared.Weights = None,
+    methods: Methods = DEFAULT_METHODS,
+    out: Out = Path("evaluation"),
+    sets: Sets = None,
+    estimators: EstimatorNames = "poselib,opencv,opencv-ransac",
+    pose_threshold: PoseThreshold = 1.0,
+    homography_threshold: HomographyThreshold = 3.0,
+    seed: shared.Seed = 0,
+    overwrite: Overwrite = False,
+    resize: Resize = None,
+    max_keypoints: MaxKeypoints = 1024,
+    keypoint_threshold: shared.KeypointThreshold = None,
+    nms_radius: shared.NmsRadius = None,
+    match_threshold: shared.MatchThreshold = None,
+    sinkhorn_iterations: shared.SinkhornIterations = None,
+    device: shared.Device = "auto",
+    as_json: shared.AsJson = False,
+) -> None:
+    """Parse, evaluate, write and print the report; the help is `HELP`."""
+    with busy("loading"):
+        from cyano.evaluation import suite
+
+    matching = shared.matcher_options(
+        resize or [640], max_keypoints, keypoint_threshold, nms_radius, match_threshold, sinkhorn_iterations
+    )
+    place = shared.checked_device(device)
+    with shared.usage_errors():
+        judging = suite.Estimators(
+            suite.estimator_names(_listed(estimators)), pose_threshold, homography_threshold, seed=seed
+        )
+        wanted = suite.method_names(_listed(methods))
+    chosen, skipped = _sets(root, None if sets is None else _listed(sets))
+    built, absent = suite.build_methods(wanted, _networks(wanted, weights), matching, place)
+    options = suite.EvaluateOptions(out, judging, overwrite)
+    total = sum(len(pair_set.pairs) for pair_set in chosen) * (1 + len(built))
+    with counted("evaluating", total) as step:
+        report = suite.evaluate(chosen, built, options, skipped={**skipped, **absent}, on_pair=lambda _: step())
+    suite.write_report(report, out)
+    _tell(report, out, as_json)
+
+
+def _listed(text: str) -> list[str]:
+    """The names in a list with commas, each once."""
+    return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def _networks(methods: Sequence[str], weights: str | None) -> Networks | None:
+    """The networks, if a method needs them."""
+    from cyano.checkpoints import load
+
+    if not {"cyano", "mutual-nn"} & set(methods):
+        return None
+    with busy("loading the networks"):
+        return load(weights)
+
+
+def _sets(root: Path | None, names: list[str] | None) -> tuple[list[PairSet], dict[str, str]]:
+    """The sets that are asked for, and why the stereo pair is not among them.
+
+    Raises:
+        typer.BadParameter: a name that is none of a set.
+    """
+    from cyano.errors import CyanoError
+    from cyano.evaluation import suite
+
+    found = [] if root is None else suite.find_sets(root)
+    skipped = {}
+    if names is None or suite.STEREO_SET in names:
+        try:
+            found.append(suite.stereo_set())
+        except CyanoError as error:
+            if root is None or names is not None:
+                raise
+            skipped[suite.STEREO_SET] = str(error)
+    unknown = sorted(set(names or ()) - {pair_set.name for pair_set in found})
+    if unknown:
+        known = ", ".join(pair_set.name for pair_set in found)
+        raise typer.BadParameter(f"--sets: there is no set {', '.join(unknown)}; there are {known or 'none'}")
+    return [pair_set for pair_set in found if names is None or pair_set.name in names], skipped
+
+
+def _tell(report: EvaluationReport, out: Path, as_json: bool) -> None:
+    """Print the tables, or the JSON document.
+
+    Raises:
+        typer.Exit: with code 3, if some pairs failed.
+    """
+    from cyano.evaluation import suite
+
+    if as_json:
+        print_json(suite.to_dict(report))
+    console = result_console(as_json)
+    plain_line(console, suite.to_markdown(report))
+    plain_line(console, f"wrote {out / 'report.md'}, {out / 'report.json'} and the plots beside them")
+    if report.num_failures:
+        plain_line(error_console(), f"{report.num_failures} pairs failed, see the report", style="red")
+        raise typer.Exit(SOME_FAILED)

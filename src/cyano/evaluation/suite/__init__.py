@@ -1,0 +1,46 @@
+"""One protocol for all numbers: predictions to files, metrics from those files, a report.
+
+Sets of pairs come from folders (`find_sets`), from scikit-image (`stereo_set`) or from a program (`PairSet`), methods
+from their names (`build_methods`) or from anything with the interface of `Method`; `evaluate` runs both loops and
+`write_report` writes what came out.
+"""
+
+from cyano.evaluation.suite.choice import METHODS, build_methods, method_names
+from cyano.evaluation.suite.estimators import ESTIMATORS, Estimators, estimator_names
+from cyano.evaluation.suite.folders import STEREO_SET, find_sets, stereo_set
+from cyano.evaluation.suite.report import to_dict, to_markdown, write_report
+from cyano.evaluation.suite.results import SetResult
+from cyano.evaluation.suite.run import EvaluateOptions, EvaluationReport, evaluate
+from cyano.evaluation.suite.sets import (
+    EvaluationPair,
+    KnownCorrespondences,
+    KnownDisparity,
+    KnownHomography,
+    KnownPose,
+    PairSet,
+)
+
+__all__ = [
+    "ESTIMATORS",
+    "METHODS",
+    "STEREO_SET",
+    "Estimators",
+    "EvaluateOptions",
+    "EvaluationPair",
+    "EvaluationReport",
+    "KnownCorrespondences",
+    "KnownDisparity",
+    "KnownHomography",
+    "KnownPose",
+    "PairSet",
+    "SetResult",
+    "build_methods",
+    "estimator_names",
+    "evaluate",
+    "find_sets",
+    "method_names",
+    "stereo_set",
+    "to_dict",
+    "to_markdown",
+    "write_report",
+]

@@ -1,0 +1,75 @@
+"""The methods by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias, get_args
+
+from cyano.checkpoints.loading import Networks
+from cyano.errors import InputError, MissingExtraError
+from cyano.evaluation.suite.lightglue import AlikedFeatures, LightGlueMethod
+from cyano.evaluation.suite.methods import Method
+from cyano.evaluation.suite.networks import MutualNearest, NetworkFeatures, SuperGlueMethod
+from cyano.evaluation.suite.sift import SiftFeatures, SiftMethod
+from cyano.options import MatcherOptions
+from cyano.processing.resize import ResizeRule
+
+__all__ = ["DEFAULT_MATCHING", "METHODS", "MethodName", "build_methods", "method_names"]
+
+MethodName: TypeAlias = Literal["cyano", "mutual-nn", "sift", "aliked-lightglue"]
+METHODS: tuple[MethodName, ...] = get_args(MethodName)
+
+DEFAULT_MATCHING = MatcherOptions(resize=ResizeRule.longest(640, allow_upscale=True), max_keypoints=1024)
+"""The protocol of the project's tables: longest side 640, smaller images enlarged, at most 1024 keypoints."""
+
+
+def method_names(names: Sequence[str]) -> list[MethodName]:
+    """The names as those of methods.
+
+    Raises:
+        InputError: one is not, or there are none.
+    """
+    unknown = [name for name in names if name not in METHODS]
+    if unknown or not names:
+        raise InputError(f"methods are some of {', '.join(METHODS)}, not {', '.join(unknown) or 'none'}")
+    return [method for name in names for method in METHODS if method == name]
+
+
+def build_methods(
+    names: Sequence[MethodName],
+    networks: Networks | None,
+    options: MatcherOptions = DEFAULT_MATCHING,
+    device: str = "cpu",
+) -> tuple[list[Method], dict[str, str]]:
+    """Build the methods of these names.
+
+    Args:
+        names: some of `METHODS`.
+        networks: for "cyano" and "mutual-nn", which share the detector's features.
+        options: for both; SIFT and ALIKED see images of the same size. ALIKED gets as many keypoints, SIFT 2048.
+        device: where the networks run.
+
+    Returns:
+        The methods in the order of the names, and why some could not be built: a package is not installed.
+
+    Raises:
+        InputError: networks are needed and not given.
+        WeightsError: "cyano" is asked for and the weights are a detector's alone.
+    """
+    methods: list[Method] = []
+    skipped: dict[str, str] = {}
+    shared: NetworkFeatures | None = None
+    for name in names:
+        if name in ("cyano", "mutual-nn"):
+            if networks is None:
+                raise InputError(f"the method {name} needs weights")
+            shared = shared or NetworkFeatures(networks, options, device)
+            methods.append(SuperGlueMethod(networks, options, shared) if name == "cyano" else MutualNearest(shared))
+        elif name == "sift":
+            methods.append(SiftMethod(SiftFeatures(options.resize)))
+        else:
+            try:
+                methods.append(LightGlueMethod(AlikedFeatures(options.resize, options.max_keypoints or -1, device)))
+            except MissingExtraError as error:
+                skipped[name] = str(error)
+    return methods, skipped

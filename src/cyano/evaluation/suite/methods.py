@@ -1,0 +1,61 @@
+"""The methods that an evaluation compares, behind one small interface."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cyano.evaluation.provenance import Record
+from cyano.processing.images import LoadedImage
+from cyano.types import Features
+
+__all__ = ["Extractor", "Found", "Method"]
+
+
+class Found(NamedTuple):
+    """The matches of a pair.
+
+    Attributes:
+        matches: (K, 2) int64 rows (index in image 0, index in image 1).
+        scores: (K,) float32.
+    """
+
+    matches: NDArray[np.int64]
+    scores: NDArray[np.float32]
+
+
+class Extractor(Protocol):
+    """Finds keypoints; methods that share one share its features."""
+
+    def extract(self, image: LoadedImage, turns: int) -> Features:
+        """The features of an image in pixels of the original, seen after so many CLOCKWISE quarter turns.
+
+        Raises:
+            InputError: the image cannot be used.
+        """
+        ...
+
+
+class Method(Protocol):
+    """Matches the features of two images."""
+
+    @property
+    def name(self) -> str:
+        """What its files and rows are called."""
+        ...
+
+    @property
+    def record(self) -> Record:
+        """Everything that decides its matches: two runs with equal records give the same."""
+        ...
+
+    @property
+    def extractor(self) -> Extractor:
+        """Where its features come from."""
+        ...
+
+    def match(self, features0: Features, features1: Features) -> Found:
+        """Match what the extractor found in two images."""
+        ...

@@ -1,0 +1,1 @@
+"""Images whose truth is known because they were made: shapes, warped photographs, procedural scenes."""

@@ -1,0 +1,145 @@
+"""The one loop that trains every stage.
+
+Data of a step is a function of (seed, step, process) alone, so that the position in the data is the step, a kill loses
+at most what came after the last checkpoint, and the steps that follow a resume are those that would have followed
+without it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from cyano.training.processes import Processes
+from cyano.training.progress import Progress
+from cyano.training.schedule import Schedule, build_optimiser
+from cyano.training.state import StageState, claim_folder, load_state, save_state
+from cyano.training.workers import in_workers
+
+__all__ = ["Batch", "Stage", "train_stage"]
+
+Batch = dict[str, Tensor]
+
+
+class Stage(Protocol):
+    """One stage of training: a network, where its data comes from, and its loss."""
+
+    name: str
+    seed: int
+    schedule: Schedule
+    module: nn.Module
+
+    def record(self) -> Mapping[str, Any]:
+        """Whatever decides the result besides schedule and seed, as JSON values."""
+        ...
+
+    def batch(self, rng: np.random.Generator) -> Batch:
+        """The data of one step; runs in a worker process."""
+        ...
+
+    def loss(self, module: nn.Module, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """The scalar to minimise and the figures to log."""
+        ...
+
+
+class _Steps(Dataset[Batch]):
+    """The batches of a stage by step."""
+
+    def __init__(self, stage: Stage, rank: int) -> None:
+        self._stage = stage
+        self._rank = rank
+
+    def __getitem__(self, step: int) -> Batch:
+        return self._stage.batch(np.random.default_rng((self._stage.seed, step, self._rank)))
+
+    def __len__(self) -> int:
+        return self._stage.schedule.steps
+
+
+def _batches(stage: Stage, start: int, rank: int) -> Iterator[Batch]:
+    workers = stage.schedule.workers
+    return iter(in_workers(_Steps(stage, rank), range(start, stage.schedule.steps), workers))
+
+
+def train_stage(stage: Stage, folder: Path, device: torch.device, progress: Progress | None = None) -> StageState:
+    """Train a stage to its last step, from wherever its folder says it stands.
+
+    Args:
+        stage: what to train; its module is trained in place.
+        folder: where checkpoints and logs go.
+        device: where the network runs.
+        progress: told of every step; None for silence.
+
+    Returns:
+        The final state.
+
+    Raises:
+        OutputError: the folder holds another configuration's work, or cannot be written.
+        InputError: the checkpoint is damaged, or the loss is no longer finite.
+    """
+    with ExitStack() as stack:
+        processes = stack.enter_context(Processes.joined(device))
+        if processes.is_first:
+            claim_folder(folder, {**asdict(stage.schedule), **stage.record(), "seed": stage.seed})
+        module = stage.module.to(device).train()
+        optimiser = build_optimiser(module.parameters(), stage.schedule)
+        state = load_state(folder, module, optimiser)
+        runner = processes.wrapped(module)
+        return _run(stage, folder, runner, optimiser, state, processes, progress)
+
+
+def _run(
+    stage: Stage,
+    folder: Path,
+    runner: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    state: StageState,
+    processes: Processes,
+    progress: Progress | None,
+) -> StageState:
+    """The steps from `state` on."""
+    began = saved = time.monotonic()
+    spent = state.seconds
+    batches = _batches(stage, state.step, processes.rank)
+    for step in range(state.step, stage.schedule.steps):
+        asked = time.monotonic()
+        batch = {name: tensor.to(processes.device) for name, tensor in next(batches).items()}
+        waited = time.monotonic() - asked
+        figures = _step(stage, runner, optimiser, batch, step)
+        now = time.monotonic()
+        state = StageState(step + 1, spent + now - began)
+        last = state.step == stage.schedule.steps
+        if progress is not None and processes.is_first:
+            progress.step(state, figures, waited, now - asked)
+        if processes.is_first and (last or now - saved >= stage.schedule.save_seconds):
+            save_state(folder, stage.module, optimiser, state)
+            saved = time.monotonic()
+    return state
+
+
+def _step(
+    stage: Stage, runner: nn.Module, optimiser: torch.optim.Optimizer, batch: Batch, step: int
+) -> dict[str, Tensor]:
+    """One update."""
+    schedule = stage.schedule
+    for group in optimiser.param_groups:
+        group["lr"] = schedule.rate(step)
+    optimiser.zero_grad(set_to_none=True)
+    device = next(stage.module.parameters()).device
+    with torch.autocast(device.type, torch.bfloat16, enabled=schedule.bfloat16):
+        loss, figures = stage.loss(runner, batch)
+    loss.backward()  # type: ignore[no-untyped-call]
+    norm = nn.utils.clip_grad_norm_(stage.module.parameters(), schedule.clip_norm)
+    # A broken batch (an overflow in half precision, say) must not reach the weights: such a step changes nothing.
+    if torch.isfinite(norm):
+        optimiser.step()
+    return {"loss": loss.detach(), "gradient": norm.detach(), **figures}

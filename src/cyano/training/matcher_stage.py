@@ -1,0 +1,156 @@
+"""SuperGlue on a frozen detector, from warped photographs and procedural scenes (SuperGlue, section 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from cyano.geometry.truth import HomographyTruth, PairTruth
+from cyano.models.assignment_loss import IGNORE, assignment_loss
+from cyano.models.superglue import SuperGlue
+from cyano.processing.assignment import mutual_matches
+from cyano.synthesis.homographies import WarpRange, random_view, warp_view
+from cyano.synthesis.photometric import photometric_change
+from cyano.synthesis.scenes import SceneOptions, sample_pair
+from cyano.training.features import FeatureExtractor
+from cyano.training.groundtruth import match_labels
+from cyano.training.loop import Batch
+from cyano.training.matcher_network import TrainableMatcher
+from cyano.training.photographs import Photographs
+from cyano.training.schedule import Schedule
+from cyano.types import ImageSize
+
+__all__ = ["MatcherStage", "PairOptions"]
+
+_SIDES = ("positions", "scores", "descriptors")
+
+
+@dataclass(frozen=True)
+class PairOptions:
+    """What the matcher's stage sees.
+
+    Attributes:
+        height: of both images, a multiple of 8.
+        width: likewise.
+        keypoints: in each image.
+        scenes: share of the pairs that show a procedural scene; the others are two views of one photograph.
+        difficulty: of the scenes, 0 to 1.
+        scale: (least, most) photograph pixels per view pixel.
+        rotation: degrees to either side.
+        any_rotation: share of the views that turn by any angle.
+        perspective: largest move of a view's corner as a share of its side.
+        photometric: strength of blur, noise and light, 0 to 1.
+        positive_px: keypoints that project this near to each other match.
+        negative_px: keypoints that nothing projects this near to are unmatched.
+        iterations: of the transport in training.
+    """
+
+    height: int = 240
+    width: int = 320
+    keypoints: int = 256
+    scenes: float = 0.5
+    difficulty: float = 0.7
+    scale: tuple[float, float] = (0.7, 1.8)
+    rotation: float = 30.0
+    any_rotation: float = 0.12
+    perspective: float = 0.25
+    photometric: float = 1.0
+    positive_px: float = 3.0
+    negative_px: float = 5.0
+    iterations: int = 20
+
+
+class MatcherStage:
+    """A matcher learns which keypoints of two images belong together and which have no partner."""
+
+    name = "matcher"
+
+    def __init__(
+        self,
+        superglue: SuperGlue,
+        extractor: FeatureExtractor,
+        photographs: Photographs,
+        options: PairOptions,
+        schedule: Schedule,
+        seed: int,
+    ) -> None:
+        self.options = options
+        self.schedule = schedule
+        self.seed = seed
+        self.superglue = superglue
+        self.module: nn.Module = TrainableMatcher(superglue, options.iterations)
+        self._extract = extractor
+        self._photographs = photographs
+
+    def record(self) -> Mapping[str, Any]:
+        """What decides the result."""
+        network = asdict(self.superglue.config)
+        return {"network": network, "options": asdict(self.options), "photographs": len(self._photographs)}
+
+    def batch(self, rng: np.random.Generator) -> Batch:
+        """Features of both sides, B pairs, and their true matches."""
+        parts: dict[str, list[Tensor]] = {}
+        for _ in range(self.schedule.batch_size):
+            for name, value in self._pair(rng).items():
+                parts.setdefault(name, []).append(value)
+        return {name: torch.stack(values) for name, values in parts.items()}
+
+    def _pair(self, rng: np.random.Generator) -> dict[str, Tensor]:
+        make = self._scene if rng.random() < self.options.scenes else self._homography
+        image0, image1, truth = make(rng)
+        images = [photometric_change(image, rng, self.options.photometric) for image in (image0, image1)]
+        features = [self._extract(image, rng) for image in images]
+        labels = match_labels(
+            features[0]["keypoints"].numpy(),
+            features[1]["keypoints"].numpy(),
+            truth,
+            positive_px=self.options.positive_px,
+            negative_px=self.options.negative_px,
+        )
+        sides = {f"{name}{side}": features[side][name] for side in (0, 1) for name in _SIDES}
+        return {**sides, "matches0": torch.from_numpy(labels[0]), "matches1": torch.from_numpy(labels[1])}
+
+    def _homography(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32], PairTruth]:
+        """Two views of one photograph."""
+        _, photograph = self._photographs.draw(rng)
+        o = self.options
+        source, size = ImageSize(*photograph.shape), ImageSize(o.height, o.width)
+        centre = rng.uniform((0.3, 0.3), (0.7, 0.7)) * (source.width, source.height)
+        limits = WarpRange(o.scale, o.rotation, o.any_rotation, o.perspective, shift=0.25)
+        views = [warp_view(photograph, random_view(source, size, centre, rng, limits), size) for _ in range(2)]
+        H = views[1].H @ np.linalg.inv(views[0].H)
+        # Mirrored borders have no truth: what lies beyond the photograph is grey in both views.
+        images = [np.where(view.valid, view.image, np.float32(0.5)) for view in views]
+        return images[0], images[1], HomographyTruth(H / H[2, 2], size, size)
+
+    def _scene(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32], PairTruth]:
+        """Two cameras in one scene."""
+        textures = [self._photographs.draw(rng)[1] for _ in range(6)]
+        size = ImageSize(self.options.height, self.options.width)
+        pair = sample_pair(textures, rng, SceneOptions(size=size, difficulty=self.options.difficulty))
+        return pair.image0, pair.image1, pair.truth
+
+    def loss(self, module: nn.Module, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """The assignment's negative log-likelihood, with precision and recall of the mutual matches at 0.2."""
+        side0, side1 = (tuple(batch[f"{name}{side}"] for name in _SIDES) for side in (0, 1))
+        log_assignment = module(side0, side1)
+        matches0, matches1 = batch["matches0"], batch["matches1"]
+        loss = assignment_loss(log_assignment, matches0, matches1)
+        return loss, match_figures(log_assignment.detach(), matches0)
+
+
+def match_figures(log_assignment: Tensor, matches0: Tensor, threshold: float = 0.2) -> dict[str, Tensor]:
+    """Precision and recall of mutual matches; matches of ignored keypoints do not count."""
+    found = mutual_matches(log_assignment, threshold).matches0
+    counted = (found >= 0) & (matches0 != IGNORE)
+    right = (counted & (found == matches0)).sum()
+    return {
+        "precision": right / counted.sum().clamp(min=1),
+        "recall": right / (matches0 >= 0).sum().clamp(min=1),
+    }

@@ -1,0 +1,141 @@
+"""The stages in order: files in, files out, each skipped where it is complete and resumed where it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from cyano.checkpoints.checkpoint import Checkpoint
+from cyano.checkpoints.huggingface import save_folder
+from cyano.checkpoints.loading import load
+from cyano.errors import InputError
+from cyano.models.superglue import SuperGlue
+from cyano.models.superpoint import SuperPoint
+from cyano.training.config import TrainingConfig
+from cyano.training.features import FeatureExtractor
+from cyano.training.joint_stage import JointStage
+from cyano.training.labels import label_photographs
+from cyano.training.loop import Stage, train_stage
+from cyano.training.matcher_network import fresh_superglue
+from cyano.training.matcher_stage import MatcherStage
+from cyano.training.photographs import Photographs, find_photographs
+from cyano.training.progress import Progress
+from cyano.training.shapes_stage import ShapesStage
+from cyano.training.workers import available_cores
+
+__all__ = ["train_detector", "train_matcher"]
+
+Tell = Callable[[str], None]
+
+
+def train_detector(config: TrainingConfig, images: Path, run: Path, device: torch.device, tell: Tell) -> Path:
+    """Shapes, then rounds of labelling and joint training.
+
+    Args:
+        config: the recipe.
+        images: folder of photographs.
+        run: where everything goes; what it holds of this recipe already is not done again.
+        device: where the networks run.
+        tell: gets lines of progress.
+
+    Returns:
+        `run`/detector, a model folder that transformers loads as SuperPointForKeypointDetection.
+
+    Raises:
+        InputError: there are no photographs, or a checkpoint is damaged.
+        OutputError: a folder holds another recipe's work, or cannot be written.
+    """
+    photographs = _training_photographs(config, images, tell)
+    shapes = ShapesStage(config.superpoint, config.shapes.options, config.shapes.schedule, config.seed)
+    _train(shapes, run / "shapes", device, tell)
+    superpoint = shapes.superpoint
+    for number, phase in enumerate(config.rounds, start=1):
+        labels = run / f"labels-{number}"
+        tell(f"labelling {len(photographs)} photographs, round {number}")
+        label_photographs(
+            superpoint.to("cpu"),
+            photographs,
+            phase.labels,
+            labels,
+            config.seed,
+            workers=available_cores(),
+            on_photograph=_counting(tell),
+        )
+        name = f"joint-{number}"
+        joint = JointStage(name, superpoint, photographs, labels, phase.options, phase.schedule, config.seed)
+        _train(joint, run / name, device, tell)
+    save_detector(run / "detector", superpoint)
+    return run / "detector"
+
+
+def train_matcher(
+    config: TrainingConfig, images: Path, detector: Path, run: Path, device: torch.device, tell: Tell
+) -> Path:
+    """SuperGlue on a frozen detector, phase after phase.
+
+    Args:
+        config: the recipe.
+        images: folder of photographs.
+        detector: model folder of a detector, or of a detector with a matcher to go on from.
+        run: where everything goes.
+        device: where the matcher runs; features are computed by the workers.
+        tell: gets lines of progress.
+
+    Returns:
+        `run`/model, a model folder that transformers loads as SuperGlueForKeypointMatching.
+
+    Raises:
+        InputError: there are no photographs, the detector does not fit the recipe, or a checkpoint is damaged.
+        OutputError: a folder holds another recipe's work, or cannot be written.
+    """
+    photographs = _training_photographs(config, images, tell)
+    networks = load(detector)
+    dim = networks.superpoint.config.descriptor_decoder_dim
+    if dim != config.superglue.hidden_size:
+        raise InputError(
+            f"{detector} describes with {dim} channels, the recipe's matcher takes {config.superglue.hidden_size}"
+        )
+    superglue = networks.superglue or fresh_superglue(config.superglue, config.seed)
+    for number, phase in enumerate(config.matcher, start=1):
+        extractor = FeatureExtractor(networks.superpoint, phase.options.keypoints)
+        seed = config.seed + number
+        stage = MatcherStage(superglue, extractor, photographs, phase.options, phase.schedule, seed)
+        _train(stage, run / f"matcher-{number}", device, tell)
+    save_model(run / "model", networks.superpoint, superglue)
+    return run / "model"
+
+
+def _training_photographs(config: TrainingConfig, images: Path, tell: Tell) -> Photographs:
+    paths, aside = find_photographs(images, config.validation)
+    tell(f"{len(paths)} photographs to train on, {len(aside)} kept aside")
+    return Photographs(paths)
+
+
+def _train(stage: Stage, folder: Path, device: torch.device, tell: Tell) -> None:
+    tell(f"{folder.name}: {stage.schedule.steps} steps")
+    train_stage(stage, folder, device, Progress(folder, stage.schedule, tell))
+
+
+def _counting(tell: Tell) -> Callable[[int, int], None]:
+    def on_photograph(index: int, points: int) -> None:
+        if index % 50 == 0:
+            tell(f"photograph {index}: {points} labels")
+
+    return on_photograph
+
+
+def save_detector(folder: Path, superpoint: SuperPoint) -> None:
+    """A detector's model folder."""
+    tensors = {name: tensor.detach().cpu() for name, tensor in superpoint.state_dict().items()}
+    save_folder(folder, Checkpoint(superpoint.config, tensors), overwrite=True)
+
+
+def save_model(folder: Path, superpoint: SuperPoint, superglue: SuperGlue) -> None:
+    """A matcher's model folder, detector included."""
+    detector = {name: tensor.detach().cpu() for name, tensor in superpoint.state_dict().items()}
+    matcher = {name: tensor.detach().cpu() for name, tensor in superglue.state_dict().items()}
+    config = replace(superglue.config)
+    save_folder(folder, Checkpoint(superpoint.config, detector, config, matcher), overwrite=True)

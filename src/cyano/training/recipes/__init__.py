@@ -1,0 +1,1 @@
+"""Recipes: training runs as TOML files, read by `cyano.training.config`."""

@@ -1,0 +1,95 @@
+"""Where a stage stands: a file that is whole or absent, and from which the next step is the same step."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from cyano.atomic import write_atomically
+from cyano.errors import InputError, OutputError
+
+__all__ = ["STATE_FILE", "StageState", "claim_folder", "load_state", "save_state"]
+
+STATE_FILE = "state.pt"
+RECORD_FILE = "stage.json"
+
+
+@dataclass(frozen=True)
+class StageState:
+    """What a checkpoint says of its stage.
+
+    Attributes:
+        step: steps done; data is a function of the step, so this is the position in the data too.
+        seconds: time spent in training so far, over all sittings.
+    """
+
+    step: int = 0
+    seconds: float = 0.0
+
+
+def save_state(folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer, state: StageState) -> None:
+    """Write the checkpoint of a stage, whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    buffer = io.BytesIO()
+    torch.save(
+        {
+            "model": model.state_dict(),
+            "optimiser": optimiser.state_dict(),
+            "step": state.step,
+            "seconds": state.seconds,
+            "random": torch.get_rng_state(),
+        },
+        buffer,
+    )
+    write_atomically(folder / STATE_FILE, buffer.getvalue())
+
+
+def load_state(folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -> StageState:
+    """Bring model, optimiser and torch's generator to where the checkpoint left them; a fresh state if none is there.
+
+    Raises:
+        InputError: the file is damaged or of another network.
+    """
+    path = folder / STATE_FILE
+    if not path.exists():
+        return StageState()
+    try:
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        model.load_state_dict(content["model"])
+        optimiser.load_state_dict(content["optimiser"])
+        torch.set_rng_state(content["random"])
+        return StageState(int(content["step"]), float(content["seconds"]))
+    except (RuntimeError, KeyError, ValueError, EOFError, pickle.UnpicklingError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise InputError(f"{path} cannot be resumed from ({reason}); delete it to start this stage anew") from error
+
+
+def claim_folder(folder: Path, record: dict[str, Any]) -> None:
+    """Note what a stage's folder is made with, or refuse to go on in a folder that was made with something else.
+
+    Args:
+        folder: of the stage; it is made.
+        record: whatever decides the result, as JSON values. `steps` may be raised later, the rest may not change.
+
+    Raises:
+        OutputError: the folder holds the work of another configuration.
+    """
+    path = folder / RECORD_FILE
+    wanted = json.loads(json.dumps(record, sort_keys=True))
+    if path.exists():
+        found = json.loads(path.read_text(encoding="utf-8"))
+        changed = sorted(k for k in wanted.keys() | found.keys() if wanted.get(k) != found.get(k) and k != "steps")
+        if changed:
+            shown = "; ".join(f"{key}: {found.get(key)} -> {wanted.get(key)}" for key in changed)
+            raise OutputError(f"{folder} was begun with another configuration ({shown}); use a new folder or delete it")
+    write_atomically(path, (json.dumps(wanted, indent=2, sort_keys=True) + "\n").encode())

@@ -1,0 +1,80 @@
+"""`cyano train` from photographs to a model that transformers' form describes, on the smallest of recipes."""
+
+from pathlib import Path
+
+import numpy as np
+
+import cyano
+from cyano.checkpoints import load
+from support.commands import run
+from support.photographs import write_photographs
+
+RECIPE = """
+seed = 0
+validation = 0.2
+[superpoint]
+encoder_hidden_sizes = [4, 4, 8, 16]
+decoder_hidden_size = 16
+descriptor_decoder_dim = 32
+[superglue]
+hidden_size = 32
+keypoint_encoder_sizes = [16]
+gnn_layers_types = ["self", "cross"]
+num_attention_heads = 2
+sinkhorn_iterations = 10
+[shapes.options]
+height = 64
+width = 64
+[shapes.schedule]
+steps = 3
+batch_size = 2
+workers = 0
+[[rounds]]
+[rounds.labels]
+warps = 2
+longest = 160
+threshold = 1e-4
+[rounds.options]
+height = 64
+width = 96
+[rounds.schedule]
+steps = 2
+batch_size = 2
+workers = 0
+[[matcher]]
+[matcher.options]
+height = 96
+width = 128
+keypoints = 32
+scenes = 0.5
+[matcher.schedule]
+steps = 2
+batch_size = 2
+workers = 0
+"""
+
+
+def test_every_stage_runs_and_a_second_call_only_loads(tmp_path: Path) -> None:
+    images = write_photographs(tmp_path / "images", 5)
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(RECIPE)
+    out = tmp_path / "run"
+    first = run("train", "detector", str(images), "--run", str(out), "--recipe", str(recipe), "--device", "cpu")
+    assert first.exit_code == 0, first.output
+    assert load(out / "detector").superglue is None
+    second = run("train", "matcher", str(images), "--run", str(out), "--recipe", str(recipe), "--device", "cpu")
+    assert second.exit_code == 0, second.output
+    weights = load(out / "model").superglue.state_dict()
+    result = cyano.match(*sorted(images.glob("*.png"))[:2], weights=out / "model", device="cpu")
+    assert result.keypoints0.shape == result.keypoints1.shape
+    again = run("train", "matcher", str(images), "--run", str(out), "--recipe", str(recipe), "--device", "cpu")
+    assert again.exit_code == 0, again.output
+    assert all(
+        np.array_equal(value, weights[name]) for name, value in load(out / "model").superglue.state_dict().items()
+    )
+
+
+def test_mistakes_are_one_line(tmp_path: Path) -> None:
+    missing = run("train", "detector", str(tmp_path / "nothing"), "--run", str(tmp_path / "run"), "--recipe", "tiny")
+    assert missing.exit_code == 1
+    assert "not a folder" in missing.output

@@ -1,0 +1,126 @@
+"""The loop: exact resume after a kill, and refusal to mix configurations."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cyano.errors import InputError, OutputError
+from cyano.training.loop import Batch, train_stage
+from cyano.training.progress import LOG_FILE, Progress
+from cyano.training.schedule import Schedule
+from cyano.training.state import STATE_FILE
+
+CPU = torch.device("cpu")
+
+
+def network() -> nn.Module:
+    torch.manual_seed(3)
+    return nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 1))
+
+
+class KilledError(Exception):
+    pass
+
+
+@dataclass
+class Regression:
+    """A small problem; killed before the step of that number."""
+
+    schedule: Schedule
+    killed_at: int | None = None
+    options: int = 0
+    name: str = "regression"
+    seed: int = 5
+    module: nn.Module = field(default_factory=network)
+    losses: list[float] = field(default_factory=list)
+
+    def record(self) -> Mapping[str, Any]:
+        return {"options": self.options}
+
+    def batch(self, rng: np.random.Generator) -> Batch:
+        x = torch.from_numpy(rng.normal(size=(self.schedule.batch_size, 4)).astype(np.float32))
+        return {"x": x, "y": x.sum(1, keepdim=True)}
+
+    def loss(self, module: nn.Module, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
+        if len(self.losses) == self.killed_at:
+            raise KilledError
+        loss = ((module(batch["x"]) - batch["y"]) ** 2).mean()
+        self.losses.append(float(loss.detach()))
+        return loss, {}
+
+
+def schedule(steps: int = 12, workers: int = 0) -> Schedule:
+    return Schedule(
+        steps=steps, batch_size=8, bfloat16=False, workers=workers, save_seconds=0, log_steps=4, warmup_steps=3
+    )
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path: Path, workers: int) -> None:
+    whole = Regression(schedule(workers=workers))
+    train_stage(whole, tmp_path / "whole", CPU)
+    killed = Regression(schedule(workers=workers), killed_at=7)
+    with pytest.raises(KilledError):
+        train_stage(killed, tmp_path / "killed", CPU)
+    resumed = Regression(schedule(workers=workers))
+    state = train_stage(resumed, tmp_path / "killed", CPU)
+    assert state.step == 12
+    assert killed.losses + resumed.losses == whole.losses  # to the last bit
+    for mine, theirs in zip(resumed.module.state_dict().values(), whole.module.state_dict().values(), strict=True):
+        assert torch.equal(mine, theirs)
+
+
+def test_a_complete_stage_only_loads(tmp_path: Path) -> None:
+    first = Regression(schedule())
+    train_stage(first, tmp_path, CPU)
+    again = Regression(schedule())
+    train_stage(again, tmp_path, CPU)
+    assert again.losses == []
+    assert torch.equal(again.module[0].weight, first.module[0].weight)
+
+
+def test_more_steps_go_on_and_other_options_are_refused(tmp_path: Path) -> None:
+    train_stage(Regression(schedule(steps=4)), tmp_path, CPU)
+    longer = Regression(schedule(steps=6))
+    train_stage(longer, tmp_path, CPU)
+    assert len(longer.losses) == 2
+    with pytest.raises(OutputError, match="options: 0 -> 1"):
+        train_stage(Regression(schedule(steps=6), options=1), tmp_path, CPU)
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    train_stage(Regression(schedule(steps=2)), tmp_path, CPU)
+    path = tmp_path / STATE_FILE
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(InputError, match="delete it to start this stage anew"):
+        train_stage(Regression(schedule(steps=2)), tmp_path, CPU)
+
+
+def test_a_gradient_that_is_not_finite_changes_nothing(tmp_path: Path) -> None:
+    class Broken(Regression):
+        def loss(self, module: nn.Module, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
+            loss, figures = super().loss(module, batch)
+            return loss * torch.inf, figures
+
+    broken = Broken(schedule(steps=2))
+    before = broken.module[0].weight.detach().clone()
+    train_stage(broken, tmp_path, CPU)
+    assert torch.equal(broken.module[0].weight, before)
+
+
+def test_the_log_has_means_rates_and_waits(tmp_path: Path) -> None:
+    told: list[str] = []
+    stage = Regression(schedule())
+    train_stage(stage, tmp_path, CPU, Progress(tmp_path, stage.schedule, told.append))
+    lines = [json.loads(line) for line in (tmp_path / LOG_FILE).read_text().splitlines()]
+    assert [line["step"] for line in lines] == [4, 8, 12]
+    assert lines[0]["loss"] == pytest.approx(np.mean(stage.losses[:4]), rel=1e-4)
+    assert {"wait_seconds", "pairs_per_second", "gradient"} <= lines[0].keys()
+    assert told[-1].startswith("step 12/12")

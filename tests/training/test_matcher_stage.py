@@ -1,0 +1,134 @@
+"""The matcher's stage: it starts as descriptor matching and learns to do better; gradients reach everything."""
+
+import numpy as np
+import pytest
+import torch
+
+from cyano.models.assignment_loss import assignment_loss
+from cyano.models.superglue import SuperGlueConfig
+from cyano.models.superpoint import SuperPoint, SuperPointConfig
+from cyano.models.transport import log_transport
+from cyano.training.features import FeatureExtractor
+from cyano.training.loop import Batch
+from cyano.training.matcher_network import fresh_superglue
+from cyano.training.matcher_stage import MatcherStage, PairOptions
+from cyano.training.photographs import Photographs
+from cyano.training.schedule import Schedule, build_optimiser
+from support.photographs import write_photographs
+
+CONFIG = SuperGlueConfig(
+    hidden_size=32,
+    keypoint_encoder_sizes=(16,),
+    gnn_layers_types=("self", "cross", "self", "cross"),
+    num_attention_heads=2,
+    sinkhorn_iterations=20,
+)
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> MatcherStage:
+    folder = write_photographs(tmp_path_factory.mktemp("photographs"), 6)
+    torch.manual_seed(0)
+    superpoint = SuperPoint(SuperPointConfig((4, 4, 8, 16), decoder_hidden_size=16, descriptor_decoder_dim=32))
+    return MatcherStage(
+        fresh_superglue(CONFIG, seed=0),
+        FeatureExtractor(superpoint, count=48),
+        Photographs(sorted(folder.glob("*.png"))),
+        PairOptions(height=120, width=160, keypoints=48, scenes=0.25, difficulty=0.2, perspective=0.1, any_rotation=0),
+        Schedule(steps=10, batch_size=6, bfloat16=False),
+        seed=0,
+    )
+
+
+def mutual_nearest(batch: Batch) -> float:
+    """Share of right matches among mutual nearest neighbours of the descriptors, ignored keypoints left out."""
+    right = counted = 0
+    for first, second, true in zip(batch["descriptors0"], batch["descriptors1"], batch["matches0"], strict=True):
+        cosines = first @ second.t()
+        partner, back = cosines.argmax(1), cosines.argmax(0)
+        mutual = (back[partner] == torch.arange(len(first))) & (true != -2)
+        right += int((partner == true)[mutual].sum())
+        counted += int(mutual.sum())
+    return right / counted
+
+
+def test_a_batch_is_a_function_of_the_generator_and_is_not_padded(stage: MatcherStage) -> None:
+    first, again = stage.batch(np.random.default_rng(7)), stage.batch(np.random.default_rng(7))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert first["positions0"].shape == (6, 48, 2)
+    assert first["descriptors1"].shape == (6, 48, 32)
+    assert first["matches0"].dtype == torch.int64
+    assert int((first["matches0"] >= 0).sum()) > 5  # an untrained detector repeats little
+    for matches0, matches1 in zip(first["matches0"], first["matches1"], strict=True):
+        rows = torch.nonzero(matches0 >= 0)[:, 0]
+        assert torch.equal(matches1[matches0[rows]], rows)
+
+
+def test_it_starts_as_descriptor_matching(stage: MatcherStage) -> None:
+    batch = stage.batch(np.random.default_rng(1))
+    superglue = fresh_superglue(CONFIG, seed=3, temperature=20).eval()
+    x0, x1 = superglue.propagate(*(_set(batch, side) for side in (0, 1)))
+    cosines = batch["descriptors0"] @ batch["descriptors1"].transpose(1, 2)
+    # One matrix product in float32 apart.
+    assert torch.allclose(superglue.similarity(x0, x1), 20 * cosines, atol=1e-4)
+
+
+def _set(batch: Batch, side: int):
+    from cyano.models.superglue import KeypointSet
+
+    return KeypointSet(*(batch[f"{name}{side}"] for name in ("positions", "scores", "descriptors")))
+
+
+def test_overfitting_beats_mutual_nearest_neighbours(stage: MatcherStage) -> None:
+    batch = stage.batch(np.random.default_rng(2))
+    module = stage.module.train()
+    optimiser = build_optimiser(module.parameters(), Schedule(steps=1, learning_rate=3e-3))
+    losses = []
+    for _ in range(120):
+        optimiser.zero_grad()
+        loss, figures = stage.loss(module, batch)
+        loss.backward()
+        optimiser.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.5 * losses[0]
+    assert float(figures["precision"]) > mutual_nearest(batch) + 0.2
+    assert float(figures["recall"]) > 0.6
+
+
+def test_gradients_reach_every_parameter(stage: MatcherStage) -> None:
+    superglue = fresh_superglue(CONFIG, seed=1)
+    with torch.no_grad():  # zero layers at the start pass no gradient to what lies before them
+        for parameter in superglue.parameters():
+            parameter.add_(0.01 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0)))
+    batch = stage.batch(np.random.default_rng(3))
+    assignment_loss(superglue(_set(batch, 0), _set(batch, 1)), batch["matches0"], batch["matches1"]).backward()
+    # A key's bias adds the same to all scores of a query, which the softmax takes out again.
+    still = [n for n, p in superglue.named_parameters() if "key.bias" not in n and not p.grad.abs().max() > 0]
+    assert still == []
+
+
+def test_gradients_through_the_transport_match_finite_differences() -> None:
+    scores = torch.randn(2, 4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    bin_score = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
+    mask0 = torch.tensor([[True] * 4, [True, True, False, True]])
+    labels0, labels1 = torch.tensor([[0, -1, 2, -2], [1, -1, -2, 0]]), torch.tensor([[0, -1, 2], [3, 0, -1]])
+
+    def loss(s: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return assignment_loss(log_transport(s, b, 8, mask0), labels0, labels1)
+
+    assert torch.autograd.gradcheck(loss, (scores, bin_score))
+
+
+def test_padding_does_not_reach_the_loss() -> None:
+    generator = torch.Generator().manual_seed(1)
+    scores, bin_score = torch.randn(1, 5, 4, generator=generator), torch.tensor(1.0)
+    labels0, labels1 = torch.tensor([[0, -1, 2, -2, -1]]), torch.tensor([[0, -1, 2, -1]])
+    plain = assignment_loss(log_transport(scores, bin_score, 20), labels0, labels1)
+    padded = torch.nn.functional.pad(scores, (0, 3, 0, 2), value=9.0)
+    mask0, mask1 = torch.arange(7)[None] < 5, torch.arange(7)[None] < 4
+    wide0 = torch.nn.functional.pad(labels0, (0, 2), value=-2)
+    wide1 = torch.nn.functional.pad(labels1, (0, 3), value=-2)
+    # Both sum the same numbers in another order.
+    assert torch.allclose(
+        assignment_loss(log_transport(padded, bin_score, 20, mask0, mask1), wide0, wide1), plain, atol=1e-5
+    )
