@@ -41,8 +41,8 @@ def matcher(
     run: Run,
     recipe: Recipe = "small",
     start: Annotated[
-        Path | None,
-        typer.Option("--from", help="Model folder to start from: a detector, or a whole model to go on with."),
+        str | None,
+        typer.Option("--from", help="Weights to start from: a detector, or a whole model to go on with."),
     ] = None,
     device: Device = "auto",
 ) -> None:
@@ -53,5 +53,34 @@ def matcher(
     from cyano.training.pipeline import train_matcher
 
     chosen = torch.device(checked_device(device))
-    folder = train_matcher(read_config(recipe), images, start or run / "detector", run, chosen, typer.echo)
+    folder = train_matcher(read_config(recipe), images, start or str(run / "detector"), run, chosen, typer.echo)
     typer.echo(f"wrote {folder}")
+
+
+@app.command()
+def evaluate(
+    root: Annotated[Path, typer.Argument(metavar="ROOT", help="Folder with the sets, as for `cyano evaluate`.")],
+    run: Run,
+    recipe: Recipe = "small",
+    sets: Annotated[str | None, typer.Option(metavar="A,B", help="These sets only.", show_default="all")] = None,
+) -> None:
+    """Evaluate the newest checkpoints of a run, finished or not, and add the numbers to its curve.jsonl."""
+    from cyano.checkpoints import load
+    from cyano.cli.arguments import matcher_options
+    from cyano.evaluation import suite
+    from cyano.training.config import read_config
+    from cyano.training.snapshot import record_curve, take_snapshot
+
+    snapshot = take_snapshot(run, read_config(recipe))
+    wanted = None if sets is None else sets.split(",")
+    chosen = [pair_set for pair_set in suite.find_sets(root) if wanted is None or pair_set.name in wanted]
+    if not chosen:
+        raise typer.BadParameter(f"--sets: none of {sets} is in {root}")
+    names = suite.method_names(["cyano", "mutual-nn"] if snapshot.has_matcher else ["mutual-nn"])
+    methods, skipped = suite.build_methods(names, load(snapshot.folder), matcher_options([640], 1024), "cpu")
+    options = suite.EvaluateOptions(run / "evaluation", overwrite=True)
+    report = suite.evaluate(chosen, methods, options, skipped=skipped)
+    suite.write_report(report, run / "evaluation")
+    record_curve(run, snapshot, report)
+    typer.echo(suite.to_markdown(report))
+    typer.echo(f"{snapshot.stage} after {snapshot.seconds / 3600:.2f} hours; added to {run / 'curve.jsonl'}")

@@ -131,7 +131,7 @@ class MatcherStage:
 
     def _scene(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32], PairTruth]:
         """Two cameras in one scene."""
-        textures = [self._photographs.draw(rng)[1] for _ in range(6)]
+        textures = [self._photographs.draw(rng)[1] for _ in range(12)]
         size = ImageSize(self.options.height, self.options.width)
         pair = sample_pair(textures, rng, SceneOptions(size=size, difficulty=self.options.difficulty))
         return pair.image0, pair.image1, pair.truth

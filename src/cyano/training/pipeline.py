@@ -72,14 +72,14 @@ def train_detector(config: TrainingConfig, images: Path, run: Path, device: torc
 
 
 def train_matcher(
-    config: TrainingConfig, images: Path, detector: Path, run: Path, device: torch.device, tell: Tell
+    config: TrainingConfig, images: Path, detector: str | Path, run: Path, device: torch.device, tell: Tell
 ) -> Path:
     """SuperGlue on a frozen detector, phase after phase.
 
     Args:
         config: the recipe.
         images: folder of photographs.
-        detector: model folder of a detector, or of a detector with a matcher to go on from.
+        detector: weights of a detector, or of a detector with a matcher to go on from; see `cyano.checkpoints.load`.
         run: where everything goes.
         device: where the matcher runs; features are computed by the workers.
         tell: gets lines of progress.
@@ -100,7 +100,8 @@ def train_matcher(
         )
     superglue = networks.superglue or fresh_superglue(config.superglue, config.seed)
     for number, phase in enumerate(config.matcher, start=1):
-        extractor = FeatureExtractor(networks.superpoint, phase.options.keypoints)
+        dtype = torch.bfloat16 if phase.schedule.bfloat16 else torch.float32
+        extractor = FeatureExtractor(networks.superpoint, phase.options.keypoints, dtype)
         seed = config.seed + number
         stage = MatcherStage(superglue, extractor, photographs, phase.options, phase.schedule, seed)
         _train(stage, run / f"matcher-{number}", device, tell)

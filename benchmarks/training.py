@@ -1,0 +1,103 @@
+"""Pairs per second of each stage of the recipe "small", and how long the network waits for data.
+
+usage: scripts/bench training PHOTOGRAPHS [--steps N] [--save NAME]
+
+Every stage trains for N steps from fresh weights, with its own workers; the first N / 2 steps warm up and are not
+counted. Labels come from an untrained detector: what they are does not change the speed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import measuring
+import torch
+from cyano.models.superpoint import SuperPoint
+from cyano.training.config import read_config
+from cyano.training.detector_network import fresh_superpoint
+from cyano.training.features import FeatureExtractor
+from cyano.training.joint_stage import JointStage
+from cyano.training.labels import AdaptationOptions, label_photographs
+from cyano.training.loop import Stage, train_stage
+from cyano.training.matcher_network import fresh_superglue
+from cyano.training.matcher_stage import MatcherStage
+from cyano.training.photographs import Photographs, find_photographs
+from cyano.training.progress import LOG_FILE, Progress
+from cyano.training.schedule import Schedule
+from cyano.training.shapes_stage import ShapesStage
+
+SEED = 0
+PHOTOGRAPHS = 40
+
+
+def timed(stage: Stage, folder: Path) -> dict[str, Any]:
+    """Medians over the second half of the steps."""
+    train_stage(stage, folder, torch.device("cpu"), Progress(folder, stage.schedule))
+    lines = [json.loads(line) for line in (folder / LOG_FILE).read_text().splitlines()]
+    counted = lines[len(lines) // 2 :]
+    row = {
+        "pairs_per_second": round(
+            stage.schedule.batch_size / statistics.median(line["step_seconds"] for line in counted), 2
+        ),
+        "step_seconds": statistics.median(line["step_seconds"] for line in counted),
+        "wait_seconds": statistics.median(line["wait_seconds"] for line in counted),
+        "batch_size": stage.schedule.batch_size,
+        "workers": stage.schedule.workers,
+    }
+    print(stage.name, json.dumps(row), flush=True)
+    return row
+
+
+def short(schedule: Schedule, steps: int) -> Schedule:
+    """The schedule with so many steps, each with a line in the log."""
+    return replace(schedule, steps=steps, log_steps=1, save_seconds=1e9)
+
+
+def main() -> None:
+    """Parse the arguments, time every stage, print, and save where asked."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photographs", type=Path)
+    parser.add_argument("--steps", type=int, default=24)
+    parser.add_argument("--save", metavar="NAME", help="write benchmarks/results/NAME.json")
+    arguments = parser.parse_args()
+    config = read_config("small")
+    photographs = Photographs(find_photographs(arguments.photographs)[0][:PHOTOGRAPHS])
+    detector: SuperPoint = fresh_superpoint(config.superpoint, SEED)
+    joint, matcher = config.rounds[0], config.matcher[0]
+    results: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        label_photographs(detector, photographs, AdaptationOptions(warps=1, threshold=0), folder / "labels", SEED)
+        steps = arguments.steps
+        stages: list[Stage] = [
+            ShapesStage(config.superpoint, config.shapes.options, short(config.shapes.schedule, steps), SEED),
+            JointStage(
+                "joint", detector, photographs, folder / "labels", joint.options, short(joint.schedule, steps), SEED
+            ),
+        ]
+        for share in (0.0, matcher.options.scenes):
+            options = replace(matcher.options, scenes=share)
+            stage = MatcherStage(
+                fresh_superglue(config.superglue, SEED),
+                FeatureExtractor(detector, options.keypoints, torch.bfloat16),
+                photographs,
+                options,
+                short(matcher.schedule, steps),
+                SEED,
+            )
+            stage.name = f"matcher, {share:.0%} scenes"
+            stages.append(stage)
+        for stage in stages:
+            results[stage.name] = timed(stage, folder / stage.name.replace(" ", "-"))
+    if arguments.save:
+        print("wrote", measuring.save(arguments.save, SEED, results))
+
+
+if __name__ == "__main__":
+    main()
