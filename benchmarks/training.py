@@ -16,8 +16,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import measuring
 import torch
+
+import measuring
 from cyano.models.superpoint import SuperPoint
 from cyano.training.config import read_config
 from cyano.training.detector_network import fresh_superpoint

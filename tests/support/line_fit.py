@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
+
 from cyano.training.loop import Batch, train_stage
 from cyano.training.schedule import Schedule
-from torch import Tensor, nn
 
 
 class LineFit:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import torch
+
 from cyano.training.loop import train_stage
 from cyano.training.state import STATE_FILE
 from support import line_fit

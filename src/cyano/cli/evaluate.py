@@ -21,7 +21,8 @@ HELP = """Evaluate weights and baselines on sets of image pairs with known truth
 
 ROOT holds sets, or is one: a folder with pairs.txt (poses, match_pairs form), pairs_h.txt (name0 name1 H), \
 pairs_c.txt (name0 name1 FILE of x0 y0 x1 y1 lines), or HPatches scenes. The stereo pair of scikit-image joins as \
-the set motorcycle if scikit-image is installed; without ROOT it is the only one.
+the set motorcycle if scikit-image is installed. Without ROOT, or where --sets names it, procedural scenes join as the \
+set generated.
 
 First every method's matches go to OUT/predictions, and are used again by later runs with the same weights, options \
 and images. From those files come OUT/report.md, OUT/report.json and the plots.
@@ -156,6 +157,8 @@ def _sets(root: Path | None, names: list[str] | None) -> tuple[list[PairSet], di
 
     found = [] if root is None else suite.find_sets(root)
     skipped = {}
+    if suite.GENERATED_SET in (names or ()) or (names is None and root is None):
+        found.append(suite.generated_set())
     if names is None or suite.STEREO_SET in names:
         try:
             found.append(suite.stereo_set())

@@ -23,7 +23,15 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N; torchrun s
 
 
 @app.command()
-def detector(images: Images, run: Run, recipe: Recipe = "small", device: Device = "auto") -> None:
+def detector(
+    images: Images,
+    run: Run,
+    recipe: Recipe = "small",
+    start: Annotated[
+        str | None, typer.Option("--from", help="Weights to go on from, in place of synthetic shapes.")
+    ] = None,
+    device: Device = "auto",
+) -> None:
     """Train SuperPoint: synthetic shapes, labels by homographic adaptation, then detector and descriptors."""
     import torch
 
@@ -31,7 +39,7 @@ def detector(images: Images, run: Run, recipe: Recipe = "small", device: Device 
     from cyano.training.pipeline import train_detector
 
     chosen = torch.device(checked_device(device))
-    folder = train_detector(read_config(recipe), images, run, chosen, typer.echo)
+    folder = train_detector(read_config(recipe), images, run, chosen, typer.echo, start)
     typer.echo(f"wrote {folder}")
 
 

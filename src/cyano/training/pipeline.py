@@ -31,7 +31,9 @@ __all__ = ["train_detector", "train_matcher"]
 Tell = Callable[[str], None]
 
 
-def train_detector(config: TrainingConfig, images: Path, run: Path, device: torch.device, tell: Tell) -> Path:
+def train_detector(
+    config: TrainingConfig, images: Path, run: Path, device: torch.device, tell: Tell, start: str | None = None
+) -> Path:
     """Shapes, then rounds of labelling and joint training.
 
     Args:
@@ -40,18 +42,17 @@ def train_detector(config: TrainingConfig, images: Path, run: Path, device: torc
         run: where everything goes; what it holds of this recipe already is not done again.
         device: where the networks run.
         tell: gets lines of progress.
+        start: weights to go on from in place of the shapes; see `cyano.checkpoints.load`.
 
     Returns:
         `run`/detector, a model folder that transformers loads as SuperPointForKeypointDetection.
 
     Raises:
-        InputError: there are no photographs, or a checkpoint is damaged.
+        InputError: there are no photographs, a checkpoint is damaged, or `start` is of other sizes than the recipe.
         OutputError: a folder holds another recipe's work, or cannot be written.
     """
     photographs = _training_photographs(config, images, tell)
-    shapes = ShapesStage(config.superpoint, config.shapes.options, config.shapes.schedule, config.seed)
-    _train(shapes, run / "shapes", device, tell)
-    superpoint = shapes.superpoint
+    superpoint = _first_detector(config, run, device, tell) if start is None else _started(config, start)
     for number, phase in enumerate(config.rounds, start=1):
         labels = run / f"labels-{number}"
         tell(f"labelling {len(photographs)} photographs, round {number}")
@@ -107,6 +108,27 @@ def train_matcher(
         _train(stage, run / f"matcher-{number}", device, tell)
     save_model(run / "model", networks.superpoint, superglue)
     return run / "model"
+
+
+def _first_detector(config: TrainingConfig, run: Path, device: torch.device, tell: Tell) -> SuperPoint:
+    """A detector that has learnt synthetic shapes."""
+    shapes = ShapesStage(config.superpoint, config.shapes.options, config.shapes.schedule, config.seed)
+    _train(shapes, run / "shapes", device, tell)
+    return shapes.superpoint
+
+
+def _started(config: TrainingConfig, start: str) -> SuperPoint:
+    """The detector of some weights, if the recipe is for its sizes."""
+    superpoint = load(start).superpoint
+    own, wanted = superpoint.config, config.superpoint
+    for name in ("encoder_hidden_sizes", "decoder_hidden_size", "descriptor_decoder_dim"):
+        if getattr(own, name) != getattr(wanted, name):
+            raise InputError(
+                f"{start} has {name} {getattr(own, name)}, the recipe {getattr(wanted, name)}; write into the "
+                "recipe what the weights have"
+            )
+    superpoint.config = wanted
+    return superpoint
 
 
 def _training_photographs(config: TrainingConfig, images: Path, tell: Tell) -> Photographs:

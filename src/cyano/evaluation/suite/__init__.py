@@ -8,6 +8,7 @@ from their names (`build_methods`) or from anything with the interface of `Metho
 from cyano.evaluation.suite.choice import METHODS, build_methods, method_names
 from cyano.evaluation.suite.estimators import ESTIMATORS, Estimators, estimator_names
 from cyano.evaluation.suite.folders import STEREO_SET, find_sets, stereo_set
+from cyano.evaluation.suite.generated import GENERATED_SET, generated_set
 from cyano.evaluation.suite.report import to_dict, to_markdown, write_report
 from cyano.evaluation.suite.results import SetResult
 from cyano.evaluation.suite.run import EvaluateOptions, EvaluationReport, evaluate
@@ -22,6 +23,7 @@ from cyano.evaluation.suite.sets import (
 
 __all__ = [
     "ESTIMATORS",
+    "GENERATED_SET",
     "METHODS",
     "STEREO_SET",
     "Estimators",
@@ -38,6 +40,7 @@ __all__ = [
     "estimator_names",
     "evaluate",
     "find_sets",
+    "generated_set",
     "method_names",
     "stereo_set",
     "to_dict",
