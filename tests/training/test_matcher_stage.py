@@ -1,19 +1,28 @@
 """The matcher's stage: it starts as descriptor matching and learns to do better; gradients reach everything."""
 
+from pathlib import Path
+
+import cv2
 import numpy as np
 import pytest
 import torch
 
+from cyano.errors import InputError
+from cyano.geometry import invert_rigid
+from cyano.geometry.truth import DepthTruth
 from cyano.models.assignment_loss import assignment_loss
 from cyano.models.superglue import SuperGlueConfig
 from cyano.models.superpoint import SuperPoint, SuperPointConfig
 from cyano.models.transport import log_transport
+from cyano.synthesis.scenes import SceneOptions, sample_pair
 from cyano.training.features import FeatureExtractor
 from cyano.training.loop import Batch
 from cyano.training.matcher_network import fresh_superglue
 from cyano.training.matcher_stage import MatcherStage, PairOptions
 from cyano.training.photographs import Photographs
+from cyano.training.posed import read_posed
 from cyano.training.schedule import Schedule, build_optimiser
+from cyano.types import ImageSize
 from support.photographs import write_photographs
 
 CONFIG = SuperGlueConfig(
@@ -132,3 +141,30 @@ def test_padding_does_not_reach_the_loss() -> None:
     assert torch.allclose(
         assignment_loss(log_transport(padded, bin_score, 20, mask0, mask1), wide0, wide1), plain, atol=1e-5
     )
+
+
+def write_posed_scene(folder: Path) -> Path:
+    """A rendered pair in the plain layout."""
+    pair = sample_pair([], np.random.default_rng(0), SceneOptions(size=ImageSize(96, 128), difficulty=0.1))
+    for kind in ("color", "depth"):
+        (folder / kind).mkdir()
+    for name, image, depth in (("0", pair.image0, pair.truth.depth0), ("1", pair.image1, pair.truth.depth1)):
+        cv2.imwrite(str(folder / "color" / f"{name}.jpg"), (image * 255).astype(np.uint8))
+        cv2.imwrite(str(folder / "depth" / f"{name}.png"), (np.asarray(depth) * 1000).clip(0, 65535).astype(np.uint16))
+    np.savetxt(folder / "K.txt", pair.truth.camera0.matrix.reshape(1, 9))
+    poses = np.eye(4), invert_rigid(pair.truth.T_0to1)
+    (folder / "poses.txt").write_text("".join(f"{i} {' '.join(map(str, T.ravel()))}\n" for i, T in enumerate(poses)))
+    (folder / "pairs3d.txt").write_text("0 1\n")
+    return folder
+
+
+def test_posed_images_join_by_their_share(stage: MatcherStage, tmp_path: Path) -> None:
+    folder = write_posed_scene(tmp_path)
+    posed = read_posed([folder])
+    options = PairOptions(height=96, width=128, keypoints=32, scenes=0, posed=1)
+    only = MatcherStage(stage.superglue, stage._extract, stage._photographs, options, stage.schedule, 0, posed)
+    image0, image1, truth = only._source(np.random.default_rng(0))(np.random.default_rng(0))
+    assert image0.shape == image1.shape == (96, 128)
+    assert isinstance(truth, DepthTruth)
+    with pytest.raises(InputError, match="no posed scene"):
+        read_posed([tmp_path / "nothing"])

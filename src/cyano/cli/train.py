@@ -52,6 +52,10 @@ def matcher(
         str | None,
         typer.Option("--from", help="Weights to start from: a detector, or a whole model to go on with."),
     ] = None,
+    posed: Annotated[
+        list[Path] | None,
+        typer.Option(help="A scene of posed images with depth (see the how-to); may be repeated.", show_default=False),
+    ] = None,
     device: Device = "auto",
 ) -> None:
     """Train SuperGlue on a detector, by default the one that this run trained."""
@@ -61,7 +65,9 @@ def matcher(
     from cyano.training.pipeline import train_matcher
 
     chosen = torch.device(checked_device(device))
-    folder = train_matcher(read_config(recipe), images, start or str(run / "detector"), run, chosen, typer.echo)
+    folder = train_matcher(
+        read_config(recipe), images, start or str(run / "detector"), run, chosen, typer.echo, posed or ()
+    )
     typer.echo(f"wrote {folder}")
 
 

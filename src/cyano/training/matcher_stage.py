@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,9 +15,11 @@ from cyano.geometry.truth import HomographyTruth, PairTruth
 from cyano.models.assignment_loss import IGNORE, assignment_loss
 from cyano.models.superglue import SuperGlue
 from cyano.processing.assignment import mutual_matches
+from cyano.processing.resize import ResizeRule
 from cyano.synthesis.homographies import WarpRange, random_view, warp_view
 from cyano.synthesis.photometric import photometric_change
 from cyano.synthesis.scenes import SceneOptions, sample_pair
+from cyano.synthesis.scenes.posed_frames import FramePair, load_pair
 from cyano.training.features import FeatureExtractor
 from cyano.training.groundtruth import match_labels
 from cyano.training.loop import Batch
@@ -30,6 +32,8 @@ __all__ = ["MatcherStage", "PairOptions"]
 
 _SIDES = ("positions", "scores", "descriptors")
 
+_Views = tuple[NDArray[np.float32], NDArray[np.float32], PairTruth]
+
 
 @dataclass(frozen=True)
 class PairOptions:
@@ -39,7 +43,9 @@ class PairOptions:
         height: of both images, a multiple of 8.
         width: likewise.
         keypoints: in each image.
-        scenes: share of the pairs that show a procedural scene; the others are two views of one photograph.
+        scenes: share of the pairs that show a procedural scene.
+        posed: share of the pairs that are posed images with depth, where some are given; all other pairs are two views
+            of one photograph.
         difficulty: of the scenes, 0 to 1.
         scale: (least, most) photograph pixels per view pixel.
         rotation: degrees to either side.
@@ -55,6 +61,7 @@ class PairOptions:
     width: int = 320
     keypoints: int = 256
     scenes: float = 0.5
+    posed: float = 0.0
     difficulty: float = 0.7
     scale: tuple[float, float] = (0.7, 1.8)
     rotation: float = 30.0
@@ -79,6 +86,7 @@ class MatcherStage:
         options: PairOptions,
         schedule: Schedule,
         seed: int,
+        posed: Sequence[FramePair] = (),
     ) -> None:
         self.options = options
         self.schedule = schedule
@@ -87,11 +95,14 @@ class MatcherStage:
         self.module: nn.Module = TrainableMatcher(superglue, options.iterations)
         self._extract = extractor
         self._photographs = photographs
+        self._posed = posed
 
     def record(self) -> Mapping[str, Any]:
         """What decides the result."""
         network = asdict(self.superglue.config)
-        return {"network": network, "options": asdict(self.options), "photographs": len(self._photographs)}
+        return {"network": network, "options": asdict(self.options), "photographs": len(self._photographs)} | {
+            "posed": len(self._posed)
+        }
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """Features of both sides, B pairs, and their true matches."""
@@ -102,8 +113,7 @@ class MatcherStage:
         return {name: torch.stack(values) for name, values in parts.items()}
 
     def _pair(self, rng: np.random.Generator) -> dict[str, Tensor]:
-        make = self._scene if rng.random() < self.options.scenes else self._homography
-        image0, image1, truth = make(rng)
+        image0, image1, truth = self._source(rng)(rng)
         images = [photometric_change(image, rng, self.options.photometric) for image in (image0, image1)]
         features = [self._extract(image, rng) for image in images]
         labels = match_labels(
@@ -116,7 +126,24 @@ class MatcherStage:
         sides = {f"{name}{side}": features[side][name] for side in (0, 1) for name in _SIDES}
         return {**sides, "matches0": torch.from_numpy(labels[0]), "matches1": torch.from_numpy(labels[1])}
 
-    def _homography(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32], PairTruth]:
+    def _source(self, rng: np.random.Generator) -> Callable[[np.random.Generator], _Views]:
+        """Where the next pair comes from."""
+        drawn = rng.random()
+        if drawn < self.options.scenes:
+            return self._scene
+        if self._posed and drawn < self.options.scenes + self.options.posed:
+            return self._posed_pair
+        return self._homography
+
+    def _posed_pair(self, rng: np.random.Generator) -> _Views:
+        """Two posed images with depth, in either order."""
+        frames = self._posed[int(rng.integers(len(self._posed)))]
+        if rng.random() < 0.5:
+            frames = FramePair(frames.frame1, frames.frame0, frames.overlap)
+        pair = load_pair(frames, ResizeRule.exact(self.options.height, self.options.width))
+        return pair.image0, pair.image1, pair.truth
+
+    def _homography(self, rng: np.random.Generator) -> _Views:
         """Two views of one photograph."""
         _, photograph = self._photographs.draw(rng)
         o = self.options
@@ -129,7 +156,7 @@ class MatcherStage:
         images = [np.where(view.valid, view.image, np.float32(0.5)) for view in views]
         return images[0], images[1], HomographyTruth(H / H[2, 2], size, size)
 
-    def _scene(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32], PairTruth]:
+    def _scene(self, rng: np.random.Generator) -> _Views:
         """Two cameras in one scene."""
         textures = [self._photographs.draw(rng)[1] for _ in range(12)]
         size = ImageSize(self.options.height, self.options.width)

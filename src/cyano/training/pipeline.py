@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from cyano.training.loop import Stage, train_stage
 from cyano.training.matcher_network import fresh_superglue
 from cyano.training.matcher_stage import MatcherStage
 from cyano.training.photographs import Photographs, find_photographs
+from cyano.training.posed import read_posed
 from cyano.training.progress import Progress
 from cyano.training.shapes_stage import ShapesStage
 from cyano.training.workers import available_cores
@@ -73,7 +74,13 @@ def train_detector(
 
 
 def train_matcher(
-    config: TrainingConfig, images: Path, detector: str | Path, run: Path, device: torch.device, tell: Tell
+    config: TrainingConfig,
+    images: Path,
+    detector: str | Path,
+    run: Path,
+    device: torch.device,
+    tell: Tell,
+    posed: Sequence[Path] = (),
 ) -> Path:
     """SuperGlue on a frozen detector, phase after phase.
 
@@ -84,6 +91,7 @@ def train_matcher(
         run: where everything goes.
         device: where the matcher runs; features are computed by the workers.
         tell: gets lines of progress.
+        posed: scenes of posed images with depth, see `read_posed`.
 
     Returns:
         `run`/model, a model folder that transformers loads as SuperGlueForKeypointMatching.
@@ -94,6 +102,7 @@ def train_matcher(
     """
     photographs = _training_photographs(config, images, tell)
     networks = load(detector)
+    frames = read_posed(posed)
     dim = networks.superpoint.config.descriptor_decoder_dim
     if dim != config.superglue.hidden_size:
         raise InputError(
@@ -104,7 +113,7 @@ def train_matcher(
         dtype = torch.bfloat16 if phase.schedule.bfloat16 else torch.float32
         extractor = FeatureExtractor(networks.superpoint, phase.options.keypoints, dtype)
         seed = config.seed + number
-        stage = MatcherStage(superglue, extractor, photographs, phase.options, phase.schedule, seed)
+        stage = MatcherStage(superglue, extractor, photographs, phase.options, phase.schedule, seed, frames)
         _train(stage, run / f"matcher-{number}", device, tell)
     save_model(run / "model", networks.superpoint, superglue)
     return run / "model"
