@@ -1,5 +1,6 @@
 """The loop: exact resume after a kill, and refusal to mix configurations."""
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -91,6 +92,8 @@ def test_more_steps_go_on_and_other_options_are_refused(tmp_path: Path) -> None:
     longer = Regression(schedule(steps=6))
     train_stage(longer, tmp_path, CPU)
     assert len(longer.losses) == 2
+    same = dataclasses.replace(schedule(steps=6), workers=1, log_steps=7, save_seconds=9)
+    train_stage(Regression(same), tmp_path, CPU)
     with pytest.raises(OutputError, match="options: 0 -> 1"):
         train_stage(Regression(schedule(steps=6), options=1), tmp_path, CPU)
 

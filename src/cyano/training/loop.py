@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -89,7 +88,7 @@ def train_stage(stage: Stage, folder: Path, device: torch.device, progress: Prog
     with ExitStack() as stack:
         processes = stack.enter_context(Processes.joined(device))
         if processes.is_first:
-            claim_folder(folder, {**asdict(stage.schedule), **stage.record(), "seed": stage.seed})
+            claim_folder(folder, {**stage.schedule.record(), **stage.record(), "seed": stage.seed})
         module = stage.module.to(device).train()
         optimiser = build_optimiser(module.parameters(), stage.schedule)
         state = load_state(folder, module, optimiser)

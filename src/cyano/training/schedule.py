@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import nn
@@ -11,6 +11,9 @@ from torch import nn
 from cyano.errors import InputError
 
 __all__ = ["Schedule", "build_optimiser"]
+
+
+_NO_EFFECT = frozenset({"workers", "save_seconds", "log_steps"})
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,10 @@ class Schedule:
             raise InputError("workers and warmup_steps are at least 0, and constant lies in [0, 1)")
         if self.learning_rate <= 0 or self.clip_norm <= 0:
             raise InputError("learning_rate and clip_norm are positive")
+
+    def record(self) -> dict[str, float]:
+        """What decides the result of a stage: all but how the work is shared, saved and told."""
+        return {name: value for name, value in asdict(self).items() if name not in _NO_EFFECT}
 
     def rate(self, step: int) -> float:
         """The learning rate of a step, counted from 0: rise, level, fall."""

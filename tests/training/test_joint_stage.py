@@ -1,0 +1,74 @@
+"""The joint stage: places that correspond, targets where the labels are, losses that fall."""
+
+import numpy as np
+import pytest
+import torch
+
+from cyano.geometry.transforms import warp_points
+from cyano.models.superpoint import SuperPointConfig
+from cyano.synthesis.homographies import View
+from cyano.training.detector_network import fresh_superpoint
+from cyano.training.joint_stage import JointOptions, JointStage, corresponding_cells
+from cyano.training.labels import AdaptationOptions, label_photographs
+from cyano.training.photographs import Photographs
+from cyano.training.schedule import Schedule, build_optimiser
+from support.photographs import write_photographs
+
+CONFIG = SuperPointConfig((4, 8, 16, 16), decoder_hidden_size=32, descriptor_decoder_dim=32)
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> JointStage:
+    folder = tmp_path_factory.mktemp("joint")
+    photographs = Photographs(sorted(write_photographs(folder / "images", 4).glob("*.png")))
+    superpoint = fresh_superpoint(CONFIG, seed=0)
+    options = AdaptationOptions(warps=2, longest=240, threshold=1e-5, max_points=100, bfloat16=False)
+    label_photographs(superpoint, photographs, options, folder / "labels", seed=0)
+    schedule = Schedule(steps=10, batch_size=3, bfloat16=False)
+    joint = JointOptions(height=96, width=128, any_rotation=0, rotation=10, perspective=0.05)
+    return JointStage("joint-1", superpoint, photographs, folder / "labels", joint, schedule, seed=0)
+
+
+def test_places_correspond_and_corners_take_their_cells() -> None:
+    H0, H1 = np.eye(3), np.array([[1, 0.1, -8], [-0.1, 1, 5], [0, 0, 1.0]])
+    whole = np.ones((64, 80), dtype=bool)
+    views = [View(np.zeros((64, 80), np.float32), whole, H) for H in (H0, H1)]
+    corners = np.array([[20.25, 30.75], [300.0, 10.0]])  # the second lies outside
+    places, there, used = corresponding_cells(*views, corners, np.random.default_rng(0))
+    assert places.shape == there.shape == (80, 2)
+    assert np.allclose(places[3 * 10 + 2], corners[0])  # cell (2, 3) of 10 columns
+    assert np.allclose(there[used], warp_points(H1, places)[used], atol=1e-4)  # float32
+    assert used.sum() > 20
+    inside = (there[used] >= 4) & (there[used] <= (75, 59))
+    assert inside.all()
+
+
+def test_nothing_corresponds_beyond_the_photograph() -> None:
+    views = [View(np.zeros((64, 80), np.float32), np.zeros((64, 80), bool), np.eye(3)) for _ in range(2)]
+    assert not corresponding_cells(*views, np.zeros((0, 2)), np.random.default_rng(0))[2].any()
+
+
+def test_the_targets_are_the_labels_in_each_view(stage: JointStage) -> None:
+    batch = stage.batch(np.random.default_rng(3))
+    assert batch["images"].shape == (6, 1, 96, 128)
+    assert batch["targets"].shape == (6, 65, 12, 16)
+    assert batch["valid"].shape == (6, 12, 16)
+    assert torch.allclose(batch["targets"].sum(1), torch.ones(6, 12, 16), atol=1e-5)
+    assert float((batch["targets"][:, -1] < 0.9).float().mean()) > 0.02
+    assert all(torch.equal(batch[k], v) for k, v in stage.batch(np.random.default_rng(3)).items())
+
+
+def test_both_losses_fall_on_one_batch(stage: JointStage) -> None:
+    batch = stage.batch(np.random.default_rng(1))
+    optimiser = build_optimiser(stage.module.parameters(), Schedule(steps=1, learning_rate=3e-3))
+    figures = []
+    for _ in range(60):
+        optimiser.zero_grad()
+        loss, told = stage.loss(stage.module, batch)
+        loss.backward()
+        optimiser.step()
+        figures.append({name: float(value) for name, value in told.items()})
+    assert figures[-1]["detector"] < 0.8 * figures[0]["detector"]
+    assert figures[-1]["descriptor"] < 0.8 * figures[0]["descriptor"]
+    assert figures[-1]["nearest_right"] > 2 * figures[0]["nearest_right"]
+    assert all(parameter.grad is not None for parameter in stage.module.parameters())
