@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,9 @@ class LineFit:
 
     def record(self) -> Mapping[str, Any]:
         return {}
+
+    def slow_parameters(self) -> Sequence[nn.Parameter]:
+        return ()
 
     def batch(self, rng: np.random.Generator) -> Batch:
         rngs = [rng]

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,9 @@ class Regression:
 
     def record(self) -> Mapping[str, Any]:
         return {"options": self.options}
+
+    def slow_parameters(self) -> Sequence[nn.Parameter]:
+        return ()
 
     def batch(self, rng: np.random.Generator) -> Batch:
         x = torch.from_numpy(rng.normal(size=(self.schedule.batch_size, 4)).astype(np.float32))

@@ -22,7 +22,7 @@ from cyano.training.shapes_stage import ShapesOptions
 __all__ = ["RECIPES", "MatcherPhase", "Round", "ShapesPhase", "TrainingConfig", "read_config"]
 
 RECIPES = ("small", "tiny")
-"""Recipes that come with Cyano: the one behind the packaged weights, and one that is done within minutes."""
+"""Recipes that come with Cyano: one of the sizes of weights that are used, and one that is done within minutes."""
 
 _T = TypeVar("_T")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,10 @@ class JointStage:
         """What decides the result."""
         network = asdict(self.superpoint.config)
         return {"network": network, "options": asdict(self.options), "photographs": len(self._photographs)}
+
+    def slow_parameters(self) -> Sequence[nn.Parameter]:
+        """None."""
+        return ()
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """Views (2B, 1, H, W), a pair side by side; targets; C = H W / 64 corresponding points of each pair."""

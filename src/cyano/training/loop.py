@@ -8,7 +8,7 @@ without it.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol
@@ -39,6 +39,10 @@ class Stage(Protocol):
 
     def record(self) -> Mapping[str, Any]:
         """Whatever decides the result besides schedule and seed, as JSON values."""
+        ...
+
+    def slow_parameters(self) -> Sequence[nn.Parameter]:
+        """Parameters that a small step moves far; they learn at `SLOW` times the rate."""
         ...
 
     def batch(self, rng: np.random.Generator) -> Batch:
@@ -90,7 +94,7 @@ def train_stage(stage: Stage, folder: Path, device: torch.device, progress: Prog
         if processes.is_first:
             claim_folder(folder, {**stage.schedule.record(), **stage.record(), "seed": stage.seed})
         module = stage.module.to(device).train()
-        optimiser = build_optimiser(module.parameters(), stage.schedule)
+        optimiser = build_optimiser(module.parameters(), stage.schedule, stage.slow_parameters())
         state = load_state(folder, module, optimiser)
         runner = processes.wrapped(module)
         return _run(stage, folder, runner, optimiser, state, processes, progress)
@@ -131,7 +135,7 @@ def _step(
     """One update."""
     schedule = stage.schedule
     for group in optimiser.param_groups:
-        group["lr"] = schedule.rate(step)
+        group["lr"] = schedule.rate(step) * group["scale"]
     optimiser.zero_grad(set_to_none=True)
     device = next(stage.module.parameters()).device
     with torch.autocast(device.type, torch.bfloat16, enabled=schedule.bfloat16):

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from cyano.models.superglue import KeypointSet, Layer, SuperGlue, SuperGlueConfig
 from cyano.models.transport import log_transport
 
-__all__ = ["TrainableMatcher", "fresh_superglue"]
+__all__ = ["TrainableMatcher", "fresh_superglue", "residual_ends"]
 
 
 def fresh_superglue(config: SuperGlueConfig, seed: int, temperature: float = 20.0) -> SuperGlue:
@@ -22,9 +22,7 @@ def fresh_superglue(config: SuperGlueConfig, seed: int, temperature: float = 20.
         torch.manual_seed(seed)
         superglue = SuperGlue(config)
     with torch.no_grad():
-        ends = [superglue.keypoint_encoder.encoder[-1]]
-        ends += [layer.mlp[-1] for layer in superglue.gnn.layers if isinstance(layer, Layer)]
-        for parameter in (p for end in ends for p in end.parameters()):
+        for parameter in residual_ends(superglue):
             parameter.zero_()
         final = superglue.final_projection.final_proj
         size = config.hidden_size
@@ -32,6 +30,13 @@ def fresh_superglue(config: SuperGlueConfig, seed: int, temperature: float = 20.
         final.bias.zero_()
         superglue.bin_score.fill_(temperature / 2)
     return superglue
+
+
+def residual_ends(superglue: SuperGlue) -> list[nn.Parameter]:
+    """The parameters of the last layer of the keypoint encoder and of every residual MLP."""
+    ends = [superglue.keypoint_encoder.encoder[-1]]
+    ends += [layer.mlp[-1] for layer in superglue.gnn.layers if isinstance(layer, Layer)]
+    return [parameter for end in ends for parameter in end.parameters()]
 
 
 class TrainableMatcher(nn.Module):

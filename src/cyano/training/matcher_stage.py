@@ -23,7 +23,7 @@ from cyano.synthesis.scenes.posed_frames import FramePair, load_pair
 from cyano.training.features import FeatureExtractor
 from cyano.training.groundtruth import match_labels
 from cyano.training.loop import Batch
-from cyano.training.matcher_network import TrainableMatcher
+from cyano.training.matcher_network import TrainableMatcher, residual_ends
 from cyano.training.photographs import Photographs
 from cyano.training.schedule import Schedule
 from cyano.types import ImageSize
@@ -103,6 +103,14 @@ class MatcherStage:
         return {"network": network, "options": asdict(self.options), "photographs": len(self._photographs)} | {
             "posed": len(self._posed)
         }
+
+    def slow_parameters(self) -> Sequence[nn.Parameter]:
+        """The ends of the residual branches.
+
+        Their inputs are never negative, so the steps of a whole row of Adam's add up: at the common rate a single one
+        moves all states, which have unit length, by a good part of it, and all in the same direction.
+        """
+        return residual_ends(self.superglue)
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """Features of both sides, B pairs, and their true matches."""

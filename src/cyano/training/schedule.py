@@ -10,8 +10,11 @@ from torch import nn
 
 from cyano.errors import InputError
 
-__all__ = ["Schedule", "build_optimiser"]
+__all__ = ["SLOW", "Schedule", "build_optimiser"]
 
+
+SLOW = 0.1
+"""Share of the learning rate for parameters that a small step moves far."""
 
 _NO_EFFECT = frozenset({"workers", "save_seconds", "log_steps"})
 
@@ -69,11 +72,22 @@ class Schedule:
         return self.learning_rate * (1 - (1 - self.final) * fallen)
 
 
-def build_optimiser(parameters: Iterable[nn.Parameter], schedule: Schedule) -> torch.optim.AdamW:
-    """AdamW with weight decay on matrices and filters alone, not on biases and norms."""
+def build_optimiser(
+    parameters: Iterable[nn.Parameter], schedule: Schedule, slow: Iterable[nn.Parameter] = ()
+) -> torch.optim.AdamW:
+    """AdamW with weight decay on matrices and filters alone, not on biases and norms.
+
+    Each group's `scale` multiplies the learning rate: it is `SLOW` for the parameters in `slow`, else 1.
+    """
     trained = [parameter for parameter in parameters if parameter.requires_grad]
+    slowed = {id(parameter) for parameter in slow}
     groups = [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": schedule.weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+        {
+            "params": [p for p in trained if (p.ndim > 1) == is_matrix and (id(p) in slowed) == is_slow],
+            "weight_decay": schedule.weight_decay if is_matrix else 0.0,
+            "scale": SLOW if is_slow else 1.0,
+        }
+        for is_matrix in (True, False)
+        for is_slow in (True, False)
     ]
-    return torch.optim.AdamW(groups, lr=schedule.learning_rate)
+    return torch.optim.AdamW([group for group in groups if group["params"]], lr=schedule.learning_rate)

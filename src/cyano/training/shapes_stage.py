@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -52,6 +52,10 @@ class ShapesStage:
     def record(self) -> Mapping[str, Any]:
         """What decides the result."""
         return {"network": asdict(self.superpoint.config), "options": asdict(self.options)}
+
+    def slow_parameters(self) -> Sequence[nn.Parameter]:
+        """None."""
+        return ()
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """Pictures (B, 1, H, W) and targets (B, 65, H / 8, W / 8)."""
