@@ -49,6 +49,13 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> MatcherStage:
     )
 
 
+def test_another_detector_is_another_stage(stage: MatcherStage) -> None:
+    torch.manual_seed(1)
+    other = FeatureExtractor(SuperPoint(SuperPointConfig((4, 4, 8, 16), 16, 32)), count=48)
+    changed = MatcherStage(stage.superglue, other, stage._photographs, stage.options, stage.schedule, 0)
+    assert changed.record() != stage.record()
+
+
 def mutual_nearest(batch: Batch) -> float:
     """Share of right matches among mutual nearest neighbours of the descriptors, ignored keypoints left out."""
     right = counted = 0

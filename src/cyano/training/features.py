@@ -12,6 +12,7 @@ from cyano.models.superglue import normalize_keypoints
 from cyano.models.superpoint import SuperPoint
 from cyano.processing.descriptors import sample_descriptors
 from cyano.processing.keypoints import pick_keypoints, refine_keypoints, suppress_non_maxima
+from cyano.training.state import weights_digest
 
 __all__ = ["FeatureExtractor", "ImageFeatures"]
 
@@ -35,6 +36,11 @@ class FeatureExtractor:
         self._dtype = dtype
         self._fast: FastSuperPoint | None = None
         self.count = count
+
+    @property
+    def digest(self) -> str:
+        """What tells this detector from others."""
+        return weights_digest(self._superpoint)
 
     def __getstate__(self) -> dict[str, object]:
         # The prepared weights live in the CPU's own layout and do not travel to other processes.

@@ -22,7 +22,7 @@ from cyano.models.superpoint import CELL, SuperPoint
 from cyano.processing.keypoints import pick_keypoints, suppress_non_maxima
 from cyano.synthesis.homographies import WarpRange, random_view, warp_view
 from cyano.training.photographs import Photographs
-from cyano.training.state import claim_folder
+from cyano.training.state import claim_folder, weights_digest
 from cyano.training.workers import in_workers
 from cyano.types import ImageSize
 
@@ -76,8 +76,7 @@ def label_photographs(
     Raises:
         OutputError: the folder holds labels of another configuration, or cannot be written.
     """
-    digest = float(sum(float(p.detach().double().abs().sum()) for p in superpoint.parameters()))
-    claim_folder(folder, {"adaptation": asdict(options), "seed": seed, "detector": round(digest, 4)})
+    claim_folder(folder, {"adaptation": asdict(options), "seed": seed, "detector": weights_digest(superpoint)})
     missing = [i for i in range(len(photographs)) if not _label_path(folder, photographs, i).exists()]
     work = _Labelling(superpoint.eval(), photographs, options, folder, seed)
     for index, count in in_workers(work, missing, workers):

@@ -87,13 +87,13 @@ def train_stage(stage: Stage, folder: Path, device: torch.device, progress: Prog
 
     Raises:
         OutputError: the folder holds another configuration's work, or cannot be written.
-        InputError: the checkpoint is damaged, or the loss is no longer finite.
+        InputError: the checkpoint is damaged.
     """
     with ExitStack() as stack:
         processes = stack.enter_context(Processes.joined(device))
         if processes.is_first:
             claim_folder(folder, {**stage.schedule.record(), **stage.record(), "seed": stage.seed})
-        module = stage.module.to(device).train()
+        module = stage.module.to(processes.device).train()
         optimiser = build_optimiser(module.parameters(), stage.schedule, stage.slow_parameters())
         state = load_state(folder, module, optimiser)
         runner = processes.wrapped(module)

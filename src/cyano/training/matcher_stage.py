@@ -99,9 +99,12 @@ class MatcherStage:
 
     def record(self) -> Mapping[str, Any]:
         """What decides the result."""
-        network = asdict(self.superglue.config)
-        return {"network": network, "options": asdict(self.options), "photographs": len(self._photographs)} | {
-            "posed": len(self._posed)
+        return {
+            "network": asdict(self.superglue.config),
+            "detector": self._extract.digest,
+            "options": asdict(self.options),
+            "photographs": len(self._photographs),
+            "posed": len(self._posed),
         }
 
     def slow_parameters(self) -> Sequence[nn.Parameter]:
