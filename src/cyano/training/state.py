@@ -28,7 +28,7 @@ class StageState:
 
     Attributes:
         step: steps done; data is a function of the step, so this is the position in the data too.
-        seconds: time spent in training so far, over all sittings.
+        seconds: time spent in training so far, pauses left out.
     """
 
     step: int = 0
