@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cyano.models.superpoint import SuperPoint, SuperPointConfig
-from cyano.processing.descriptors import sample_descriptors
 
 __all__ = ["TrainableDetector", "fresh_superpoint"]
 
@@ -52,8 +50,3 @@ class TrainableDetector(nn.Module):
         code = self.superpoint.encoder(images)[-1]
         maps = self.superpoint.descriptor_decoder(code).float() if self.describes else None
         return self.superpoint.keypoint_decoder(code).float(), maps, self.log_temperature.exp()
-
-
-def described(maps: Tensor, points: Tensor) -> Tensor:
-    """(D, Hc, Wc) map and (N, 2) points -> (N, D), the way the matcher reads descriptors."""
-    return F.normalize(sample_descriptors(maps, points), dim=1)

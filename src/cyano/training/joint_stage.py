@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 from cyano.geometry.transforms import warp_points
 from cyano.models.superpoint import CELL, SuperPoint
+from cyano.processing.descriptors import sample_descriptors
 from cyano.synthesis.homographies import View, WarpRange, random_view, warp_view
 from cyano.synthesis.photometric import photometric_change
-from cyano.training.detector_network import TrainableDetector, described
+from cyano.training.detector_network import TrainableDetector
 from cyano.training.labels import read_labels
 from cyano.training.loop import Batch
 from cyano.training.losses import cell_targets, detector_loss, info_nce
@@ -134,7 +135,8 @@ class JointStage:
         losses, shares = [], []
         for pair, used in enumerate(batch["used"]):
             points0, points1 = batch["points0"][pair][used], batch["points1"][pair][used]
-            rows0, rows1 = described(maps[2 * pair], points0), described(maps[2 * pair + 1], points1)
+            rows0 = sample_descriptors(maps[2 * pair], points0)
+            rows1 = sample_descriptors(maps[2 * pair + 1], points1)
             loss, right = info_nce(rows0, rows1, points1, temperature)
             losses.append(loss)
             shares.append(right)

@@ -52,7 +52,7 @@ def take_snapshot(run: Path, config: TrainingConfig) -> Snapshot:
     if not joints:
         raise InputError(f"{run} has no checkpoint of a joint stage yet; evaluate it later")
     detector = _tensors(joints[-1][1], "superpoint.")
-    if (run / "detector").is_dir():
+    if matchers and (run / "detector").is_dir():  # what the matcher stands on; a joint stage may have gone on since
         detector = dict(load_folder(run / "detector").superpoint_tensors)
     matcher = _tensors(matchers[-1][1], "superglue.") if matchers else None
     superglue = config.superglue if matcher is not None else None
