@@ -26,7 +26,8 @@ from cyano.processing.assignment import MatchTensors, mutual_matches
 from cyano.processing.batching import pad
 from cyano.processing.descriptors import sample_descriptors
 from cyano.processing.images import ImageSource, LoadedImage, read
-from cyano.processing.keypoints import pick_keypoints, refine_keypoints, suppress_non_maxima
+from cyano.processing.keypoints import pick_keypoints
+from cyano.processing.localisation import keypoint_maps
 from cyano.processing.masks import mask_scores, read_mask
 from cyano.result import ImageKeypoints, PairResult
 from cyano.types import Features, Matches
@@ -202,10 +203,10 @@ class Matcher:
     def _detect(self, image: LoadedImage, keep: NDArray[np.bool_] | None, quarter_turns: int = 0) -> Features:
         """Resize, run the detector, pick keypoints, read their descriptors."""
         grey, frame = resize.apply(image, self.options.resize, quarter_turns)
-        dense = self._dense(torch.from_numpy(grey)[None, None].to(self.device))
-        scores = suppress_non_maxima(dense.scores, self.detection.nms_radius)[0]
-        if keep is not None:
-            scores = mask_scores(scores, keep, frame)
+        images = torch.from_numpy(grey)[None, None].to(self.device)
+        dense = self._dense(images)
+        maps = keypoint_maps(dense.scores, images, self.detection)
+        scores = maps.scores[0] if keep is None else mask_scores(maps.scores[0], keep, frame)
         keypoints, values = pick_keypoints(
             scores,
             self.detection.keypoint_threshold,
@@ -213,7 +214,7 @@ class Matcher:
             self.detection.border_removal_distance,
         )
         if self.options.subpixel:
-            keypoints = refine_keypoints(dense.scores[0], keypoints)
+            keypoints = maps.refine(keypoints)
         descriptors = sample_descriptors(dense.descriptors[0], keypoints)
         return Features(frame.to_original(keypoints), values, descriptors, frame)
 

@@ -33,8 +33,9 @@ class MatcherOptions:
         nms_radius: least distance of two keypoints along an axis, in pixels of the resized image.
         match_threshold: least probability of a match.
         sinkhorn_iterations: of the optimal transport.
-        subpixel: move each keypoint to the centroid of the detector's probabilities around it; without, keypoints
-            are whole pixels of the resized image, as in transformers.
+        localisation: "probability" or "structure": what decides where keypoints lie; see `SuperPointConfig`.
+        subpixel: move each keypoint to where it is between the pixels; without, keypoints are whole pixels of the
+            resized image, as in transformers.
         tolerance: stop the transport early, on a CPU, once no keypoint's mass changes by more than this
             fraction over ten iterations; 0 never does.
         precision: what convolutions and linear layers compute in; attention and transport are always float32.
@@ -53,6 +54,7 @@ class MatcherOptions:
     nms_radius: int | None = None
     match_threshold: float | None = None
     sinkhorn_iterations: int | None = None
+    localisation: Literal["probability", "structure"] | None = None
     subpixel: bool = True
     tolerance: float = 0.0
     precision: Precision = "float32"
@@ -74,6 +76,8 @@ class MatcherOptions:
                 raise InputError(f"{name} must be a number between 0 and 1, not {share!r}")
         if not (isinstance(self.tolerance, Real) and self.tolerance >= 0):
             raise InputError(f"tolerance must be a number of at least 0, not {self.tolerance!r}")
+        if self.localisation not in (None, "probability", "structure"):
+            raise InputError(f"localisation is 'probability' or 'structure', not {self.localisation!r}")
         if self.precision not in get_args(Precision):
             raise InputError(f"precision is one of {', '.join(get_args(Precision))}, not {self.precision!r}")
         if self.rotations not in ("off", "auto"):
@@ -91,6 +95,7 @@ class MatcherOptions:
                 max_keypoints=_or(self.max_keypoints, superpoint.max_keypoints),
                 keypoint_threshold=_or(self.keypoint_threshold, superpoint.keypoint_threshold),
                 nms_radius=_or(self.nms_radius, superpoint.nms_radius),
+                keypoint_localisation=_or(self.localisation, superpoint.keypoint_localisation),
             ),
             replace(
                 superglue,

@@ -9,6 +9,7 @@ from cyano.checkpoints.configs import (
     superglue_from_dict,
     superglue_to_dict,
     superpoint_from_dict,
+    superpoint_to_dict,
 )
 from cyano.errors import InputError
 from cyano.models.superglue import SuperGlueConfig
@@ -110,3 +111,12 @@ def test_unusable_matcher_values(key: str, value: object) -> None:
 def test_unusable_detector_values(key: str, value: object) -> None:
     with pytest.raises(InputError, match=key):
         superpoint_from_dict({key: value})
+
+
+def test_the_rule_for_places_is_ours_alone_and_written_only_where_it_differs() -> None:
+    assert "keypoint_localisation" not in superpoint_to_dict(SuperPointConfig())
+    written = superpoint_to_dict(SuperPointConfig(keypoint_localisation="structure"))
+    assert superpoint_from_dict(written).keypoint_localisation == "structure"
+    with pytest.raises(InputError, match="must be 'probability' or 'structure'"):
+        superpoint_from_dict({"keypoint_localisation": "edges"})
+    assert transformers.SuperPointConfig(**written).nms_radius == 4

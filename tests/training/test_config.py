@@ -1,5 +1,6 @@
 """Recipes: every key is known, every value is checked."""
 
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,15 @@ def test_the_learning_rate_rises_stays_and_falls() -> None:
     assert schedule.rate(9) == schedule.rate(50) == 1
     assert schedule.rate(75) == pytest.approx(0.55)
     assert schedule.rate(100) == pytest.approx(0.1)
+
+
+def test_a_round_may_leave_its_labels_out_and_names_are_checked(tmp_path: Path) -> None:
+    config = read_config("small")
+    assert config.rounds[0].labels is None
+    assert config.superpoint.keypoint_localisation == "structure"
+    assert read_config("tiny").rounds[0].labels is not None
+    text = resources.files("cyano.training").joinpath("recipes", "small.toml").read_text(encoding="utf-8")
+    path = tmp_path / "mine.toml"
+    path.write_text(text.replace('"structure"', '"edges"'))
+    with pytest.raises(InputError, match="keypoint_localisation is one of 'probability', 'structure', not 'edges'"):
+        read_config(path)

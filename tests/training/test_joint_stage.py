@@ -8,7 +8,7 @@ from cyano.geometry.transforms import warp_points
 from cyano.models.superpoint import SuperPointConfig
 from cyano.synthesis.homographies import View
 from cyano.training.detector_network import fresh_superpoint
-from cyano.training.joint_stage import JointOptions, JointStage, corresponding_cells
+from cyano.training.joint_stage import JointOptions, JointStage, corresponding_cells, structure_found_again
 from cyano.training.labels import AdaptationOptions, label_photographs
 from cyano.training.photographs import Photographs
 from cyano.training.schedule import Schedule, build_optimiser
@@ -34,7 +34,7 @@ def test_places_correspond_and_corners_take_their_cells() -> None:
     whole = np.ones((64, 80), dtype=bool)
     views = [View(np.zeros((64, 80), np.float32), whole, H) for H in (H0, H1)]
     corners = np.array([[20.25, 30.75], [300.0, 10.0]])  # the second lies outside
-    places, there, used = corresponding_cells(*views, corners, np.random.default_rng(0))
+    places, there, used = corresponding_cells(*views, corners, np.random.default_rng(0), 1000)
     assert places.shape == there.shape == (80, 2)
     assert np.allclose(places[3 * 10 + 2], corners[0])  # cell (2, 3) of 10 columns
     assert np.allclose(there[used], warp_points(H1, places)[used], atol=1e-4)  # float32
@@ -45,7 +45,53 @@ def test_places_correspond_and_corners_take_their_cells() -> None:
 
 def test_nothing_corresponds_beyond_the_photograph() -> None:
     views = [View(np.zeros((64, 80), np.float32), np.zeros((64, 80), bool), np.eye(3)) for _ in range(2)]
-    assert not corresponding_cells(*views, np.zeros((0, 2)), np.random.default_rng(0))[2].any()
+    assert not corresponding_cells(*views, np.zeros((0, 2)), np.random.default_rng(0), 1000)[2].any()
+
+
+def test_at_most_so_many_places_are_compared() -> None:
+    views = [View(np.zeros((64, 80), np.float32), np.ones((64, 80), bool), np.eye(3)) for _ in range(2)]
+    used = corresponding_cells(*views, np.zeros((0, 2)), np.random.default_rng(0), 10)[2]
+    assert used.sum() == 10
+
+
+def test_only_structure_that_both_views_show_is_a_target() -> None:
+    y, x = np.mgrid[:64, :80]
+
+    def picture(places: list[tuple[float, float]]) -> np.ndarray:
+        bumps = sum(np.exp(-((x - a) ** 2 + (y - b) ** 2) / 8) for a, b in places)
+        return (0.2 + 0.5 * np.asarray(bumps)).astype(np.float32)
+
+    H1 = np.array([[1, 0, 6.5], [0, 1, -3.25], [0, 0, 1.0]])
+    first = picture([(20, 20), (50.4, 40), (30, 50)])
+    second = picture([(26.5, 16.75), (56.9, 36.75), (39, 47.5), (10, 40)])  # the third is 3 pixels off, the fourth new
+    whole = np.ones((64, 80), dtype=bool)
+    views = [View(first, whole, np.eye(3)), View(second, whole, H1)]
+    images = torch.from_numpy(np.stack([first, second]))[:, None]
+    corners, valid = structure_found_again(views, images)
+    order = np.argsort(corners[0][:, 0])
+    assert np.allclose(corners[0][order], [(20, 20), (50.4, 40)], atol=0.05)
+    assert np.allclose(corners[1][order], [(26.5, 16.75), (56.9, 36.75)], atol=0.05)
+    # What the other view does not show decides nothing.
+    assert not valid[0][:3].any() and not valid[0][:, 75:].any() and valid[0][10:, :70].all()
+    assert not valid[1][:, :5].any() and not valid[1][62:].any() and valid[1][:60, 8:].all()
+
+
+def test_places_at_the_border_and_empty_pictures_are_no_trouble() -> None:
+    views = [View(np.zeros((64, 80), np.float32), np.ones((64, 80), bool), np.eye(3)) for _ in range(2)]
+    corners, _ = structure_found_again(views, torch.full((2, 1, 64, 80), 0.5))
+    assert [each.shape for each in corners] == [(0, 2), (0, 2)]
+    noise = torch.rand(1, 1, 64, 80, generator=torch.Generator().manual_seed(0)).expand(2, 1, 64, 80)
+    corners, _ = structure_found_again(views, noise)
+    assert len(corners[0]) > 50
+    assert np.array_equal(corners[0], corners[1])
+
+
+def test_without_labels_the_stage_learns_from_structure(stage: JointStage) -> None:
+    free = JointStage("joint-1", stage.superpoint, stage._photographs, None, stage.options, stage.schedule, seed=0)
+    batch = free.batch(np.random.default_rng(3))
+    assert batch["targets"].shape == (6, 65, 12, 16)
+    assert float((batch["targets"][:, -1] < 0.9).float().mean()) > 0.02
+    assert int(batch["used"].sum()) > 50
 
 
 def test_the_targets_are_the_labels_in_each_view(stage: JointStage) -> None:

@@ -45,6 +45,9 @@ SUPERPOINT_DEFAULTS: Mapping[str, object] = {
 }
 """Keys of a SuperPoint config.json. A tuple stands for a JSON list of whole numbers or of names."""
 
+LOCALISATION = "keypoint_localisation"
+"""A key of Cyano's own in a SuperPoint config.json, written only where it is not what transformers does."""
+
 SUPERGLUE_DEFAULTS: Mapping[str, object] = {
     "hidden_size": 256,
     "keypoint_encoder_sizes": (32, 64, 128, 256),
@@ -196,6 +199,8 @@ def _check_range(key: str, value: object) -> None:
             raise InputError(f"{key} must be positive, not {list(value)}")
         if key == "encoder_hidden_sizes" and len(value) != 4:
             raise InputError(f"encoder_hidden_sizes must have 4 entries (a stride of {CELL}), not {len(value)}")
+    if key == LOCALISATION and value not in ("probability", "structure"):
+        raise InputError(f"{key} must be 'probability' or 'structure', not {value!r}")
     if key == "keypoint_decoder_dim" and value != CELL * CELL + 1:
         raise InputError(f"keypoint_decoder_dim must be {CELL * CELL + 1}: {CELL}x{CELL} pixels and 'no keypoint'")
 
@@ -215,8 +220,9 @@ def superpoint_from_dict(data: Mapping[str, object]) -> SuperPointConfig:
     Raises:
         InputError: a value or a key is not usable.
     """
-    check_keys(data, SUPERPOINT_DEFAULTS)
-    values = _filled(data, SUPERPOINT_DEFAULTS)
+    known = {**SUPERPOINT_DEFAULTS, LOCALISATION: "probability"}
+    check_keys(data, known)
+    values = _filled(data, known)
     del values["keypoint_decoder_dim"], values["initializer_range"]
     return SuperPointConfig(**values)  # type: ignore[arg-type]  # _filled has checked the types
 
@@ -256,7 +262,8 @@ def with_new_names(data: Mapping[str, object]) -> dict[str, object]:
 
 def superpoint_to_dict(config: SuperPointConfig) -> dict[str, object]:
     """The keys of a detector's config.json, `model_type` included, in types that transformers accepts."""
-    return {"model_type": "superpoint", **_for_json(vars(config), SUPERPOINT_DEFAULTS)}
+    own = {LOCALISATION: config.keypoint_localisation} if config.keypoint_localisation != "probability" else {}
+    return {"model_type": "superpoint", **_for_json(vars(config), SUPERPOINT_DEFAULTS), **own}
 
 
 def superglue_to_dict(config: SuperGlueConfig, detector: SuperPointConfig) -> dict[str, object]:

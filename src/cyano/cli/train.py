@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cyano.cli.arguments import checked_device
+from cyano.training.tuning import tune_process
 
 __all__ = ["app"]
 
@@ -20,6 +21,12 @@ Images = Annotated[Path, typer.Argument(metavar="IMAGES", help="Folder of photog
 Run = Annotated[Path, typer.Option("--run", help="Folder of the run: checkpoints, logs, results.")]
 Recipe = Annotated[str, typer.Option(help="A TOML file, or a recipe that comes with Cyano: small, tiny.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N; torchrun starts several processes.")]
+
+
+@app.callback()
+def tune() -> None:
+    """Prepare the process, before any command loads torch."""
+    tune_process()
 
 
 @app.command()

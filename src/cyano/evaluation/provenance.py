@@ -58,6 +58,7 @@ def matching_record(matcher: Matcher, networks: Networks, rule: ResizeRule) -> R
         "keypoint_threshold": matcher.detection.keypoint_threshold,
         "nms_radius": matcher.detection.nms_radius,
         "border_removal": matcher.detection.border_removal_distance,
+        "localisation": matcher.detection.keypoint_localisation,
         "subpixel": matcher.options.subpixel,
         "match_threshold": matcher.assignment.matching_threshold,
         "sinkhorn_iterations": matcher.assignment.sinkhorn_iterations,

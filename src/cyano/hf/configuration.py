@@ -107,7 +107,7 @@ class _Config:
         known = {key: value for key, value in merged.items() if key in names}
         config = cls(**known)  # type: ignore[arg-type]  # __setattr__ checks the types
         others = {key: value for key, value in merged.items() if key not in names}
-        configs.check_keys(others, dict.fromkeys(names))
+        configs.check_keys(others, dict.fromkeys([*names, configs.LOCALISATION]))
         vars(config).update(others)
         return config
 

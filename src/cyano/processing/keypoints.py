@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["Border", "pick_keypoints", "refine_keypoints", "suppress_non_maxima"]
+__all__ = ["Border", "pick_keypoints", "refine_keypoints", "refine_summits", "suppress_non_maxima", "window_max"]
 
 Border = Literal["all", "top-left"]
 """On which sides keypoints near the border go: on all, or (transformers' rule) only at the top and on the left."""
@@ -28,15 +28,15 @@ def suppress_non_maxima(scores: Tensor, radius: int) -> Tensor:
     Returns:
         (B, H, W), the scores of the maxima and 0 elsewhere.
     """
-    maxima = scores == _window_max(scores, radius)
+    maxima = scores == window_max(scores, radius)
     for _ in range(2):
-        near = _window_max(maxima.to(scores.dtype), radius) > 0
+        near = window_max(maxima.to(scores.dtype), radius) > 0
         rest = scores.masked_fill(near, 0)
-        maxima |= (rest == _window_max(rest, radius)) & ~near
+        maxima |= (rest == window_max(rest, radius)) & ~near
     return torch.where(maxima, scores, 0)
 
 
-def _window_max(x: Tensor, radius: int) -> Tensor:
+def window_max(x: Tensor, radius: int) -> Tensor:
     """Maximum over a (2r+1)-sided window of (B, H, W), beyond the border -inf."""
     radius = min(radius, max(x.shape[1:]))  # a wider window sees nothing more
     padded = F.pad(x, (radius, radius, radius, radius), value=-torch.inf)
@@ -111,3 +111,26 @@ def refine_keypoints(heat: Tensor, keypoints: Tensor, radius: int = 1) -> Tensor
     mass = window.sum((1, 2)).clamp(min=torch.finfo(heat.dtype).tiny)
     moves = torch.stack([(window.sum(1) @ offset) / mass, (window.sum(2) @ offset) / mass], dim=1)
     return keypoints + moves.to(keypoints.dtype)
+
+
+def refine_summits(heat: Tensor, keypoints: Tensor) -> Tensor:
+    """Move each keypoint to the summits of the parabolas through the logarithms beside it, along each axis.
+
+    Near its summit a smooth map is a Gaussian, for which this is exact, where a centroid would be drawn to the middle
+    of its window.
+
+    Args:
+        heat: (H, W), not negative.
+        keypoints: (N, 2) float32 (x, y), whole pixels at maxima of the map.
+
+    Returns:
+        (N, 2) float32, at most half a pixel from where it was along each axis.
+    """
+    logs = F.pad(heat.clamp(min=1e-8).log()[None], (1, 1, 1, 1), mode="replicate")[0]
+    x, y = keypoints[:, 0].long() + 1, keypoints[:, 1].long() + 1
+    here = logs[y, x]
+    moves = []
+    for before, after in ((logs[y, x - 1], logs[y, x + 1]), (logs[y - 1, x], logs[y + 1, x])):
+        curvature = (2 * here - before - after).clamp(min=1e-3)
+        moves.append(((after - before) / (2 * curvature)).clamp(-0.5, 0.5))
+    return keypoints + torch.stack(moves, dim=1)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, fields, is_dataclass
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from cyano.errors import InputError
 from cyano.models.superglue import SuperGlueConfig
@@ -37,11 +38,11 @@ class ShapesPhase:
 
 @dataclass(frozen=True)
 class Round:
-    """Labels by the detector so far, then detector and descriptors on these labels."""
+    """Detector and descriptors: on labels by the detector so far, or without labels on what two views both show."""
 
-    labels: AdaptationOptions
     options: JointOptions
     schedule: Schedule
+    labels: AdaptationOptions | None = None
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,12 @@ def _filled(kind: type[_T], data: object, where: str) -> _T:
 
 def _value(hint: Any, value: Any, where: str) -> Any:
     """A TOML value as a field's type."""
+    if isinstance(hint, UnionType):  # a table that may be left out
+        hint = next(kind for kind in get_args(hint) if kind is not NoneType)
+    if get_origin(hint) is Literal:
+        if value not in get_args(hint):
+            raise InputError(f"{where} is one of {', '.join(map(repr, get_args(hint)))}, not {value!r}")
+        return value
     if is_dataclass(hint):
         return _filled(hint, value, where)  # type: ignore[arg-type]
     if get_origin(hint) is tuple:

@@ -11,7 +11,8 @@ from cyano.models.fast import FastSuperPoint
 from cyano.models.superglue import normalize_keypoints
 from cyano.models.superpoint import SuperPoint
 from cyano.processing.descriptors import sample_descriptors
-from cyano.processing.keypoints import pick_keypoints, refine_keypoints, suppress_non_maxima
+from cyano.processing.keypoints import pick_keypoints
+from cyano.processing.localisation import keypoint_maps
 from cyano.training.state import weights_digest
 
 __all__ = ["FeatureExtractor", "ImageFeatures"]
@@ -55,12 +56,14 @@ class FeatureExtractor:
         """
         if self._fast is None:
             self._fast = FastSuperPoint(self._superpoint, self._dtype)
-        dense = self._fast(torch.from_numpy(image)[None, None])
-        peaks = suppress_non_maxima(dense.scores, self._config.nms_radius)[0]
+        images = torch.from_numpy(image)[None, None]
+        dense = self._fast(images)
+        maps = keypoint_maps(dense.scores, images, self._config)
+        peaks = maps.scores[0]
         border = self._config.border_removal_distance
         keypoints, scores = pick_keypoints(peaks, 1e-6, self.count, border)
         missing = self.count - len(keypoints)
-        keypoints = refine_keypoints(dense.scores[0], keypoints)
+        keypoints = maps.refine(keypoints)
         if missing:
             height, width = peaks.shape
             random = rng.uniform((border, border), (width - 1 - border, height - 1 - border), (missing, 2))

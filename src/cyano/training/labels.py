@@ -19,7 +19,7 @@ from cyano.atomic import archive_bytes, write_atomically
 from cyano.errors import ImageError, InputError
 from cyano.models.fast import FastSuperPoint
 from cyano.models.superpoint import CELL, SuperPoint
-from cyano.processing.keypoints import pick_keypoints, suppress_non_maxima
+from cyano.processing.keypoints import pick_keypoints, refine_summits, suppress_non_maxima
 from cyano.synthesis.homographies import WarpRange, random_view, warp_view
 from cyano.training.photographs import Photographs
 from cyano.training.state import claim_folder, weights_digest
@@ -171,23 +171,7 @@ def _peaks(heat: torch.Tensor, upright: NDArray[np.float64], options: Adaptation
     # The suppression gives second chances, to the slopes of strong peaks too: a label has to be a peak itself.
     peaks = torch.where(heat == F.max_pool2d(heat[None], 3, stride=1, padding=1)[0], peaks, 0)
     keypoints, scores = pick_keypoints(peaks, options.threshold, options.max_points)
-    refined = _summits(heat, keypoints).numpy()
+    refined = refine_summits(heat, keypoints).numpy()
     x = (refined[:, 0] - upright[0, 2]) / upright[0, 0]
     y = (refined[:, 1] - upright[1, 2]) / upright[1, 1]
     return np.stack([x, y, scores.numpy()], axis=1).astype(np.float32)
-
-
-def _summits(heat: torch.Tensor, keypoints: torch.Tensor) -> torch.Tensor:
-    """(N, 2) whole pixels at maxima -> the summits of parabolas through the logarithms on both sides.
-
-    A mean of many warps is smooth and wider than a pixel: near the summit it is a Gaussian, for which this is exact,
-    where a centroid would be drawn to the middle of its window.
-    """
-    logs = F.pad(heat.clamp(min=1e-8).log()[None], (1, 1, 1, 1), mode="replicate")[0]
-    x, y = keypoints[:, 0].long() + 1, keypoints[:, 1].long() + 1
-    here = logs[y, x]
-    moves = []
-    for before, after in ((logs[y, x - 1], logs[y, x + 1]), (logs[y - 1, x], logs[y + 1, x])):
-        curvature = (2 * here - before - after).clamp(min=1e-3)
-        moves.append(((after - before) / (2 * curvature)).clamp(-0.5, 0.5))
-    return keypoints + torch.stack(moves, dim=1)

@@ -24,6 +24,7 @@ from cyano.training.features import FeatureExtractor
 from cyano.training.groundtruth import match_labels
 from cyano.training.loop import Batch
 from cyano.training.matcher_network import TrainableMatcher, residual_ends
+from cyano.training.pair_store import PairStore
 from cyano.training.photographs import Photographs
 from cyano.training.schedule import Schedule
 from cyano.types import ImageSize
@@ -55,6 +56,8 @@ class PairOptions:
         positive_px: keypoints that project this near to each other match.
         negative_px: keypoints that nothing projects this near to are unmatched.
         iterations: of the transport in training.
+        stored: so many pairs are made and kept on disk (0.14 MB each for 256 keypoints of 128 channels) and drawn
+            again and again in place of new ones, which saves the making; 0 makes every pair anew.
     """
 
     height: int = 240
@@ -71,6 +74,7 @@ class PairOptions:
     positive_px: float = 3.0
     negative_px: float = 5.0
     iterations: int = 20
+    stored: int = 0
 
 
 class MatcherStage:
@@ -87,6 +91,7 @@ class MatcherStage:
         schedule: Schedule,
         seed: int,
         posed: Sequence[FramePair] = (),
+        store: PairStore | None = None,
     ) -> None:
         self.options = options
         self.schedule = schedule
@@ -96,6 +101,7 @@ class MatcherStage:
         self._extract = extractor
         self._photographs = photographs
         self._posed = posed
+        self._store = store
 
     def record(self) -> Mapping[str, Any]:
         """What decides the result."""
@@ -119,9 +125,16 @@ class MatcherStage:
         """Features of both sides, B pairs, and their true matches."""
         parts: dict[str, list[Tensor]] = {}
         for _ in range(self.schedule.batch_size):
-            for name, value in self._pair(rng).items():
+            for name, value in self._drawn(rng).items():
                 parts.setdefault(name, []).append(value)
         return {name: torch.stack(values) for name, values in parts.items()}
+
+    def _drawn(self, rng: np.random.Generator) -> dict[str, Tensor]:
+        """A new pair, or any of those in the store."""
+        if self._store is None:
+            return self._pair(rng)
+        number = int(rng.integers(self._store.count))
+        return self._store.pair(number, lambda: self._pair(np.random.default_rng((self.seed, number))))
 
     def _pair(self, rng: np.random.Generator) -> dict[str, Tensor]:
         image0, image1, truth = self._source(rng)(rng)

@@ -21,6 +21,7 @@ from cyano.training.labels import label_photographs
 from cyano.training.loop import Stage, train_stage
 from cyano.training.matcher_network import fresh_superglue
 from cyano.training.matcher_stage import MatcherStage
+from cyano.training.pair_store import PairStore
 from cyano.training.photographs import Photographs, find_photographs
 from cyano.training.posed import read_posed
 from cyano.training.progress import Progress
@@ -55,17 +56,19 @@ def train_detector(
     photographs = _training_photographs(config, images, tell)
     superpoint = _first_detector(config, run, device, tell) if start is None else _started(config, start)
     for number, phase in enumerate(config.rounds, start=1):
-        labels = run / f"labels-{number}"
-        tell(f"labelling {len(photographs)} photographs, round {number}")
-        label_photographs(
-            superpoint.to("cpu"),
-            photographs,
-            phase.labels,
-            labels,
-            config.seed,
-            workers=available_cores(),
-            on_photograph=_counting(tell),
-        )
+        labels = None
+        if phase.labels is not None:
+            labels = run / f"labels-{number}"
+            tell(f"labelling {len(photographs)} photographs, round {number}")
+            label_photographs(
+                superpoint.to("cpu"),
+                photographs,
+                phase.labels,
+                labels,
+                config.seed,
+                workers=available_cores(),
+                on_photograph=_counting(tell),
+            )
         name = f"joint-{number}"
         joint = JointStage(name, superpoint, photographs, labels, phase.options, phase.schedule, config.seed)
         _train(joint, run / name, device, tell)
@@ -113,8 +116,10 @@ def train_matcher(
         dtype = torch.bfloat16 if phase.schedule.bfloat16 else torch.float32
         extractor = FeatureExtractor(networks.superpoint, phase.options.keypoints, dtype)
         seed = config.seed + number
-        stage = MatcherStage(superglue, extractor, photographs, phase.options, phase.schedule, seed, frames)
-        _train(stage, run / f"matcher-{number}", device, tell)
+        folder = run / f"matcher-{number}"
+        store = PairStore(folder / "pairs", phase.options.stored) if phase.options.stored else None
+        stage = MatcherStage(superglue, extractor, photographs, phase.options, phase.schedule, seed, frames, store)
+        _train(stage, folder, device, tell)
     save_model(run / "model", networks.superpoint, superglue)
     return run / "model"
 

@@ -1,0 +1,48 @@
+"""Where keypoints lie, by the rule that the weights come with."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+from cyano.models.superpoint import SuperPointConfig
+from cyano.processing.keypoints import refine_keypoints, refine_summits, suppress_non_maxima
+from cyano.processing.structure import hessian_response, structured_scores
+
+__all__ = ["KeypointMaps", "keypoint_maps"]
+
+
+class KeypointMaps(NamedTuple):
+    """What keypoints are picked from.
+
+    Attributes:
+        scores: (B, H, W), after non-maximum suppression.
+        probabilities: (B, H, W) of the detector.
+        response: (B, H, W) of the picture's structure, None where only probabilities count.
+    """
+
+    scores: Tensor
+    probabilities: Tensor
+    response: Tensor | None
+
+    def refine(self, keypoints: Tensor) -> Tensor:
+        """Move (N, 2) keypoints of the first image from whole pixels to where they are between them."""
+        if self.response is None:
+            return refine_keypoints(self.probabilities[0], keypoints)
+        return refine_summits(self.response[0], keypoints)
+
+
+def keypoint_maps(probabilities: Tensor, images: Tensor, config: SuperPointConfig) -> KeypointMaps:
+    """Maps to pick keypoints from.
+
+    Args:
+        probabilities: (B, H, W) of the detector; it drops a last strip of fewer than 8 rows or columns.
+        images: (B, 1, H', W') that it saw, in [0, 1].
+        config: says how to localise, and how near to each other keypoints may be.
+    """
+    if config.keypoint_localisation == "probability":
+        return KeypointMaps(suppress_non_maxima(probabilities, config.nms_radius), probabilities, None)
+    response = hessian_response(images)[:, : probabilities.shape[1], : probabilities.shape[2]]
+    scores = structured_scores(probabilities, response)
+    return KeypointMaps(suppress_non_maxima(scores, config.nms_radius), probabilities, response)

@@ -1,0 +1,99 @@
+"""What the picture itself says of a keypoint's place: the determinant of its Hessian.
+
+A detector that reads each 8x8 cell off a code of an eighth of the resolution knows which regions are worth a
+keypoint, and is two pixels wrong about where. Blobs and corners have their place in the grey values, to a third of a
+pixel from any view. So the two share the work (docs/decisions/0007-localisation.md).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cyano.processing.keypoints import refine_summits, window_max
+
+__all__ = ["find_structure", "hessian_response", "structured_scores"]
+
+SIGMA = 1.2
+"""Blur of the derivatives, in pixels: the finest that is not noise."""
+
+USUAL = 8e-4
+"""Response of the 800th strongest maximum of a photograph of 640 pixels, in the median over photographs."""
+
+LEAST = 0.1 * USUAL
+"""Weaker maxima are noise: the strongest in white noise of 3 grey values of 255 reaches this."""
+
+REACH = 3
+"""A maximum gathers the detector's probabilities up to so many pixels to each side: what it is wrong by."""
+
+
+def hessian_response(images: Tensor) -> Tensor:
+    """Strength of blobs, and of corners just inside them; 0 along edges.
+
+    Source: Beaudet, Rotationally invariant image operators, 1978.
+
+    Args:
+        images: (B, 1, H, W) in [0, 1].
+
+    Returns:
+        (B, H, W) float32, at least 0: the determinant of the second derivatives by Gaussian filters, in units of the
+        blur.
+    """
+    kernels = _kernels().to(images.device)
+    radius = kernels.shape[-1] // 2
+    # Repeating the border's pixels makes no edge there; padding that is wider than a tiny image is not possible.
+    padded = F.pad(images.float(), (radius, radius, radius, radius), mode="replicate")
+    xx, yy, xy = F.conv2d(padded, kernels).unbind(1)
+    return (xx * yy - xy * xy).clamp(min=0)
+
+
+@cache
+def _kernels() -> Tensor:
+    """(3, 1, 9, 9): second derivatives of a Gaussian along x, along y, and along both."""
+    t = torch.arange(-4, 5, dtype=torch.float64)
+    g = torch.exp(-(t**2) / (2 * SIGMA**2))
+    g = g / g.sum()
+    g = g * SIGMA  # twice in each filter: derivatives in units of the blur
+    first, second = -t / SIGMA**2 * g, (t**2 / SIGMA**4 - 1 / SIGMA**2) * g
+    second = second - second.mean()  # a plane of any height has no curvature
+    pairs = ((g, second), (second, g), (first, first))  # (along y, along x)
+    return torch.stack([torch.outer(y, x) for y, x in pairs])[:, None].float()
+
+
+def structured_scores(probabilities: Tensor, response: Tensor) -> Tensor:
+    """Scores of the picture's own maxima: how sure the detector is of the surroundings, times how clear the place is.
+
+    Args:
+        probabilities: (B, H, W) of the detector.
+        response: (B, H, W) from `hessian_response`.
+
+    Returns:
+        (B, H, W) in [0, 1], 0 but at maxima.
+    """
+    side = 2 * REACH + 1
+    near = F.avg_pool2d(probabilities[:, None], side, stride=1, padding=REACH)[:, 0] * side**2
+    clear = response / (response + USUAL)
+    return torch.where(_maxima(response, 1), near.clamp(max=1) * clear, 0)
+
+
+def find_structure(images: Tensor) -> list[Tensor]:
+    """The maxima of each picture's response that are more than noise, none nearer than 3 pixels to a stronger one.
+
+    Args:
+        images: (B, 1, H, W) in [0, 1].
+
+    Returns:
+        For each image (N, 2) float32 (x, y) between the pixels, in no order.
+    """
+    response = hessian_response(images)
+    found = _maxima(response, 2) & (response > LEAST)
+    places = (torch.nonzero(each).flip(1).float() for each in found)
+    return [refine_summits(heat, each) for heat, each in zip(response, places, strict=True)]
+
+
+def _maxima(response: Tensor, radius: int) -> Tensor:
+    """(B, H, W) bool: the highest within `radius` pixels."""
+    return (response == window_max(response, radius)) & (response > 0)
