@@ -3,8 +3,11 @@
 usage: scripts/bench training PHOTOGRAPHS [--steps N] [--save NAME]
 
 Every stage trains for N steps from fresh weights, with its own workers; the first N / 2 steps warm up and are not
-counted. Labels come from an untrained detector: what they are does not change the speed.
+counted. The joint stage also runs at 192x256, and the matcher also on pairs that are stored: its first N / 2 steps make
+them.
 """
+
+# ruff: noqa: E402
 
 from __future__ import annotations
 
@@ -12,9 +15,14 @@ import argparse
 import json
 import statistics
 import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from cyano.training.tuning import tune_process
+
+tune_process()  # before torch is imported, as `cyano train` does
 
 import torch
 
@@ -24,10 +32,10 @@ from cyano.training.config import read_config
 from cyano.training.detector_network import fresh_superpoint
 from cyano.training.features import FeatureExtractor
 from cyano.training.joint_stage import JointStage
-from cyano.training.labels import AdaptationOptions, label_photographs
 from cyano.training.loop import Stage, train_stage
 from cyano.training.matcher_network import fresh_superglue
 from cyano.training.matcher_stage import MatcherStage
+from cyano.training.pair_store import PairStore
 from cyano.training.photographs import Photographs, find_photographs
 from cyano.training.progress import LOG_FILE, Progress
 from cyano.training.schedule import Schedule
@@ -60,6 +68,32 @@ def short(schedule: Schedule, steps: int) -> Schedule:
     return replace(schedule, steps=steps, log_steps=1, save_seconds=1e9)
 
 
+def stages(folder: Path, steps: int, work: Path) -> Iterator[Stage]:
+    """All that is timed."""
+    config = read_config("small")
+    photographs = Photographs(find_photographs(folder)[0][:PHOTOGRAPHS])
+    detector: SuperPoint = fresh_superpoint(config.superpoint, SEED)
+    joint, matcher = config.rounds[0], config.matcher[0]
+    yield ShapesStage(config.superpoint, config.shapes.options, short(config.shapes.schedule, steps), SEED)
+    small = replace(joint.options, height=192, width=256), replace(short(joint.schedule, steps), batch_size=16)
+    for options, schedule in (small, (joint.options, short(joint.schedule, steps))):
+        name = f"joint, {options.height}x{options.width}"
+        yield JointStage(name, detector, photographs, None, options, schedule, SEED)
+    schedule = short(matcher.schedule, steps)
+    for scenes, stored in ((0.0, 0), (matcher.options.scenes, 0), (matcher.options.scenes, schedule.batch_size)):
+        stage = MatcherStage(
+            fresh_superglue(config.superglue, SEED),
+            FeatureExtractor(detector, matcher.options.keypoints, torch.bfloat16),
+            photographs,
+            replace(matcher.options, scenes=scenes, stored=stored),
+            schedule,
+            SEED,
+            store=PairStore(work / "pairs", stored) if stored else None,
+        )
+        stage.name = f"matcher, {scenes:.0%} scenes" + (", stored" if stored else "")
+        yield stage
+
+
 def main() -> None:
     """Parse the arguments, time every stage, print, and save where asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -67,35 +101,10 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=24)
     parser.add_argument("--save", metavar="NAME", help="write benchmarks/results/NAME.json")
     arguments = parser.parse_args()
-    config = read_config("small")
-    photographs = Photographs(find_photographs(arguments.photographs)[0][:PHOTOGRAPHS])
-    detector: SuperPoint = fresh_superpoint(config.superpoint, SEED)
-    joint, matcher = config.rounds[0], config.matcher[0]
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        label_photographs(detector, photographs, AdaptationOptions(warps=1, threshold=0), folder / "labels", SEED)
-        steps = arguments.steps
-        stages: list[Stage] = [
-            ShapesStage(config.superpoint, config.shapes.options, short(config.shapes.schedule, steps), SEED),
-            JointStage(
-                "joint", detector, photographs, folder / "labels", joint.options, short(joint.schedule, steps), SEED
-            ),
-        ]
-        for share in (0.0, matcher.options.scenes):
-            options = replace(matcher.options, scenes=share)
-            stage = MatcherStage(
-                fresh_superglue(config.superglue, SEED),
-                FeatureExtractor(detector, options.keypoints, torch.bfloat16),
-                photographs,
-                options,
-                short(matcher.schedule, steps),
-                SEED,
-            )
-            stage.name = f"matcher, {share:.0%} scenes"
-            stages.append(stage)
-        for stage in stages:
-            results[stage.name] = timed(stage, folder / stage.name.replace(" ", "-"))
+        for stage in stages(arguments.photographs, arguments.steps, Path(temporary)):
+            results[stage.name] = timed(stage, Path(temporary) / stage.name.replace(" ", "-"))
     if arguments.save:
         print("wrote", measuring.save(arguments.save, SEED, results))
 

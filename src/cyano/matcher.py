@@ -205,13 +205,11 @@ class Matcher:
         grey, frame = resize.apply(image, self.options.resize, quarter_turns)
         images = torch.from_numpy(grey)[None, None].to(self.device)
         dense = self._dense(images)
-        maps = keypoint_maps(dense.scores, images, self.detection)
+        rules = self.detection
+        maps = keypoint_maps(dense.scores, images, rules)
         scores = maps.scores[0] if keep is None else mask_scores(maps.scores[0], keep, frame)
         keypoints, values = pick_keypoints(
-            scores,
-            self.detection.keypoint_threshold,
-            self.detection.max_keypoints,
-            self.detection.border_removal_distance,
+            scores, rules.keypoint_threshold, rules.max_keypoints, rules.border_removal_distance
         )
         if self.options.subpixel:
             keypoints = maps.refine(keypoints)

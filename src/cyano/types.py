@@ -126,12 +126,14 @@ class Features:
         descriptors: (N, D) float32 rows of unit length.
         frame: how the original image became the one that the detector saw; the matcher normalises
             positions in that frame.
+        extras: (N, E) float32, what else the matcher's keypoint encoder reads of each keypoint; None for nothing.
     """
 
     keypoints: torch.Tensor
     scores: torch.Tensor
     descriptors: torch.Tensor
     frame: ResizeMap
+    extras: torch.Tensor | None = None
 
     def __post_init__(self) -> None:
         count = self.keypoints.shape[0]
@@ -141,6 +143,8 @@ class Features:
                 "features need keypoints (N, 2), scores (N,) and descriptors (N, D), not "
                 f"{tuple(self.keypoints.shape)}, {tuple(self.scores.shape)} and {tuple(self.descriptors.shape)}"
             )
+        if self.extras is not None and (self.extras.ndim != 2 or self.extras.shape[0] != count):
+            raise InputError(f"extras of {count} keypoints are ({count}, E), not {tuple(self.extras.shape)}")
 
     def __len__(self) -> int:
         return int(self.keypoints.shape[0])
@@ -152,7 +156,9 @@ class Features:
 
     def to(self, device: torch.device | str) -> Features:
         """The same features on another device."""
-        return Features(self.keypoints.to(device), self.scores.to(device), self.descriptors.to(device), self.frame)
+        extras = None if self.extras is None else self.extras.to(device)
+        moved = (self.keypoints.to(device), self.scores.to(device), self.descriptors.to(device))
+        return Features(*moved, self.frame, extras)
 
 
 @dataclass(frozen=True, eq=False)

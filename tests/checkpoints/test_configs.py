@@ -89,6 +89,8 @@ def test_names_from_before_the_first_release() -> None:
         ("keypoint_encoder_sizes", [32.0]),
         ("sinkhorn_iterations", -1),
         ("num_attention_heads", 3),
+        ("input_size", -1),
+        ("keypoint_extras", 1.0),
         ("is_decoder", 1),
     ],
 )
@@ -111,6 +113,17 @@ def test_unusable_matcher_values(key: str, value: object) -> None:
 def test_unusable_detector_values(key: str, value: object) -> None:
     with pytest.raises(InputError, match=key):
         superpoint_from_dict({key: value})
+
+
+def test_sizes_of_other_features_are_ours_alone_and_written_only_where_they_differ() -> None:
+    plain = superglue_to_dict(SuperGlueConfig(), SuperPointConfig())
+    assert not {"input_size", "keypoint_extras"} & set(plain)
+    config = SuperGlueConfig(input_size=128, keypoint_extras=3)
+    written = superglue_to_dict(config, None)
+    assert "keypoint_detector_config" not in written
+    assert superglue_from_dict(written) == config
+    with pytest.raises(InputError, match="did you mean 'keypoint_extras'"):
+        superglue_from_dict({"keypoint_extra": 3})
 
 
 def test_the_rule_for_places_is_ours_alone_and_written_only_where_it_differs() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 
 import cyano
 from cyano.checkpoints import load
-from support.commands import run
+from support.commands import SHIFT, output, run, shifted_photographs
 from support.photographs import write_photographs
 
 RECIPE = """
@@ -72,6 +72,59 @@ def test_every_stage_runs_and_a_second_call_only_loads(tmp_path: Path) -> None:
     assert all(
         np.array_equal(value, weights[name]) for name, value in load(out / "model").superglue.state_dict().items()
     )
+
+
+SIFT_RECIPE = """
+seed = 0
+features = "sift"
+validation = 0.2
+[superglue]
+input_size = 128
+keypoint_extras = 3
+hidden_size = 32
+keypoint_encoder_sizes = [16]
+gnn_layers_types = ["self", "cross"]
+num_attention_heads = 2
+sinkhorn_iterations = 10
+[[matcher]]
+[matcher.options]
+height = 96
+width = 128
+keypoints = 32
+scenes = 0.0
+[matcher.schedule]
+steps = 2
+batch_size = 2
+workers = 0
+"""
+
+
+def test_a_matcher_of_sift_needs_no_detector(tmp_path: Path) -> None:
+    images = write_photographs(tmp_path / "images", 5)
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(SIFT_RECIPE)
+    out, root = tmp_path / "run", tmp_path / "sets"
+    options = ("--run", str(out), "--recipe", str(recipe))
+    first = run("train", "matcher", str(images), *options, "--device", "cpu")
+    assert first.exit_code == 0, first.output
+    assert not (out / "detector").exists()
+    root.mkdir()
+    shifted_photographs(root)
+    (root / "pairs_h.txt").write_text(f"a.png b.png 1 0 {-SHIFT[0]} 0 1 {-SHIFT[1]} 0 0 1\n")
+    methods = ("--methods", "sift,sift-superglue", "--resize", "240", "--max-keypoints", "128")
+    evaluated = run("evaluate", root, "--weights", out / "model", *methods, "--out", tmp_path / "out", "--json")
+    rows = {row["method"]: row for row in output(evaluated)["results"]}
+    assert rows.keys() == {"sift", "sift-superglue"}
+    assert rows["sift-superglue"]["failures"] == []
+    assert run("train", "evaluate", str(root), *options).exit_code == 0
+    again = run("train", "matcher", str(images), *options, "--from", str(out / "model"), "--device", "cpu")
+    assert again.exit_code == 0, again.output
+    wrong = run("evaluate", root, "--weights", out / "model", "--methods", "cyano", "--out", tmp_path / "wrong")
+    assert wrong.exit_code == 1
+    assert "no detector" in wrong.output
+    packaged = run("evaluate", root, "--methods", "sift-superglue", "--out", tmp_path / "wrong")
+    assert packaged.exit_code == 1
+    assert "no matcher of 'sift' features" in packaged.output
 
 
 def test_mistakes_are_one_line(tmp_path: Path) -> None:

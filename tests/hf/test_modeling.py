@@ -13,6 +13,9 @@ from cyano import weights
 from cyano.checkpoints import load
 from cyano.errors import InputError, WeightsError
 from cyano.hf import SuperGlueConfig, SuperGlueForKeypointMatching, SuperPointForKeypointDetection
+from cyano.matcher import Matcher
+from cyano.options import MatcherOptions
+from cyano.processing.resize import ResizeRule
 from cyano.types import Features, ImageSize, ResizeMap
 
 
@@ -46,6 +49,22 @@ def test_a_batch_gives_what_each_pair_gives(
 
     assert difference(right_model) < 1e-5  # float32 rounding through 30 iterations
     assert difference(exact_model) > 1e-4  # transformers lets padding take part
+
+
+def test_the_rule_for_places_that_comes_with_the_weights_holds_but_for_exactness(pixels: Tensor) -> None:
+    grey = pixels.flatten(0, 1)[0]
+    found = {}
+    for exact in (False, True):
+        model = SuperPointForKeypointDetection.from_pretrained(transformers_exact=exact)
+        model.config.keypoint_localisation = "structure"
+        output = model(grey[None])
+        size = torch.tensor([grey.shape[2], grey.shape[1]])
+        found[exact] = (output.keypoints[0] * size)[output.mask[0] > 0]
+    options = MatcherOptions(ResizeRule.none(), localisation="structure")
+    expected = Matcher(load(), options).extract([grey[0].numpy()])[0].keypoints
+    assert len(expected) > 20
+    assert torch.allclose(found[False], expected, atol=1e-3)  # divided by the image's size and multiplied again
+    assert torch.allclose(found[True], found[True].round(), atol=1e-3)
 
 
 def _features(model: SuperGlueForKeypointMatching, images: Tensor) -> list[Features]:

@@ -76,6 +76,24 @@ def test_padded_batches(counts: list[tuple[int, int]]) -> None:
         torch.testing.assert_close(found[i, -1, :n], expected[i, -1, :n], atol=1e-4, rtol=0)
 
 
+@pytest.mark.parametrize("packed", [True, False])
+def test_input_projection_and_extras(monkeypatch: pytest.MonkeyPatch, packed: bool) -> None:
+    if not packed:
+        monkeypatch.setattr(fast, "_has_packed_linear", lambda: False)
+    model = random_superglue(replace(SMALL_SUPERGLUE, input_size=20, keypoint_extras=3))
+    extras = [torch.randn(2, 9, 3, generator=torch.Generator().manual_seed(side)) for side in (0, 1)]
+    sets = [random_keypoints(9, 20, batch=2, seed=side)._replace(extras=extras[side]) for side in (0, 1)]
+    with torch.no_grad():
+        expected = model(*sets)
+        other = model(sets[0], sets[1]._replace(extras=extras[0]))
+    found = FastSuperGlue(model)(*sets)
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
+    assert float((other - expected).abs().max()) > 0.01
+    mask = torch.arange(9)[None] < torch.tensor([[9], [6]])
+    padded = FastSuperGlue(model)(*(side._replace(mask=mask) for side in sets))
+    torch.testing.assert_close(padded[0], found[0])
+
+
 def test_full_size_matcher() -> None:
     model = random_superglue(SuperGlueConfig())
     set0, set1 = random_keypoints(200, 256, seed=1), random_keypoints(150, 256, seed=2)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from cyano.models.assignment_loss import assignment_loss
 from cyano.models.superglue import KeypointSet, Trace, normalize_keypoints
-from support.networks import random_keypoints, random_superglue
+from support.networks import SMALL_SUPERGLUE, random_keypoints, random_superglue
 
 
 def _batch(sets: list[KeypointSet]) -> KeypointSet:
@@ -41,6 +43,14 @@ def test_a_padded_batch_is_the_pairs_one_by_one(counts: list[tuple[int, int]]) -
             # Probabilities; float32 sums in another order over a few layers.
             torch.testing.assert_close(together[i, :m, :n].exp(), alone[:-1, :-1], atol=1e-5, rtol=0)
             torch.testing.assert_close(together[i, :m, -1].exp(), alone[:-1, -1], atol=1e-5, rtol=0)
+
+
+def test_states_keep_their_precision_under_autocast() -> None:
+    model = random_superglue(replace(SMALL_SUPERGLUE, input_size=20))
+    sets = [random_keypoints(6, 20, seed=side) for side in (0, 1)]
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        states = model.propagate(*sets)
+    assert {state.dtype for state in states} == {torch.float32}
 
 
 def test_an_empty_image_beside_a_full_one_stays_finite() -> None:

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
+from cyano.errors import InputError
 from cyano.processing.batching import keypoint_set, pad
 from cyano.types import Features, ImageSize, ResizeMap
 
@@ -31,6 +34,18 @@ def test_padding_keeps_what_is_real_and_masks_the_rest(counts: tuple[int, ...]) 
         if batch.mask is not None:
             assert batch.mask.dtype == torch.bool
             assert batch.mask[i].tolist() == [j < count for j in range(most)]
+
+
+def test_extras_come_along() -> None:
+    images = [replace(_features(count), extras=torch.full((count, 2), float(count))) for count in (3, 5)]
+    assert torch.equal(keypoint_set(images[0]).extras, images[0].extras[None])
+    batch = pad(images)
+    assert torch.equal(batch.extras[0, :3], images[0].extras)
+    assert torch.equal(batch.extras[1], images[1].extras)
+    assert torch.equal(images[0].to("cpu").extras, images[0].extras)
+    assert pad([_features(3), _features(5)]).extras is None
+    with pytest.raises(InputError, match=r"extras of 3 keypoints are \(3, E\), not \(2, 2\)"):
+        replace(images[0], extras=torch.zeros(2, 2))
 
 
 def test_positions_are_normalised_in_the_frame_that_the_detector_saw() -> None:

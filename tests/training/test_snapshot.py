@@ -12,6 +12,7 @@ from cyano.evaluation.suite import Estimators, EvaluationReport, SetResult
 from cyano.training.config import read_config
 from cyano.training.detector_network import TrainableDetector, fresh_superpoint
 from cyano.training.matcher_network import TrainableMatcher, fresh_superglue
+from cyano.training.pipeline import save_detector
 from cyano.training.snapshot import CURVE_FILE, record_curve, take_snapshot
 from cyano.training.state import StageState, save_state
 
@@ -38,6 +39,20 @@ def test_a_snapshot_is_the_newest_state_of_every_part(tmp_path: Path) -> None:
     networks = load(late.folder)
     assert all(torch.equal(networks.superpoint.state_dict()[k], v) for k, v in detector.state_dict().items())
     assert all(torch.equal(networks.superglue.state_dict()[k], v) for k, v in matcher.state_dict().items())
+
+
+def test_the_detector_that_the_matcher_stands_on_counts(tmp_path: Path) -> None:
+    """A run that began with a finished detector has no joint stage; another may have trained its detector further."""
+    detector, matcher = fresh_superpoint(CONFIG.superpoint, seed=1), fresh_superglue(CONFIG.superglue, seed=2)
+    save_detector(tmp_path / "detector", detector)
+    checkpoint(tmp_path / "matcher-1", TrainableMatcher(matcher, 20), 7, 600)
+    alone = take_snapshot(tmp_path, CONFIG)
+    assert (alone.stage, alone.seconds, alone.has_matcher) == ("matcher-1 step 7", 600, True)
+    newer = fresh_superpoint(CONFIG.superpoint, seed=3)
+    checkpoint(tmp_path / "joint-1", TrainableDetector(newer, descriptors=True), 20, 1800)
+    for folder in (alone.folder, take_snapshot(tmp_path, CONFIG).folder):
+        found = load(folder).superpoint.state_dict()
+        assert all(torch.equal(found[k], v) for k, v in detector.state_dict().items())
 
 
 def test_the_curve_gets_a_line_for_each_evaluation(tmp_path: Path) -> None:

@@ -11,17 +11,21 @@ from cyano.checkpoints.checkpoint import Checkpoint
 from cyano.checkpoints.hub import HubOptions, resolve
 from cyano.checkpoints.huggingface import load_folder, save_folder
 from cyano.checkpoints.loading import Networks, load
+from cyano.checkpoints.lone_matcher import LoneMatcher, load_matcher, save_matcher
 
 __all__ = [
     "CATALOGUE",
     "Checkpoint",
     "HubOptions",
+    "LoneMatcher",
     "Networks",
     "Verification",
     "WeightsEntry",
     "load",
     "load_folder",
+    "load_matcher",
     "resolve",
     "save_folder",
+    "save_matcher",
     "verify",
 ]

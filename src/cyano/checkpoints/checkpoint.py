@@ -12,7 +12,7 @@ from cyano.errors import WeightsError
 from cyano.models.superglue import SuperGlue, SuperGlueConfig
 from cyano.models.superpoint import SuperPoint, SuperPointConfig
 
-__all__ = ["DETECTOR", "Checkpoint"]
+__all__ = ["DETECTOR", "Checkpoint", "fitted_tensors"]
 
 DETECTOR = "keypoint_detector."
 """What the detector's tensors are called by within a matcher's checkpoint."""
@@ -59,14 +59,17 @@ class Checkpoint:
             WeightsError: tensors are missing, unexpected, or of another shape or dtype; the message lists
                 them.
         """
+        if superglue is not None and (superglue.input_size or superglue.keypoint_extras):
+            raise WeightsError(
+                f"{where}: input_size and keypoint_extras are for matchers of other features than SuperPoint's; "
+                "remove them"
+            )
         if superglue is not None and superglue.hidden_size != superpoint.descriptor_decoder_dim:
             raise WeightsError(
                 f"{where}: the detector's descriptors have {superpoint.descriptor_decoder_dim} channels, but "
                 f"the matcher takes {superglue.hidden_size}; they are not from the same model"
             )
-        expected = _expected(superpoint, superglue)
-        _check_fit(where, expected, tensors)
-        complete = {name: _converted(tensors.get(name), like) for name, like in expected.items()}
+        complete = fitted_tensors(where, _expected(superpoint, superglue), tensors)
         if superglue is None:
             return cls(superpoint, complete)
         detector = {k.removeprefix(DETECTOR): v for k, v in complete.items() if k.startswith(DETECTOR)}
@@ -79,6 +82,21 @@ class Checkpoint:
             return dict(self.superpoint_tensors)
         detector = {DETECTOR + name: tensor for name, tensor in self.superpoint_tensors.items()}
         return {**self.superglue_tensors, **detector}
+
+
+def fitted_tensors(where: str, expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors in the dtypes of a network, known to fit it.
+
+    Args:
+        where: what to call their source in a message.
+        expected: the network's state dict; only names, shapes and dtypes are looked at.
+        tensors: what there is.
+
+    Raises:
+        WeightsError: tensors are missing, unexpected, or of another shape or dtype; the message lists them.
+    """
+    _check_fit(where, expected, tensors)
+    return {name: _converted(tensors.get(name), like) for name, like in expected.items()}
 
 
 def _expected(superpoint: SuperPointConfig, superglue: SuperGlueConfig | None) -> dict[str, Tensor]:

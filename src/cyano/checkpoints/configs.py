@@ -61,6 +61,9 @@ SUPERGLUE_DEFAULTS: Mapping[str, object] = {
 }
 """Keys of a SuperGlue config.json, but for the nested `keypoint_detector_config`."""
 
+SUPERGLUE_OWN: Mapping[str, object] = {"input_size": 0, "keypoint_extras": 0}
+"""Keys of Cyano's own in it, written only where they are not what transformers does."""
+
 GENERAL_KEYS = frozenset(
     [
         "_name_or_path",
@@ -138,6 +141,8 @@ _LOWEST: Mapping[str, float] = {
     "nms_radius": 0,
     "border_removal_distance": 0,
     "hidden_size": 1,
+    "input_size": 0,
+    "keypoint_extras": 0,
     "num_attention_heads": 1,
     "sinkhorn_iterations": 0,
     "initializer_range": 0,
@@ -234,8 +239,9 @@ def superglue_from_dict(data: Mapping[str, object]) -> SuperGlueConfig:
         InputError: a value or a key is not usable, or the values do not fit together.
     """
     data = with_new_names(data)
-    check_keys(data, SUPERGLUE_DEFAULTS, GENERAL_KEYS | {"keypoint_detector_config"})
-    values = _filled(data, SUPERGLUE_DEFAULTS)
+    known = {**SUPERGLUE_DEFAULTS, **SUPERGLUE_OWN}
+    check_keys(data, known, GENERAL_KEYS | {"keypoint_detector_config"})
+    values = _filled(data, known)
     for unused in ("initializer_range", "is_decoder", "attention_probs_dropout_prob"):
         del values[unused]
     config = SuperGlueConfig(**values)  # type: ignore[arg-type]  # _filled has checked the types
@@ -266,10 +272,11 @@ def superpoint_to_dict(config: SuperPointConfig) -> dict[str, object]:
     return {"model_type": "superpoint", **_for_json(vars(config), SUPERPOINT_DEFAULTS), **own}
 
 
-def superglue_to_dict(config: SuperGlueConfig, detector: SuperPointConfig) -> dict[str, object]:
-    """The keys of a matcher's config.json, the nested detector and `model_type` included."""
-    own = _for_json(vars(config), SUPERGLUE_DEFAULTS)
-    return {"model_type": "superglue", "keypoint_detector_config": superpoint_to_dict(detector), **own}
+def superglue_to_dict(config: SuperGlueConfig, detector: SuperPointConfig | None) -> dict[str, object]:
+    """The keys of a matcher's config.json, `model_type` and, where there is one, the nested detector included."""
+    nested = {} if detector is None else {"keypoint_detector_config": superpoint_to_dict(detector)}
+    own = {key: value for key, value in vars(config).items() if SUPERGLUE_OWN.get(key, value) != value}
+    return {"model_type": "superglue", **nested, **_for_json(vars(config), SUPERGLUE_DEFAULTS), **own}
 
 
 def _for_json(given: Mapping[str, object], defaults: Mapping[str, object]) -> dict[str, object]:

@@ -25,11 +25,14 @@ from cyano.models.superpoint import SuperPointConfig
 
 __all__ = [
     "CONFIG_FILE",
+    "LONE_MATCHER",
     "PREPROCESSOR_FILE",
     "WEIGHTS_FILE",
     "load_folder",
+    "load_tensors",
     "model_folder",
     "preprocessor_dict",
+    "publish",
     "read_config",
     "save_folder",
     "write_json",
@@ -38,6 +41,9 @@ __all__ = [
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 PREPROCESSOR_FILE = "preprocessor_config.json"
+LONE_MATCHER = "cyano-superglue"
+"""The model type of a matcher without a detector: one that transformers does not know, and so does not misread."""
+
 _OLD_WEIGHTS_FILE = "pytorch_model.bin"
 _UNIFORM_PREFIXES = ("superglue.", "superpoint.")
 
@@ -73,6 +79,11 @@ def read_config(folder: Path | str) -> tuple[SuperPointConfig, SuperGlueConfig |
             return superpoint_from_dict(nested), superglue_from_dict(data)
     except InputError as error:
         raise WeightsError(f"{path}: {error}") from error
+    if kind == LONE_MATCHER:
+        raise WeightsError(
+            f"{folder} holds a matcher of {data.get('feature_extractor')!r} features and no detector: load it by "
+            "cyano.checkpoints.load_matcher; for 'sift', evaluate it by the method sift-superglue"
+        )
     raise WeightsError(f"{path} is of model_type {kind!r}; only 'superglue' and 'superpoint' can be loaded")
 
 
@@ -86,12 +97,21 @@ def load_folder(folder: Path | str) -> Checkpoint:
     Raises:
         WeightsError: a file is missing or damaged, or configuration and tensors do not fit each other.
     """
-    folder = Path(folder)
     superpoint, superglue = read_config(folder)
+    path, tensors = load_tensors(Path(folder))
+    return Checkpoint.fitted(str(path), superpoint, superglue, tensors)
+
+
+def load_tensors(folder: Path) -> tuple[Path, dict[str, Tensor]]:
+    """The weight file of a model folder, and what is in it by the names of the model.
+
+    Raises:
+        WeightsError: it is missing or damaged.
+    """
     path = folder / WEIGHTS_FILE
     if not path.exists() and (folder / _OLD_WEIGHTS_FILE).exists():
         path = folder / _OLD_WEIGHTS_FILE
-    return Checkpoint.fitted(str(path), superpoint, superglue, _without_prefix(read_tensors(path)))
+    return path, _without_prefix(read_tensors(path))
 
 
 def _without_prefix(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -132,14 +152,13 @@ def save_folder(
             own = superglue_to_dict(superglue, checkpoint.superpoint)
         kind = "SuperPointForKeypointDetection" if superglue is None else "SuperGlueForKeypointMatching"
         config = {"architectures": [kind], "dtype": "float32", **own}
-    texts = {CONFIG_FILE: _json_bytes(config)}
+    settings = {CONFIG_FILE: config}
     usual = preprocessor_dict("superpoint" if superglue is None else "superglue")
     if preprocessor is None and not _holds_processor(folder, str(usual["image_processor_type"])):
         preprocessor = usual
     if preprocessor is not None:
-        texts[PREPROCESSOR_FILE] = _json_bytes(preprocessor)
-    _refuse_other_model(folder, texts[CONFIG_FILE], overwrite)
-    _publish(folder, texts, checkpoint.tensors())
+        settings[PREPROCESSOR_FILE] = preprocessor
+    publish(folder, settings, checkpoint.tensors(), overwrite=overwrite)
 
 
 def _holds_processor(folder: Path, kind: str) -> bool:
@@ -163,8 +182,22 @@ def _refuse_other_model(folder: Path, config: bytes, overwrite: bool) -> None:
         )
 
 
-def _publish(folder: Path, texts: Mapping[str, bytes], tensors: Mapping[str, Tensor]) -> None:
-    """Write everything beside the folder first, then rename the files into it."""
+def publish(
+    folder: Path, settings: Mapping[str, Mapping[str, object]], tensors: Mapping[str, Tensor], *, overwrite: bool
+) -> None:
+    """Write a model folder: everything beside it first, then the files are renamed into it.
+
+    Args:
+        folder: where to; it is made if need be.
+        settings: contents of JSON files by name; `CONFIG_FILE` is one of them.
+        tensors: the weights.
+        overwrite: see `save_folder`.
+
+    Raises:
+        OutputError: the folder holds another model, or cannot be written.
+    """
+    texts = {name: _json_bytes(content) for name, content in settings.items()}
+    _refuse_other_model(folder, texts[CONFIG_FILE], overwrite)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as beside:

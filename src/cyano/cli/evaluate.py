@@ -13,6 +13,7 @@ from cyano.cli.output import busy, counted, error_console, plain_line, print_jso
 
 if TYPE_CHECKING:
     from cyano.checkpoints.loading import Networks
+    from cyano.checkpoints.lone_matcher import LoneMatcher
     from cyano.evaluation.suite import EvaluationReport, PairSet
 
 __all__ = ["HELP", "evaluate"]
@@ -43,7 +44,8 @@ Methods = Annotated[
     str,
     typer.Option(
         metavar="A,B",
-        help="Of cyano, mutual-nn (the same detector), sift, aliked-lightglue (if installed).",
+        help="Of cyano, mutual-nn (the same detector), sift, sift-superglue (weights of a matcher trained on SIFT), "
+        "aliked-lightglue (if installed).",
         rich_help_panel=PROTOCOL,
     ),
 ]
@@ -122,7 +124,8 @@ def evaluate(
         )
         wanted = suite.method_names(_listed(methods))
     chosen, skipped = _sets(root, None if sets is None else _listed(sets))
-    built, absent = suite.build_methods(wanted, _networks(wanted, weights), matching, place)
+    networks, sift_matcher = _networks(wanted, weights)
+    built, absent = suite.build_methods(wanted, networks, matching, place, sift_matcher)
     options = suite.EvaluateOptions(out, judging, overwrite)
     total = sum(len(pair_set.pairs) for pair_set in chosen) * (1 + len(built))
     with counted("evaluating", total) as step:
@@ -136,14 +139,13 @@ def _listed(text: str) -> list[str]:
     return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
 
 
-def _networks(methods: Sequence[str], weights: str | None) -> Networks | None:
-    """The networks, if a method needs them."""
-    from cyano.checkpoints import load
+def _networks(methods: Sequence[str], weights: str | None) -> tuple[Networks | None, LoneMatcher | None]:
+    """The networks, and the matcher of SIFT's features, if a method needs them."""
+    from cyano.checkpoints import load, load_matcher
 
-    if not {"cyano", "mutual-nn"} & set(methods):
-        return None
     with busy("loading the networks"):
-        return load(weights)
+        networks = load(weights) if {"cyano", "mutual-nn"} & set(methods) else None
+        return networks, load_matcher(weights, "sift") if "sift-superglue" in methods else None
 
 
 def _sets(root: Path | None, names: list[str] | None) -> tuple[list[PairSet], dict[str, str]]:

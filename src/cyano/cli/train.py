@@ -19,7 +19,7 @@ app = typer.Typer(
 
 Images = Annotated[Path, typer.Argument(metavar="IMAGES", help="Folder of photographs, searched with sub-folders.")]
 Run = Annotated[Path, typer.Option("--run", help="Folder of the run: checkpoints, logs, results.")]
-Recipe = Annotated[str, typer.Option(help="A TOML file, or a recipe that comes with Cyano: small, tiny.")]
+Recipe = Annotated[str, typer.Option(help="A TOML file, or a recipe that comes with Cyano: small, tiny, sift.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N; torchrun starts several processes.")]
 
 
@@ -65,16 +65,14 @@ def matcher(
     ] = None,
     device: Device = "auto",
 ) -> None:
-    """Train SuperGlue on a detector, by default the one that this run trained."""
+    """Train SuperGlue: on a detector, by default the one that this run trained, or on SIFT if the recipe says so."""
     import torch
 
     from cyano.training.config import read_config
     from cyano.training.pipeline import train_matcher
 
     chosen = torch.device(checked_device(device))
-    folder = train_matcher(
-        read_config(recipe), images, start or str(run / "detector"), run, chosen, typer.echo, posed or ()
-    )
+    folder = train_matcher(read_config(recipe), images, start, run, chosen, typer.echo, posed or ())
     typer.echo(f"wrote {folder}")
 
 
@@ -86,19 +84,27 @@ def evaluate(
     sets: Annotated[str | None, typer.Option(metavar="A,B", help="These sets only.", show_default="all")] = None,
 ) -> None:
     """Evaluate the newest checkpoints of a run, finished or not, and add the numbers to its curve.jsonl."""
-    from cyano.checkpoints import load
+    from cyano.checkpoints import load, load_matcher
     from cyano.cli.arguments import matcher_options
     from cyano.evaluation import suite
     from cyano.training.config import read_config
     from cyano.training.snapshot import record_curve, take_snapshot
 
-    snapshot = take_snapshot(run, read_config(recipe))
+    config = read_config(recipe)
+    snapshot = take_snapshot(run, config)
     wanted = None if sets is None else sets.split(",")
     chosen = [pair_set for pair_set in suite.find_sets(root) if wanted is None or pair_set.name in wanted]
     if not chosen:
         raise typer.BadParameter(f"--sets: none of {sets} is in {root}")
-    names = suite.method_names(["cyano", "mutual-nn"] if snapshot.has_matcher else ["mutual-nn"])
-    methods, skipped = suite.build_methods(names, load(snapshot.folder), matcher_options([640], 1024), "cpu")
+    matching = matcher_options([640], 1024)
+    if config.features == "sift":
+        names = suite.method_names(["sift-superglue", "sift"])
+        methods, skipped = suite.build_methods(
+            names, None, matching, sift_matcher=load_matcher(snapshot.folder, config.features)
+        )
+    else:
+        names = suite.method_names(["cyano", "mutual-nn"] if snapshot.has_matcher else ["mutual-nn"])
+        methods, skipped = suite.build_methods(names, load(snapshot.folder), matching)
     options = suite.EvaluateOptions(run / "evaluation", overwrite=True)
     report = suite.evaluate(chosen, methods, options, skipped=skipped)
     suite.write_report(report, run / "evaluation")

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 from importlib.metadata import version
 from typing import TypeAlias
 
 from cyano import __version__
+from cyano.checkpoints.digest import weights_digest
 from cyano.checkpoints.loading import Networks
 from cyano.matcher import Matcher
 from cyano.processing.resize import ResizeRule
 
-__all__ = ["Record", "library_versions", "matching_record", "rule_text", "weights_digest"]
+__all__ = ["Record", "library_versions", "matching_record", "rule_text"]
 
 Record: TypeAlias = dict[str, str | int | float | bool | None]
 """Plain values by name, as JSON holds them."""
@@ -22,20 +22,6 @@ def library_versions() -> dict[str, str]:
     """Versions of the program and of the libraries that decide numbers."""
     libraries = ("torch", "numpy", "opencv-python-headless", "poselib")
     return {"cyano": __version__, "python": platform.python_version(), **{name: version(name) for name in libraries}}
-
-
-def weights_digest(networks: Networks) -> str:
-    """SHA-256 over the names and values of all tensors: the same for the same weights, whatever file they came in.
-
-    Returns:
-        64 hexadecimal digits.
-    """
-    digest = hashlib.sha256()
-    for network in (networks.superpoint, networks.superglue):
-        for name, tensor in sorted(network.state_dict().items() if network is not None else ()):
-            digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype};".encode())
-            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def matching_record(matcher: Matcher, networks: Networks, rule: ResizeRule) -> Record:
@@ -49,7 +35,7 @@ def matching_record(matcher: Matcher, networks: Networks, rule: ResizeRule) -> R
     return {
         "version": __version__,
         "weights": networks.source,
-        "weights_sha256": weights_digest(networks),
+        "weights_sha256": weights_digest(networks.superpoint, networks.superglue),
         "licence": networks.licence,
         "device": matcher.device.type,
         "precision": matcher.options.precision,

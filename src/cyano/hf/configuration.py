@@ -70,7 +70,7 @@ class _Config:
             if value not in _DTYPES:
                 raise InputError(f"dtype must be one of {', '.join(_DTYPES)}, not {value!r}")
             return value
-        configs.check_keys({name: value}, self._defaults)
+        configs.check_keys({name: value}, {**self._defaults, configs.LOCALISATION: None})
         return value
 
     @classmethod
@@ -183,7 +183,8 @@ class SuperPointConfig(_Config):
 
     def native(self) -> NativeSuperPointConfig:
         """The frozen configuration that the network takes."""
-        return configs.superpoint_from_dict({key: vars(self)[key] for key in configs.SUPERPOINT_DEFAULTS})
+        known = (*configs.SUPERPOINT_DEFAULTS, configs.LOCALISATION)
+        return configs.superpoint_from_dict({key: vars(self)[key] for key in known if key in vars(self)})
 
 
 @dataclass(kw_only=True)

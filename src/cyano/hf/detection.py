@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -15,7 +15,8 @@ from cyano.models.superglue import KeypointSet, normalize_keypoints
 from cyano.models.superpoint import CELL, DenseFeatures
 from cyano.processing.batching import pad
 from cyano.processing.descriptors import sample_descriptors
-from cyano.processing.keypoints import Border, pick_keypoints, suppress_non_maxima
+from cyano.processing.keypoints import Border, pick_keypoints
+from cyano.processing.localisation import keypoint_maps
 from cyano.types import Features
 
 __all__ = ["Detections", "detections", "first_channel", "given_features"]
@@ -64,28 +65,31 @@ def first_channel(images: Tensor) -> Tensor:
     return images[:, :1]
 
 
-def detections(
-    dense: DenseFeatures, config: SuperPointConfig, size: tuple[int, int], transformers_exact: bool
-) -> Detections:
+def detections(dense: DenseFeatures, images: Tensor, config: SuperPointConfig, transformers_exact: bool) -> Detections:
     """Pick keypoints and read their descriptors.
 
     Args:
         dense: the network's maps of I images.
+        images: (I, 1, H, W) what the network saw.
         config: the rules.
-        size: height and width of the images.
-        transformers_exact: keep keypoints at the right and the lower border, as transformers does.
+        transformers_exact: keep keypoints at the right and the lower border and pass over `keypoint_localisation`, as
+            transformers does.
     """
     rules = config.native()
-    maxima = suppress_non_maxima(dense.scores, rules.nms_radius)
+    if transformers_exact:
+        rules = replace(rules, keypoint_localisation="probability")
+    maps = keypoint_maps(dense.scores, images, rules)
     sides: Border = "top-left" if transformers_exact else "all"
-    height, width = size
+    size = (images.shape[-2], images.shape[-1])
     positions, scores, descriptors = [], [], []
-    for image, maps in zip(maxima, dense.descriptors, strict=True):
+    for i, (image, descriptor_map) in enumerate(zip(maps.scores, dense.descriptors, strict=True)):
         limit = rules.max_keypoints if rules.max_keypoints >= 0 else -1
         pixels, values = pick_keypoints(image, rules.keypoint_threshold, limit, rules.border_removal_distance, sides)
-        positions.append(pixels / pixels.new_tensor([width, height]))
+        if maps.response is not None:  # keypoints of the probabilities stay on whole pixels, as in transformers
+            pixels = maps.refine(pixels, i)
+        positions.append(pixels / pixels.new_tensor([size[1], size[0]]))
         scores.append(values)
-        descriptors.append(sample_descriptors(maps, pixels).float())
+        descriptors.append(sample_descriptors(descriptor_map, pixels).float())
     return Detections(
         pad_sequence(positions, batch_first=True),
         pad_sequence(scores, batch_first=True),

@@ -103,7 +103,7 @@ class SuperPointForKeypointDetection(SuperPoint):
             dense = DenseFeatures(pixel_scores(self.keypoint_decoder(blocks[-1])), self.descriptor_decoder(blocks[-1]))
             if states is not None:
                 states += blocks
-        return detections(dense, self.config, (images.shape[-2], images.shape[-1]), self.transformers_exact)
+        return detections(dense, first_channel(images), self.config, self.transformers_exact)
 
     @classmethod
     def from_pretrained(

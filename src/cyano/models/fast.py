@@ -213,6 +213,8 @@ class FastSuperGlue:
     def __init__(self, model: SuperGlue, dtype: torch.dtype = torch.float32) -> None:
         self.config = model.config
         with torch.no_grad():
+            into = model.input_projection
+            self._input = _Linear(into.weight, into.bias, torch.float32) if isinstance(into, nn.Linear) else None
             *layers, last = model.keypoint_encoder.encoder
             self._encoder = [
                 _Linear(*_folded(layer.linear, layer.batch_norm), torch.float32, relu=True)  # type: ignore[arg-type]
@@ -265,14 +267,13 @@ class FastSuperGlue:
 
     def _states(self, set0: KeypointSet, set1: KeypointSet) -> Tensor:
         """(M + N, D) states after the graph network."""
-        codes = torch.cat(
-            [torch.cat([side.positions[0], side.scores[0, :, None]], dim=1) for side in (set0, set1)]
-        ).float()
+        codes = torch.cat([_numbers(side) for side in (set0, set1)]).float()
         for layer in self._encoder:
             codes = layer(codes)
         both = torch.empty(len(codes), 2 * codes.shape[1])
-        states = torch.cat([set0.descriptors[0], set1.descriptors[0]]).float().add_(codes)
-        both[:, : codes.shape[1]] = states
+        descriptors = torch.cat([set0.descriptors[0], set1.descriptors[0]]).float()
+        states = descriptors if self._input is None else self._input(descriptors)
+        torch.add(states, codes, out=both[:, : codes.shape[1]])
         for step in self._layers:
             step(both, set0.scores.shape[1])
         return both[:, : codes.shape[1]]
@@ -284,11 +285,15 @@ class FastSuperGlue:
         return similarity
 
 
+def _numbers(side: KeypointSet) -> Tensor:
+    """(N, 3 + E): what the keypoint encoder reads of one image."""
+    parts = (side.positions, side.scores[..., None], side.extras)
+    return torch.cat([part[0] for part in parts if part is not None], dim=1)
+
+
 def _images(batch: KeypointSet) -> list[KeypointSet]:
     """The images of a batch, one by one, without their padding."""
     whole = batch.scores.shape[1]
     counts = [whole] * len(batch.scores) if batch.mask is None else batch.mask.sum(1).tolist()
-    return [
-        KeypointSet(batch.positions[i, None, :n], batch.scores[i, None, :n], batch.descriptors[i, None, :n])
-        for i, n in enumerate(counts)
-    ]
+    parts = {name: part for name, part in batch._asdict().items() if part is not None and name != "mask"}
+    return [KeypointSet(**{name: part[i, None, :n] for name, part in parts.items()}) for i, n in enumerate(counts)]

@@ -22,15 +22,17 @@ __all__ = ["KeypointSet", "SuperGlue", "SuperGlueConfig", "Trace", "normalize_ke
 
 @dataclass(frozen=True)
 class SuperGlueConfig:
-    """Sizes of the network and the rules of the assignment; names as in Hugging Face's `config.json`.
+    """Sizes of the network and the rules of the assignment; names as in Hugging Face's `config.json`, but the last two.
 
     Attributes:
-        hidden_size: D, channels of states and descriptors.
+        hidden_size: D, channels of the states.
         keypoint_encoder_sizes: hidden channels of the keypoint encoder.
         gnn_layers_types: "self" or "cross" for each layer.
         num_attention_heads: attention heads; a divisor of `hidden_size`.
         sinkhorn_iterations: T of the transport.
         matching_threshold: a match needs a probability above this.
+        input_size: channels of the descriptors, which a linear layer takes to D; 0 where they have D already.
+        keypoint_extras: E, numbers beside position and score that the keypoint encoder reads, such as a scale.
     """
 
     hidden_size: int = 256
@@ -39,6 +41,8 @@ class SuperGlueConfig:
     num_attention_heads: int = 4
     sinkhorn_iterations: int = 100
     matching_threshold: float = 0.0
+    input_size: int = 0
+    keypoint_extras: int = 0
 
 
 class KeypointSet(NamedTuple):
@@ -47,14 +51,16 @@ class KeypointSet(NamedTuple):
     Attributes:
         positions: (B, N, 2), from `normalize_keypoints`.
         scores: (B, N), the detector's confidence.
-        descriptors: (B, N, D), unit length.
+        descriptors: (B, N, D) or, for a network with an input projection, (B, N, input size); unit length.
         mask: (B, N) bool, False for padding; None where nothing is padded.
+        extras: (B, N, E), see `SuperGlueConfig`; None where E is 0.
     """
 
     positions: Tensor
     scores: Tensor
     descriptors: Tensor
     mask: Tensor | None = None
+    extras: Tensor | None = None
 
 
 @dataclass
@@ -96,17 +102,17 @@ class _LinearNormRelu(nn.Module):
 
 
 class KeypointEncoder(nn.Module):
-    """Position and score to a vector that is added to the descriptor (eq. 2): (B, N, 3) -> (B, N, D)."""
+    """Position, score and extras to a vector that is added to the descriptor (eq. 2): (B, N, 3 + E) -> (B, N, D)."""
 
-    def __init__(self, hidden_sizes: tuple[int, ...], size: int) -> None:
+    def __init__(self, hidden_sizes: tuple[int, ...], size: int, extras: int = 0) -> None:
         super().__init__()
-        channels = (3, *hidden_sizes)
+        channels = (3 + extras, *hidden_sizes)
         layers: list[nn.Module] = [_LinearNormRelu(a, b) for a, b in pairwise(channels)]
         self.encoder = nn.ModuleList([*layers, nn.Linear(channels[-1], size)])
 
-    def forward(self, positions: Tensor, scores: Tensor) -> list[Tensor]:
+    def forward(self, positions: Tensor, scores: Tensor, extras: Tensor | None = None) -> list[Tensor]:
         """The outputs of all layers, the last one being the encoding."""
-        x = torch.cat([positions, scores[..., None]], dim=-1)
+        x = torch.cat([part for part in (positions, scores[..., None], extras) if part is not None], dim=-1)
         outputs = []
         for layer in self.encoder:
             x = layer(x)
@@ -216,7 +222,8 @@ class SuperGlue(nn.Module):
         super().__init__()
         self.config = config or SuperGlueConfig()
         size = self.config.hidden_size
-        self.keypoint_encoder = KeypointEncoder(self.config.keypoint_encoder_sizes, size)
+        self.input_projection = nn.Linear(self.config.input_size, size) if self.config.input_size else nn.Identity()
+        self.keypoint_encoder = KeypointEncoder(self.config.keypoint_encoder_sizes, size, self.config.keypoint_extras)
         self.gnn = _GraphNetwork(self.config)
         self.final_projection = _FinalProjection(size)
         self.bin_score = nn.Parameter(torch.tensor(1.0))
@@ -250,11 +257,22 @@ class SuperGlue(nn.Module):
         steps = self.config.sinkhorn_iterations if iterations is None else iterations
         return log_transport(scores, self.bin_score, steps, set0.mask, set1.mask, count_padding=count_padding)
 
-    def propagate(self, set0: KeypointSet, set1: KeypointSet, trace: Trace | None = None) -> tuple[Tensor, Tensor]:
-        """States (B, M, D) and (B, N, D) after the keypoint encoder and the graph network (section 3.1)."""
-        codes0 = self.keypoint_encoder(set0.positions, set0.scores)
-        codes1 = self.keypoint_encoder(set1.positions, set1.scores)
-        x0, x1 = set0.descriptors + codes0[-1], set1.descriptors + codes1[-1]
+    def propagate(
+        self,
+        set0: KeypointSet,
+        set1: KeypointSet,
+        trace: Trace | None = None,
+        states: list[tuple[Tensor, Tensor]] | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """States (B, M, D) and (B, N, D) after the keypoint encoder and the graph network (section 3.1).
+
+        `states` gets those after each layer, if given.
+        """
+        codes0 = self.keypoint_encoder(set0.positions, set0.scores, set0.extras)
+        codes1 = self.keypoint_encoder(set1.positions, set1.scores, set1.extras)
+        # States are sums of many small updates: under autocast they keep the descriptors' precision.
+        x0 = self.input_projection(set0.descriptors).to(set0.descriptors.dtype) + codes0[-1]
+        x1 = self.input_projection(set1.descriptors).to(set1.descriptors.dtype) + codes1[-1]
         if trace is not None:
             trace.hidden_states += [*zip(codes0, codes1, strict=True), (x0, x1)]
         for layer, kind in zip(self.gnn.layers, self.config.gnn_layers_types, strict=True):
@@ -265,6 +283,8 @@ class SuperGlue(nn.Module):
             hidden0, delta0 = layer(x0, source0, mask0, weights)
             hidden1, delta1 = layer(x1, source1, mask1, weights)
             x0, x1 = x0 + delta0, x1 + delta1
+            if states is not None:
+                states.append((x0, x1))
             if trace is not None and weights is not None:
                 trace.hidden_states += [(hidden0, hidden1), (delta0, delta1)]
                 trace.attentions.append((weights[0], weights[1]))

@@ -17,7 +17,8 @@ def keypoint_set(features: Features) -> KeypointSet:
     """One image's features as a batch of one, nothing padded, positions normalised in the detector's frame."""
     size = features.frame.network
     positions = normalize_keypoints(features.network_keypoints, size.height, size.width)
-    return KeypointSet(positions[None], features.scores[None], features.descriptors[None])
+    extras = None if features.extras is None else features.extras[None]
+    return KeypointSet(positions[None], features.scores[None], features.descriptors[None], extras=extras)
 
 
 def pad(images: Sequence[Features]) -> KeypointSet:
@@ -41,4 +42,5 @@ def pad(images: Sequence[Features]) -> KeypointSet:
         padded([part.scores[0] for part in sets]),
         padded([part.descriptors[0] for part in sets]),
         mask,
+        None if sets[0].extras is None else padded([part.extras[0] for part in sets if part.extras is not None]),
     )

@@ -26,11 +26,11 @@ class KeypointMaps(NamedTuple):
     probabilities: Tensor
     response: Tensor | None
 
-    def refine(self, keypoints: Tensor) -> Tensor:
-        """Move (N, 2) keypoints of the first image from whole pixels to where they are between them."""
+    def refine(self, keypoints: Tensor, image: int = 0) -> Tensor:
+        """Move (N, 2) keypoints of one of the images from whole pixels to where they are between them."""
         if self.response is None:
-            return refine_keypoints(self.probabilities[0], keypoints)
-        return refine_summits(self.response[0], keypoints)
+            return refine_keypoints(self.probabilities[image], keypoints)
+        return refine_summits(self.response[image], keypoints)
 
 
 def keypoint_maps(probabilities: Tensor, images: Tensor, config: SuperPointConfig) -> KeypointMaps:

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cyano.models.superpoint import CELL
 from cyano.processing.keypoints import refine_summits, window_max
 
 __all__ = ["find_structure", "hessian_response", "structured_scores"]
@@ -20,14 +21,14 @@ __all__ = ["find_structure", "hessian_response", "structured_scores"]
 SIGMA = 1.2
 """Blur of the derivatives, in pixels: the finest that is not noise."""
 
-USUAL = 8e-4
-"""Response of the 800th strongest maximum of a photograph of 640 pixels, in the median over photographs."""
+STRONG = 8e-3
+"""Ten times the response of the 800th strongest maximum of a photograph of 640 pixels, in the median."""
 
-LEAST = 0.1 * USUAL
+LEAST = 8e-5
 """Weaker maxima are noise: the strongest in white noise of 3 grey values of 255 reaches this."""
 
-REACH = 3
-"""A maximum gathers the detector's probabilities up to so many pixels to each side: what it is wrong by."""
+REACH = 5
+"""A maximum gathers the detector's probabilities up to so many pixels to each side: about a cell around it."""
 
 
 def hessian_response(images: Tensor) -> Tensor:
@@ -73,9 +74,10 @@ def structured_scores(probabilities: Tensor, response: Tensor) -> Tensor:
     Returns:
         (B, H, W) in [0, 1], 0 but at maxima.
     """
-    side = 2 * REACH + 1
-    near = F.avg_pool2d(probabilities[:, None], side, stride=1, padding=REACH)[:, 0] * side**2
-    clear = response / (response + USUAL)
+    window = 2 * REACH + 1
+    near = F.avg_pool2d(probabilities[:, None], window, stride=1, padding=REACH, count_include_pad=False)[:, 0]
+    near = near * CELL**2  # keypoints that the detector expects in a cell
+    clear = response / (response + STRONG)
     return torch.where(_maxima(response, 1), near.clamp(max=1) * clear, 0)
 
 

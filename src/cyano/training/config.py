@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 from cyano.errors import InputError
 from cyano.models.superglue import SuperGlueConfig
 from cyano.models.superpoint import SuperPointConfig
+from cyano.processing.sift import SIFT_CHANNELS, SIFT_EXTRAS
 from cyano.training.joint_stage import JointOptions
 from cyano.training.labels import AdaptationOptions
 from cyano.training.matcher_stage import PairOptions
@@ -22,8 +23,8 @@ from cyano.training.shapes_stage import ShapesOptions
 
 __all__ = ["RECIPES", "MatcherPhase", "Round", "ShapesPhase", "TrainingConfig", "read_config"]
 
-RECIPES = ("small", "tiny")
-"""Recipes that come with Cyano: one of the sizes of weights that are used, and one that is done within minutes."""
+RECIPES = ("small", "tiny", "sift")
+"""Recipes that come with Cyano: of the sizes of weights that are used, done within minutes, and a matcher of SIFT."""
 
 _T = TypeVar("_T")
 
@@ -47,7 +48,7 @@ class Round:
 
 @dataclass(frozen=True)
 class MatcherPhase:
-    """The matcher on the finished detector."""
+    """The matcher on features that stay as they are."""
 
     options: PairOptions
     schedule: Schedule
@@ -59,25 +60,39 @@ class TrainingConfig:
 
     Attributes:
         seed: of weights and data.
-        superpoint: the detector's sizes, and the settings that go into config.json.
-        superglue: the matcher's likewise.
+        superglue: the matcher's sizes, and the settings that go into config.json.
+        matcher: the matcher's stages, in order; each goes on from the one before.
+        features: what the matcher matches; "sift" needs no detector, and so nothing of what follows but `validation`.
+        superpoint: the detector's sizes and settings.
         shapes: the detector's first stage.
         rounds: the detector's further stages, in order.
-        matcher: the matcher's stages, in order; each goes on from the one before.
         validation: share of the photographs that no stage sees.
     """
 
     seed: int
-    superpoint: SuperPointConfig
     superglue: SuperGlueConfig
-    shapes: ShapesPhase
-    rounds: tuple[Round, ...]
     matcher: tuple[MatcherPhase, ...]
+    features: Literal["superpoint", "sift"] = "superpoint"
+    superpoint: SuperPointConfig = field(default_factory=SuperPointConfig)
+    shapes: ShapesPhase | None = None
+    rounds: tuple[Round, ...] = ()
     validation: float = 0.05
 
     def __post_init__(self) -> None:
-        if self.superglue.hidden_size != self.superpoint.descriptor_decoder_dim:
-            raise InputError("superglue.hidden_size and superpoint.descriptor_decoder_dim have to be the same")
+        matcher = self.superglue
+        if self.features == "superpoint":
+            if matcher.input_size or matcher.keypoint_extras:
+                raise InputError("superglue.input_size and superglue.keypoint_extras are not for SuperPoint's features")
+            if matcher.hidden_size != self.superpoint.descriptor_decoder_dim:
+                raise InputError("superglue.hidden_size and superpoint.descriptor_decoder_dim have to be the same")
+            return
+        if (matcher.input_size or matcher.hidden_size) != SIFT_CHANNELS or matcher.keypoint_extras != SIFT_EXTRAS:
+            raise InputError(
+                f"SIFT has {SIFT_CHANNELS} channels and {SIFT_EXTRAS} numbers more: superglue.input_size has to be "
+                f"{SIFT_CHANNELS} (or 0, if hidden_size is), superglue.keypoint_extras {SIFT_EXTRAS}"
+            )
+        if self.shapes is not None or self.rounds or self.superpoint != SuperPointConfig():
+            raise InputError("superpoint, shapes and rounds train a detector, which SIFT has no use for; remove them")
 
 
 def read_config(source: str | Path) -> TrainingConfig:

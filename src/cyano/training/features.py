@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cyano.checkpoints.digest import weights_digest
 from cyano.models.fast import FastSuperPoint
 from cyano.models.superglue import normalize_keypoints
 from cyano.models.superpoint import SuperPoint
 from cyano.processing.descriptors import sample_descriptors
 from cyano.processing.keypoints import pick_keypoints
 from cyano.processing.localisation import keypoint_maps
-from cyano.training.state import weights_digest
+from cyano.processing.sift import SiftKeypoints, describe_places, detect_sift
 
-__all__ = ["FeatureExtractor", "ImageFeatures"]
+__all__ = ["Extractor", "FeatureExtractor", "ImageFeatures", "SiftExtractor"]
 
 ImageFeatures = dict[str, Tensor]
-"""keypoints (N, 2) pixels, positions (N, 2), scores (N,), descriptors (N, D)."""
+"""keypoints (N, 2) pixels, positions (N, 2), scores (N,), descriptors (N, D); extras (N, E) where there are some."""
+
+
+class Extractor(Protocol):
+    """Where the features of training images come from; it travels to other processes by pickle."""
+
+    @property
+    def digest(self) -> str:
+        """What tells its features from those of others."""
+        ...
+
+    def __call__(self, image: NDArray[np.float32], rng: np.random.Generator) -> ImageFeatures:
+        """Features of a grey image (H, W) in [0, 1], always the same number of them."""
+        ...
 
 
 class FeatureExtractor:
@@ -72,3 +89,26 @@ class FeatureExtractor:
         descriptors = sample_descriptors(dense.descriptors[0], keypoints).float()
         positions = normalize_keypoints(keypoints, *image.shape)
         return {"keypoints": keypoints, "positions": positions, "scores": scores, "descriptors": descriptors}
+
+
+class SiftExtractor:
+    """SIFT with scale and orientation, as `cyano.processing.sift` has it."""
+
+    def __init__(self, count: int) -> None:
+        """Nothing to prepare: `count` keypoints an image, always so many."""
+        self.count = count
+
+    @property
+    def digest(self) -> str:
+        """The implementation, which has no weights."""
+        return f"OpenCV {cv2.__version__} SIFT"
+
+    def __call__(self, image: NDArray[np.float32], rng: np.random.Generator) -> ImageFeatures:
+        """Features of a grey image (H, W) in [0, 1]: the strongest keypoints, and random places where they are few."""
+        found = detect_sift(image, self.count)
+        missing = self.count - len(found.keypoints)
+        height, width = image.shape
+        places = rng.uniform((0, 0), (width - 1, height - 1), (missing, 2)).astype(np.float32)
+        random = describe_places(image, places, rng.uniform(0, 360, missing).astype(np.float32))
+        both = SiftKeypoints(*(torch.cat(parts) for parts in zip(found, random, strict=True)))
+        return {**both._asdict(), "positions": normalize_keypoints(both.keypoints, *image.shape)}

@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from cyano.atomic import archive_bytes, write_atomically
+from cyano.checkpoints.digest import weights_digest
 from cyano.errors import ImageError, InputError
 from cyano.models.fast import FastSuperPoint
 from cyano.models.superpoint import CELL, SuperPoint
 from cyano.processing.keypoints import pick_keypoints, refine_summits, suppress_non_maxima
 from cyano.synthesis.homographies import WarpRange, random_view, warp_view
 from cyano.training.photographs import Photographs
-from cyano.training.state import claim_folder, weights_digest
+from cyano.training.state import claim_folder
 from cyano.training.workers import in_workers
 from cyano.types import ImageSize
 

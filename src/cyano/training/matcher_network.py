@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from cyano.models.superglue import KeypointSet, Layer, SuperGlue, SuperGlueConfig
 from cyano.models.transport import log_transport
 
-__all__ = ["TrainableMatcher", "fresh_superglue", "residual_ends"]
+__all__ = ["TrainableMatcher", "fresh_superglue", "residual_ends", "slow_ends"]
 
 
 def fresh_superglue(config: SuperGlueConfig, seed: int, temperature: float = 20.0) -> SuperGlue:
@@ -16,7 +18,7 @@ def fresh_superglue(config: SuperGlueConfig, seed: int, temperature: float = 20.
 
     The last layer of every residual MLP and of the keypoint encoder is zero, and the final projection a multiple of
     the identity, so that the first scores are the descriptors' cosines times `temperature`, and the dustbins take
-    what has no cosine above one half.
+    what has no cosine above one half. An input projection is the identity, or, between unequal sizes, orthogonal.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -29,7 +31,24 @@ def fresh_superglue(config: SuperGlueConfig, seed: int, temperature: float = 20.
         final.weight.copy_(torch.eye(size) * (temperature * size**0.5) ** 0.5)
         final.bias.zero_()
         superglue.bin_score.fill_(temperature / 2)
+        into = superglue.input_projection
+        if isinstance(into, nn.Linear):
+            _keep_cosines(into)
     return superglue
+
+
+def _keep_cosines(linear: nn.Linear) -> None:
+    """The identity, or an orthogonal matrix: exact where channels are added, on average where they are fewer."""
+    if linear.in_features == linear.out_features:
+        nn.init.eye_(linear.weight)
+    else:
+        nn.init.orthogonal_(linear.weight, gain=max(1.0, linear.in_features / linear.out_features) ** 0.5)
+    nn.init.zeros_(linear.bias)
+
+
+def slow_ends(superglue: SuperGlue) -> list[nn.Parameter]:
+    """The parameters that move all states at once: `residual_ends`, and the input projection if there is one."""
+    return [*residual_ends(superglue), *superglue.input_projection.parameters()]
 
 
 def residual_ends(superglue: SuperGlue) -> list[nn.Parameter]:
@@ -40,16 +59,30 @@ def residual_ends(superglue: SuperGlue) -> list[nn.Parameter]:
 
 
 class TrainableMatcher(nn.Module):
-    """SuperGlue on tensors alone, as a wrapper for several processes needs it."""
+    """SuperGlue in one call, as a wrapper for several processes needs it."""
 
-    def __init__(self, superglue: SuperGlue, iterations: int) -> None:
+    def __init__(self, superglue: SuperGlue, iterations: int, depths: Sequence[int] = ()) -> None:
+        """Wrap a network.
+
+        Args:
+            superglue: trained in place.
+            iterations: of the transport.
+            depths: layers, counted from 1, after which an assignment is made as well.
+        """
         super().__init__()
         self.superglue = superglue
         self.iterations = iterations
+        self.depths = tuple(depths)
 
-    def forward(self, side0: tuple[Tensor, ...], side1: tuple[Tensor, ...]) -> Tensor:
-        """(positions, scores, descriptors) of both sides -> (B, M+1, N+1) log assignment, float32."""
-        x0, x1 = self.superglue.propagate(KeypointSet(*side0), KeypointSet(*side1))
-        scores = self.superglue.similarity(x0, x1).float()
+    def forward(self, set0: KeypointSet, set1: KeypointSet) -> list[Tensor]:
+        """Keypoints of both sides, none padded -> (B, M+1, N+1) log assignments, float32, the last first."""
+        states: list[tuple[Tensor, Tensor]] = []
+        last = self.superglue.propagate(set0, set1, states=states)
+        # On the way a few iterations will do: they only have to say which way is better.
+        early = [self._assignment(states[depth - 1], max(self.iterations // 4, 1)) for depth in self.depths]
+        return [self._assignment(last, self.iterations), *early]
+
+    def _assignment(self, state: tuple[Tensor, Tensor], iterations: int) -> Tensor:
+        scores = self.superglue.similarity(*state).float()
         with torch.autocast(scores.device.type, enabled=False):
-            return log_transport(scores, self.superglue.bin_score, self.iterations)
+            return log_transport(scores, self.superglue.bin_score, iterations)

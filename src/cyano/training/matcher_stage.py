@@ -13,17 +13,17 @@ from torch import Tensor, nn
 
 from cyano.geometry.truth import HomographyTruth, PairTruth
 from cyano.models.assignment_loss import IGNORE, assignment_loss
-from cyano.models.superglue import SuperGlue
+from cyano.models.superglue import KeypointSet, SuperGlue
 from cyano.processing.assignment import mutual_matches
 from cyano.processing.resize import ResizeRule
 from cyano.synthesis.homographies import WarpRange, random_view, warp_view
 from cyano.synthesis.photometric import photometric_change
 from cyano.synthesis.scenes import SceneOptions, sample_pair
 from cyano.synthesis.scenes.posed_frames import FramePair, load_pair
-from cyano.training.features import FeatureExtractor
+from cyano.training.features import Extractor
 from cyano.training.groundtruth import match_labels
 from cyano.training.loop import Batch
-from cyano.training.matcher_network import TrainableMatcher, residual_ends
+from cyano.training.matcher_network import TrainableMatcher, slow_ends
 from cyano.training.pair_store import PairStore
 from cyano.training.photographs import Photographs
 from cyano.training.schedule import Schedule
@@ -31,7 +31,10 @@ from cyano.types import ImageSize
 
 __all__ = ["MatcherStage", "PairOptions"]
 
-_SIDES = ("positions", "scores", "descriptors")
+DEPTH = 4
+"""Layers between two of the assignments that are supervised on the way."""
+
+_SIDES = ("positions", "scores", "descriptors", "extras")
 
 _Views = tuple[NDArray[np.float32], NDArray[np.float32], PairTruth]
 
@@ -56,6 +59,7 @@ class PairOptions:
         positive_px: keypoints that project this near to each other match.
         negative_px: keypoints that nothing projects this near to are unmatched.
         iterations: of the transport in training.
+        early_weight: of the mean loss of the assignments after every fourth layer, against that of the last.
         stored: so many pairs are made and kept on disk (0.14 MB each for 256 keypoints of 128 channels) and drawn
             again and again in place of new ones, which saves the making; 0 makes every pair anew.
     """
@@ -74,6 +78,7 @@ class PairOptions:
     positive_px: float = 3.0
     negative_px: float = 5.0
     iterations: int = 20
+    early_weight: float = 0.3
     stored: int = 0
 
 
@@ -85,7 +90,7 @@ class MatcherStage:
     def __init__(
         self,
         superglue: SuperGlue,
-        extractor: FeatureExtractor,
+        extractor: Extractor,
         photographs: Photographs,
         options: PairOptions,
         schedule: Schedule,
@@ -97,7 +102,8 @@ class MatcherStage:
         self.schedule = schedule
         self.seed = seed
         self.superglue = superglue
-        self.module: nn.Module = TrainableMatcher(superglue, options.iterations)
+        depths = range(DEPTH, len(superglue.gnn.layers), DEPTH) if options.early_weight > 0 else ()
+        self.module: nn.Module = TrainableMatcher(superglue, options.iterations, depths)
         self._extract = extractor
         self._photographs = photographs
         self._posed = posed
@@ -114,12 +120,13 @@ class MatcherStage:
         }
 
     def slow_parameters(self) -> Sequence[nn.Parameter]:
-        """The ends of the residual branches.
+        """The ends of the residual branches, and the projection of the descriptors if there is one.
 
-        Their inputs are never negative, so the steps of a whole row of Adam's add up: at the common rate a single one
-        moves all states, which have unit length, by a good part of it, and all in the same direction.
+        Their inputs are never negative (RootSIFT, the projection's, is not either), so the steps of a whole row of
+        Adam's add up: at the common rate a single one moves all states, which have unit length, by a good part of it,
+        and all in the same direction.
         """
-        return residual_ends(self.superglue)
+        return slow_ends(self.superglue)
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """Features of both sides, B pairs, and their true matches."""
@@ -147,7 +154,7 @@ class MatcherStage:
             positive_px=self.options.positive_px,
             negative_px=self.options.negative_px,
         )
-        sides = {f"{name}{side}": features[side][name] for side in (0, 1) for name in _SIDES}
+        sides = {f"{name}{i}": side[name] for i, side in enumerate(features) for name in _SIDES if name in side}
         return {**sides, "matches0": torch.from_numpy(labels[0]), "matches1": torch.from_numpy(labels[1])}
 
     def _source(self, rng: np.random.Generator) -> Callable[[np.random.Generator], _Views]:
@@ -189,11 +196,19 @@ class MatcherStage:
 
     def loss(self, module: nn.Module, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
         """The assignment's negative log-likelihood, with precision and recall of the mutual matches at 0.2."""
-        side0, side1 = (tuple(batch[f"{name}{side}"] for name in _SIDES) for side in (0, 1))
-        log_assignment = module(side0, side1)
         matches0, matches1 = batch["matches0"], batch["matches1"]
-        loss = assignment_loss(log_assignment, matches0, matches1)
-        return loss, match_figures(log_assignment.detach(), matches0)
+        assignments = module(_keypoint_set(batch, 0), _keypoint_set(batch, 1))
+        last, *early = [assignment_loss(each, matches0, matches1) for each in assignments]
+        figures = {"last": last.detach(), **match_figures(assignments[0].detach(), matches0)}
+        if early:
+            mean = torch.stack(early).mean()
+            return last + self.options.early_weight * mean, {**figures, "early": mean.detach()}
+        return last, figures
+
+
+def _keypoint_set(batch: Batch, side: int) -> KeypointSet:
+    """The features of one side; only some kinds of features have extras."""
+    return KeypointSet(**{name: batch[f"{name}{side}"] for name in _SIDES if f"{name}{side}" in batch})
 
 
 def match_figures(log_assignment: Tensor, matches0: Tensor, threshold: float = 0.2) -> dict[str, Tensor]:

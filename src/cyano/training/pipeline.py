@@ -11,11 +11,12 @@ import torch
 from cyano.checkpoints.checkpoint import Checkpoint
 from cyano.checkpoints.huggingface import save_folder
 from cyano.checkpoints.loading import load
+from cyano.checkpoints.lone_matcher import load_matcher, save_matcher
 from cyano.errors import InputError
 from cyano.models.superglue import SuperGlue
 from cyano.models.superpoint import SuperPoint
-from cyano.training.config import TrainingConfig
-from cyano.training.features import FeatureExtractor
+from cyano.training.config import MatcherPhase, TrainingConfig
+from cyano.training.features import Extractor, FeatureExtractor, SiftExtractor
 from cyano.training.joint_stage import JointStage
 from cyano.training.labels import label_photographs
 from cyano.training.loop import Stage, train_stage
@@ -50,9 +51,12 @@ def train_detector(
         `run`/detector, a model folder that transformers loads as SuperPointForKeypointDetection.
 
     Raises:
-        InputError: there are no photographs, a checkpoint is damaged, or `start` is of other sizes than the recipe.
+        InputError: the recipe has no stages of a detector, there are no photographs, a checkpoint is damaged, or
+            `start` is of other sizes than the recipe.
         OutputError: a folder holds another recipe's work, or cannot be written.
     """
+    if not config.rounds:
+        raise InputError("the recipe has no [[rounds]], which train a detector; see the recipe small")
     photographs = _training_photographs(config, images, tell)
     superpoint = _first_detector(config, run, device, tell) if start is None else _started(config, start)
     for number, phase in enumerate(config.rounds, start=1):
@@ -79,53 +83,75 @@ def train_detector(
 def train_matcher(
     config: TrainingConfig,
     images: Path,
-    detector: str | Path,
+    start: str | Path | None,
     run: Path,
     device: torch.device,
     tell: Tell,
     posed: Sequence[Path] = (),
 ) -> Path:
-    """SuperGlue on a frozen detector, phase after phase.
+    """SuperGlue on features that stay as they are, phase after phase.
 
     Args:
         config: the recipe.
         images: folder of photographs.
-        detector: weights of a detector, or of a detector with a matcher to go on from; see `cyano.checkpoints.load`.
+        start: weights of a detector, or of a detector with a matcher to go on from, see `cyano.checkpoints.load`; None
+            for `run`/detector. For features without a detector, a matcher to go on from, or None.
         run: where everything goes.
         device: where the matcher runs; features are computed by the workers.
         tell: gets lines of progress.
         posed: scenes of posed images with depth, see `read_posed`.
 
     Returns:
-        `run`/model, a model folder that transformers loads as SuperGlueForKeypointMatching.
+        `run`/model, a model folder that transformers loads as SuperGlueForKeypointMatching, or, without a detector,
+        that `load_matcher` loads.
 
     Raises:
-        InputError: there are no photographs, the detector does not fit the recipe, or a checkpoint is damaged.
+        InputError: there are no photographs, the weights do not fit the recipe, or a checkpoint is damaged.
         OutputError: a folder holds another recipe's work, or cannot be written.
     """
     photographs = _training_photographs(config, images, tell)
-    networks = load(detector)
+    superpoint, superglue = _matcher_start(config, start, run)
     frames = read_posed(posed)
-    dim = networks.superpoint.config.descriptor_decoder_dim
-    if dim != config.superglue.hidden_size:
-        raise InputError(
-            f"{detector} describes with {dim} channels, the recipe's matcher takes {config.superglue.hidden_size}"
-        )
-    superglue = networks.superglue or fresh_superglue(config.superglue, config.seed)
+    if superpoint is not None:
+        save_detector(run / "detector", superpoint)
     for number, phase in enumerate(config.matcher, start=1):
-        dtype = torch.bfloat16 if phase.schedule.bfloat16 else torch.float32
-        extractor = FeatureExtractor(networks.superpoint, phase.options.keypoints, dtype)
+        extractor = _extractor(superpoint, phase)
         seed = config.seed + number
         folder = run / f"matcher-{number}"
         store = PairStore(folder / "pairs", phase.options.stored) if phase.options.stored else None
         stage = MatcherStage(superglue, extractor, photographs, phase.options, phase.schedule, seed, frames, store)
         _train(stage, folder, device, tell)
-    save_model(run / "model", networks.superpoint, superglue)
+    if superpoint is None:
+        save_matcher(run / "model", superglue, config.features, overwrite=True)
+    else:
+        save_model(run / "model", superpoint, superglue)
     return run / "model"
+
+
+def _matcher_start(config: TrainingConfig, start: str | Path | None, run: Path) -> tuple[SuperPoint | None, SuperGlue]:
+    """The detector, if the features need one, and the matcher to train."""
+    if config.features == "sift":
+        found = None if start is None else load_matcher(start, config.features).superglue
+        return None, _first_matcher(config, found, str(start))
+    networks = load(run / "detector" if start is None else start)
+    dim, wanted = networks.superpoint.config.descriptor_decoder_dim, config.superglue.hidden_size
+    if dim != wanted:
+        raise InputError(f"{networks.source} describes with {dim} channels, the recipe's matcher takes {wanted}")
+    return networks.superpoint, _first_matcher(config, networks.superglue, networks.source)
+
+
+def _extractor(superpoint: SuperPoint | None, phase: MatcherPhase) -> Extractor:
+    """The recipe's features: SIFT's where there is no detector."""
+    if superpoint is None:
+        return SiftExtractor(phase.options.keypoints)
+    dtype = torch.bfloat16 if phase.schedule.bfloat16 else torch.float32
+    return FeatureExtractor(superpoint, phase.options.keypoints, dtype)
 
 
 def _first_detector(config: TrainingConfig, run: Path, device: torch.device, tell: Tell) -> SuperPoint:
     """A detector that has learnt synthetic shapes."""
+    if config.shapes is None:
+        raise InputError("the recipe has no [shapes] to begin a detector with; add it, or give weights by --from")
     shapes = ShapesStage(config.superpoint, config.shapes.options, config.shapes.schedule, config.seed)
     _train(shapes, run / "shapes", device, tell)
     return shapes.superpoint
@@ -134,15 +160,29 @@ def _first_detector(config: TrainingConfig, run: Path, device: torch.device, tel
 def _started(config: TrainingConfig, start: str) -> SuperPoint:
     """The detector of some weights, if the recipe is for its sizes."""
     superpoint = load(start).superpoint
-    own, wanted = superpoint.config, config.superpoint
-    for name in ("encoder_hidden_sizes", "decoder_hidden_size", "descriptor_decoder_dim"):
+    sizes = ("encoder_hidden_sizes", "decoder_hidden_size", "descriptor_decoder_dim")
+    _check_sizes(superpoint.config, config.superpoint, sizes, start)
+    superpoint.config = config.superpoint
+    return superpoint
+
+
+def _first_matcher(config: TrainingConfig, superglue: SuperGlue | None, start: str) -> SuperGlue:
+    """The matcher of some weights, if the recipe is for its sizes; a fresh one if they have none."""
+    if superglue is None:
+        return fresh_superglue(config.superglue, config.seed)
+    inner = ("hidden_size", "keypoint_encoder_sizes", "gnn_layers_types", "num_attention_heads")
+    _check_sizes(superglue.config, config.superglue, ("input_size", "keypoint_extras", *inner), start)
+    superglue.config = config.superglue
+    return superglue
+
+
+def _check_sizes(own: object, wanted: object, names: Sequence[str], source: str) -> None:
+    for name in names:
         if getattr(own, name) != getattr(wanted, name):
             raise InputError(
-                f"{start} has {name} {getattr(own, name)}, the recipe {getattr(wanted, name)}; write into the "
-                "recipe what the weights have"
+                f"{source} has {name} {getattr(own, name)}, the recipe {getattr(wanted, name)}; write into the recipe "
+                "what the weights have"
             )
-    superpoint.config = wanted
-    return superpoint
 
 
 def _training_photographs(config: TrainingConfig, images: Path, tell: Tell) -> Photographs:

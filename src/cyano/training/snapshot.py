@@ -14,14 +14,17 @@ from torch import Tensor
 from cyano.atomic import write_atomically
 from cyano.checkpoints.checkpoint import Checkpoint
 from cyano.checkpoints.huggingface import load_folder, save_folder
+from cyano.checkpoints.lone_matcher import save_matcher
 from cyano.errors import InputError
 from cyano.evaluation.suite import EvaluationReport
+from cyano.models.superglue import SuperGlue
 from cyano.training.config import TrainingConfig
 from cyano.training.state import STATE_FILE
 
 __all__ = ["CURVE_FILE", "Snapshot", "record_curve", "take_snapshot"]
 
 CURVE_FILE = "curve.jsonl"
+DETECTOR_FOLDER = "detector"
 
 
 @dataclass(frozen=True)
@@ -47,13 +50,16 @@ def take_snapshot(run: Path, config: TrainingConfig) -> Snapshot:
     Raises:
         InputError: there is no checkpoint with descriptors yet.
     """
+    if config.features == "sift":
+        return _lone_snapshot(run, config)
     joints = _checkpoints(run, "joint-", len(config.rounds))
     matchers = _checkpoints(run, "matcher-", len(config.matcher))
-    if not joints:
-        raise InputError(f"{run} has no checkpoint of a joint stage yet; evaluate it later")
-    detector = _tensors(joints[-1][1], "superpoint.")
-    if matchers and (run / "detector").is_dir():  # what the matcher stands on; a joint stage may have gone on since
-        detector = dict(load_folder(run / "detector").superpoint_tensors)
+    if matchers and (run / DETECTOR_FOLDER).is_dir():  # a joint stage may have gone on since
+        detector = dict(load_folder(run / DETECTOR_FOLDER).superpoint_tensors)
+    elif joints:
+        detector = _tensors(joints[-1][1], "superpoint.")
+    else:
+        raise InputError(f"{run} has no checkpoint of a joint stage or a matcher yet; evaluate it later")
     matcher = _tensors(matchers[-1][1], "superglue.") if matchers else None
     superglue = config.superglue if matcher is not None else None
     checkpoint = Checkpoint(config.superpoint, detector, superglue, matcher)
@@ -61,6 +67,19 @@ def take_snapshot(run: Path, config: TrainingConfig) -> Snapshot:
     name, newest = (matchers or joints)[-1]
     seconds = sum(float(state["seconds"]) for _, state in _checkpoints(run, "shapes", 1) + joints + matchers)
     return Snapshot(run / "snapshot", matcher is not None, f"{name} step {newest['step']}", seconds)
+
+
+def _lone_snapshot(run: Path, config: TrainingConfig) -> Snapshot:
+    """The newest state of a matcher without a detector."""
+    matchers = _checkpoints(run, "matcher-", len(config.matcher))
+    if not matchers:
+        raise InputError(f"{run} has no checkpoint of a matcher yet; evaluate it later")
+    name, newest = matchers[-1]
+    superglue = SuperGlue(config.superglue)
+    superglue.load_state_dict(_tensors(newest, "superglue."))
+    save_matcher(run / "snapshot", superglue, config.features, overwrite=True)
+    seconds = sum(float(state["seconds"]) for _, state in matchers)
+    return Snapshot(run / "snapshot", has_matcher=True, stage=f"{name} step {newest['step']}", seconds=seconds)
 
 
 def _checkpoints(run: Path, prefix: str, count: int) -> list[tuple[str, dict[str, Any]]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import pickle
@@ -16,7 +15,7 @@ from torch import nn
 from cyano.atomic import write_atomically
 from cyano.errors import InputError, OutputError
 
-__all__ = ["STATE_FILE", "StageState", "claim_folder", "load_state", "save_state", "weights_digest"]
+__all__ = ["STATE_FILE", "StageState", "claim_folder", "load_state", "save_state"]
 
 STATE_FILE = "state.pt"
 RECORD_FILE = "stage.json"
@@ -73,14 +72,6 @@ def load_state(folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer)
     except (RuntimeError, KeyError, ValueError, EOFError, pickle.UnpicklingError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(f"{path} cannot be resumed from ({reason}); delete it to start this stage anew") from error
-
-
-def weights_digest(module: nn.Module) -> str:
-    """Sixteen hexadecimal digits over the names and values of a network's tensors."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(module.state_dict().items()):
-        digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]
 
 
 def claim_folder(folder: Path, record: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
 
 def tune_process() -> None:
-    """Keep freed memory, and let waiting threads sleep. To be called before torch is imported.
+    """Keep freed memory, and let waiting threads sleep; the latter has an effect only before torch is imported.
 
     Every step frees the same hundreds of megabytes that the next one asks for; given back to the system, their
     pages have to be zeroed and mapped again each time. And OpenMP's threads spin while they wait, on the cores that

@@ -10,6 +10,8 @@ import cv2
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from cyano.training.tuning import tune_process
+
 __all__ = ["available_cores", "in_workers"]
 
 _T_co = TypeVar("_T_co", covariant=True)
@@ -37,6 +39,7 @@ def in_workers(work: Dataset[_T_co], order: Sequence[int], workers: int) -> Data
 
 def _one_thread(_worker: int) -> None:
     """Give a worker one thread: workers share the cores with the network and would get into each other's way."""
+    tune_process()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
 

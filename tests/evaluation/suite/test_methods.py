@@ -10,14 +10,17 @@ import torch
 from skimage import data
 
 from cyano.checkpoints.loading import Networks
+from cyano.checkpoints.lone_matcher import LoneMatcher
 from cyano.errors import InputError, WeightsError
 from cyano.evaluation.suite.choice import DEFAULT_MATCHING, build_methods, method_names
 from cyano.evaluation.suite.networks import MutualNearest, NetworkFeatures
 from cyano.evaluation.suite.sift import SiftFeatures, SiftMethod, ratio_matches
 from cyano.matcher import Matcher
+from cyano.models.superglue import SuperGlueConfig
 from cyano.options import MatcherOptions
 from cyano.processing.images import read
 from cyano.processing.resize import ResizeRule
+from cyano.training.matcher_network import fresh_superglue
 from cyano.types import Features, ImageSize, ResizeMap
 from support.networks import random_superglue, random_superpoint
 
@@ -126,6 +129,29 @@ def test_sift_finds_a_shift_to_a_fraction_of_a_pixel() -> None:
     moved = (features1.keypoints[found.matches[:, 1]] - features0.keypoints[found.matches[:, 0]]).numpy()
     assert len(found.matches) > 200
     np.testing.assert_allclose(np.median(moved, axis=0), (-20, -12), atol=0.05)
+
+
+def test_superglue_on_sift_finds_a_shift_to_a_fraction_of_a_pixel() -> None:
+    """A fresh matcher is descriptor matching; its image 1 is stored turned."""
+    config = SuperGlueConfig(128, (8,), ("self", "cross"), 2, 20, 0.0, input_size=128, keypoint_extras=3)
+    matcher = LoneMatcher(fresh_superglue(config, 0, temperature=60).eval(), "sift", "fresh")
+    options = MatcherOptions(resize=ResizeRule.longest(640, allow_upscale=True), max_keypoints=500)
+    (method,), _ = build_methods(["sift-superglue"], None, options, sift_matcher=matcher)
+    whole = data.astronaut()
+    features0 = method.extractor.extract(read(whole[:400, :480]), 0)
+    features1 = method.extractor.extract(read(np.ascontiguousarray(np.rot90(whole[12:412, 20:500]))), 1)
+    assert len(features0) == len(features1) == 500
+    found = method.match(features0, features1)
+    y, x = features1.keypoints[found.matches[:, 1]].T
+    moved = torch.stack([479 - x, y], dim=1) - features0.keypoints[found.matches[:, 0]]
+    assert len(found.matches) > 200
+    np.testing.assert_allclose(np.median(moved.numpy(), axis=0), (-20, -12), atol=0.05)
+    assert (found.matches.dtype, found.scores.dtype) == (np.int64, np.float32)
+    assert method.record["max_keypoints"] == 500
+    flat = method.extractor.extract(read(np.full((60, 80), 0.5)), 0)
+    assert method.match(flat, features1).matches.shape == (0, 2)
+    with pytest.raises(InputError, match="needs a matcher of SIFT"):
+        build_methods(["sift-superglue"], None)
 
 
 def test_sift_on_an_image_without_any_feature() -> None:

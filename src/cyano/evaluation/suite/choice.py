@@ -6,17 +6,19 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias, get_args
 
 from cyano.checkpoints.loading import Networks
+from cyano.checkpoints.lone_matcher import LoneMatcher
 from cyano.errors import InputError, MissingExtraError
 from cyano.evaluation.suite.lightglue import AlikedFeatures, LightGlueMethod
 from cyano.evaluation.suite.methods import Method
 from cyano.evaluation.suite.networks import MutualNearest, NetworkFeatures, SuperGlueMethod
 from cyano.evaluation.suite.sift import SiftFeatures, SiftMethod
+from cyano.evaluation.suite.sift_superglue import SiftSuperGlueMethod
 from cyano.options import MatcherOptions
 from cyano.processing.resize import ResizeRule
 
 __all__ = ["DEFAULT_MATCHING", "METHODS", "MethodName", "build_methods", "method_names"]
 
-MethodName: TypeAlias = Literal["cyano", "mutual-nn", "sift", "aliked-lightglue"]
+MethodName: TypeAlias = Literal["cyano", "mutual-nn", "sift", "sift-superglue", "aliked-lightglue"]
 METHODS: tuple[MethodName, ...] = get_args(MethodName)
 
 DEFAULT_MATCHING = MatcherOptions(resize=ResizeRule.longest(640, allow_upscale=True), max_keypoints=1024)
@@ -40,20 +42,23 @@ def build_methods(
     networks: Networks | None,
     options: MatcherOptions = DEFAULT_MATCHING,
     device: str = "cpu",
+    sift_matcher: LoneMatcher | None = None,
 ) -> tuple[list[Method], dict[str, str]]:
     """Build the methods of these names.
 
     Args:
         names: some of `METHODS`.
         networks: for "cyano" and "mutual-nn", which share the detector's features.
-        options: for both; SIFT and ALIKED see images of the same size. ALIKED gets as many keypoints, SIFT 2048.
+        options: for both and "sift-superglue"; SIFT and ALIKED see images of the same size. ALIKED gets as many
+            keypoints, "sift" 2048.
         device: where the networks run.
+        sift_matcher: for "sift-superglue".
 
     Returns:
         The methods in the order of the names, and why some could not be built: a package is not installed.
 
     Raises:
-        InputError: networks are needed and not given.
+        InputError: networks or the matcher are needed and not given.
         WeightsError: "cyano" is asked for and the weights are a detector's alone.
     """
     methods: list[Method] = []
@@ -67,6 +72,10 @@ def build_methods(
             methods.append(SuperGlueMethod(networks, options, shared) if name == "cyano" else MutualNearest(shared))
         elif name == "sift":
             methods.append(SiftMethod(SiftFeatures(options.resize)))
+        elif name == "sift-superglue":
+            if sift_matcher is None:
+                raise InputError("the method sift-superglue needs a matcher of SIFT's features")
+            methods.append(SiftSuperGlueMethod(sift_matcher, options, device))
         else:
             try:
                 methods.append(LightGlueMethod(AlikedFeatures(options.resize, options.max_keypoints or -1, device)))

@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from cyano.checkpoints.digest import weights_digest
 from cyano.checkpoints.loading import Networks
 from cyano.errors import WeightsError
-from cyano.evaluation.provenance import Record, matching_record, weights_digest
+from cyano.evaluation.provenance import Record, matching_record
 from cyano.evaluation.suite.methods import Found
 from cyano.matcher import Matcher
 from cyano.models.superglue import SuperGlue, SuperGlueConfig
@@ -41,7 +42,7 @@ class NetworkFeatures:
         self.matcher = Matcher(whole, replace(options, resize=ResizeRule.none()), device=device)
         full = matching_record(self.matcher, whole, options.resize)
         self.record: Record = {name: value for name, value in full.items() if name not in _OF_THE_MATCHER}
-        self.record["weights_sha256"] = weights_digest(replace(networks, superglue=None))
+        self.record["weights_sha256"] = weights_digest(networks.superpoint)
 
     def extract(self, image: LoadedImage, turns: int) -> Features:
         """The features of an image in pixels of the original, seen after so many CLOCKWISE quarter turns."""

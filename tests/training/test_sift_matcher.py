@@ -1,0 +1,157 @@
+"""A matcher of SIFT keypoints: projection and extras are trained, and it learns to beat the descriptors alone."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cyano.checkpoints import load_matcher
+from cyano.errors import InputError
+from cyano.models.superglue import SuperGlueConfig
+from cyano.training.config import TrainingConfig, read_config
+from cyano.training.features import SiftExtractor
+from cyano.training.matcher_network import fresh_superglue
+from cyano.training.matcher_stage import MatcherStage, PairOptions, _keypoint_set
+from cyano.training.photographs import Photographs
+from cyano.training.pipeline import train_detector
+from cyano.training.schedule import Schedule, build_optimiser
+from cyano.training.snapshot import take_snapshot
+from cyano.training.state import StageState, save_state
+from support.photographs import write_photographs
+
+CONFIG = SuperGlueConfig(
+    hidden_size=32,
+    keypoint_encoder_sizes=(16,),
+    gnn_layers_types=("self", "cross", "self", "cross"),
+    num_attention_heads=2,
+    sinkhorn_iterations=20,
+    input_size=128,
+    keypoint_extras=3,
+)
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> MatcherStage:
+    folder = write_photographs(tmp_path_factory.mktemp("photographs"), 6)
+    return MatcherStage(
+        fresh_superglue(CONFIG, seed=0),
+        SiftExtractor(48),
+        Photographs(sorted(folder.glob("*.png"))),
+        PairOptions(height=120, width=160, keypoints=48, scenes=0, perspective=0.1, any_rotation=0.5),
+        Schedule(steps=10, batch_size=4, bfloat16=False),
+        seed=0,
+    )
+
+
+def test_features_are_always_as_many_and_a_function_of_the_generator() -> None:
+    extract = pickle.loads(pickle.dumps(SiftExtractor(40)))
+    textured = np.random.default_rng(0).uniform(size=(64, 80)).astype(np.float32)
+    for image in (textured, np.full((64, 80), 0.5, np.float32)):
+        first, again = (extract(image, np.random.default_rng(3)) for _ in range(2))
+        assert all(torch.equal(first[name], again[name]) for name in first)
+        shapes = {name: tuple(value.shape) for name, value in first.items()}
+        assert shapes.pop("scores") == (40,)
+        assert shapes == {"keypoints": (40, 2), "positions": (40, 2), "descriptors": (40, 128), "extras": (40, 3)}
+        assert all(value.isfinite().all() for value in first.values())
+
+
+@pytest.mark.parametrize(("size", "tolerance"), [(128, 1e-4), (160, 1e-4), (64, 20 / 64**0.5)])
+def test_it_starts_as_descriptor_matching(stage: MatcherStage, size: int, tolerance: float) -> None:
+    """Exactly with as many channels or more; with half as many, within the spread of a random projection to them."""
+    batch = stage.batch(np.random.default_rng(1))
+    superglue = fresh_superglue(replace(CONFIG, hidden_size=size), seed=3, temperature=20).eval()
+    with torch.no_grad():
+        scores = superglue.similarity(*superglue.propagate(*(_keypoint_set(batch, side) for side in (0, 1))))
+    difference = scores - 20 * batch["descriptors0"] @ batch["descriptors1"].transpose(1, 2)
+    assert float(difference.square().mean().sqrt()) < tolerance
+
+
+def test_projection_and_extras_reach_the_loss(stage: MatcherStage) -> None:
+    superglue = fresh_superglue(CONFIG, seed=1)
+    with torch.no_grad():  # zero layers at the start pass no gradient to what lies before them
+        for parameter in superglue.parameters():
+            parameter.add_(0.01 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0)))
+    own = MatcherStage(superglue, stage._extract, stage._photographs, stage.options, stage.schedule, 0)
+    loss, _ = own.loss(own.module, stage.batch(np.random.default_rng(3)))
+    loss.backward()
+    assert float(superglue.input_projection.weight.grad.abs().min()) > 0
+    columns = superglue.keypoint_encoder.encoder[0].linear.weight.grad.abs().amax(0)
+    assert columns.shape == (6,)
+    assert float(columns.min()) > 0
+    slow = {id(parameter) for parameter in own.slow_parameters()}
+    assert {id(parameter) for parameter in superglue.input_projection.parameters()} < slow
+
+
+def mutual_nearest(batch: dict[str, torch.Tensor]) -> float:
+    """Share of right matches among mutual nearest neighbours of the descriptors, ignored keypoints left out."""
+    cosines = batch["descriptors0"] @ batch["descriptors1"].transpose(1, 2)
+    partner, back = cosines.argmax(2), cosines.argmax(1)
+    mutual = (back.gather(1, partner) == torch.arange(partner.shape[1])) & (batch["matches0"] != -2)
+    return float((partner == batch["matches0"])[mutual].float().mean())
+
+
+def test_overfitting_beats_mutual_nearest_neighbours(stage: MatcherStage) -> None:
+    batch = stage.batch(np.random.default_rng(2))
+    module = stage.module.train()
+    optimiser = build_optimiser(module.parameters(), Schedule(steps=1, learning_rate=3e-3))
+    losses = []
+    for _ in range(120):
+        optimiser.zero_grad()
+        loss, figures = stage.loss(module, batch)
+        loss.backward()
+        optimiser.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.5 * losses[0]
+    assert float(figures["precision"]) > mutual_nearest(batch) + 0.2
+    assert float(figures["recall"]) > 0.6
+
+
+def recipe(**changes: object) -> TrainingConfig:
+    return replace(read_config("sift"), **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"superglue": replace(CONFIG, input_size=64)}, "input_size has to be 128"),
+        ({"superglue": replace(CONFIG, input_size=0)}, "input_size has to be 128"),
+        ({"superglue": replace(CONFIG, keypoint_extras=0)}, "keypoint_extras 3"),
+        ({"rounds": read_config("tiny").rounds}, "which SIFT has no use for"),
+        ({"shapes": read_config("tiny").shapes}, "which SIFT has no use for"),
+        ({"features": "superpoint"}, "not for SuperPoint"),
+    ],
+)
+def test_mistakes_are_named(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        recipe(**changes)
+
+
+def test_descriptors_of_the_right_size_need_no_projection() -> None:
+    config = recipe(superglue=replace(CONFIG, hidden_size=128, input_size=0))
+    assert not list(fresh_superglue(config.superglue, 0).input_projection.parameters())
+
+
+def test_a_detector_needs_its_stages(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no \\[\\[rounds\\]\\]"):
+        train_detector(read_config("sift"), tmp_path, tmp_path, torch.device("cpu"), print)
+    config = replace(read_config("tiny"), shapes=None)
+    images = write_photographs(tmp_path / "images", 3)
+    with pytest.raises(InputError, match="no \\[shapes\\]"):
+        train_detector(config, images, tmp_path / "run", torch.device("cpu"), lambda _: None)
+
+
+def test_a_snapshot_of_its_run(stage: MatcherStage, tmp_path: Path) -> None:
+    config = recipe(superglue=CONFIG)
+    with pytest.raises(InputError, match="no checkpoint of a matcher"):
+        take_snapshot(tmp_path, config)
+    (tmp_path / "matcher-1").mkdir()
+    save_state(tmp_path / "matcher-1", stage.module, torch.optim.SGD(stage.module.parameters()), StageState(7, 60))
+    snapshot = take_snapshot(tmp_path, config)
+    assert (snapshot.stage, snapshot.seconds) == ("matcher-1 step 7", 60)
+    found = load_matcher(snapshot.folder, "sift").superglue.state_dict()
+    assert all(torch.equal(found[name], value) for name, value in stage.superglue.state_dict().items())
