@@ -123,8 +123,18 @@ def test_a_gradient_that_is_not_finite_changes_nothing(tmp_path: Path) -> None:
 
 def test_the_log_has_means_rates_and_waits(tmp_path: Path) -> None:
     told: list[str] = []
+    steps: list[tuple[str, int, int]] = []
+
+    class Listener:
+        def say(self, line: str) -> None:
+            told.append(line)
+
+        def at(self, stage: str, done: int, total: int) -> None:
+            steps.append((stage, done, total))
+
     stage = Regression(schedule())
-    train_stage(stage, tmp_path, CPU, Progress(tmp_path, stage.schedule, told.append))
+    train_stage(stage, tmp_path, CPU, Progress(tmp_path, stage.schedule, Listener()))
+    assert steps == [(tmp_path.name, done, 12) for done in range(1, 13)]
     lines = [json.loads(line) for line in (tmp_path / LOG_FILE).read_text().splitlines()]
     assert [line["step"] for line in lines] == [4, 8, 12]
     assert lines[0]["loss"] == pytest.approx(np.mean(stage.losses[:4]), rel=1e-4)

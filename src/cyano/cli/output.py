@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,9 @@ import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+    from cyano.training.progress import Watcher
 
 __all__ = [
     "UNKNOWN_TERMS",
@@ -23,6 +27,7 @@ __all__ = [
     "print_facts",
     "print_json",
     "result_console",
+    "watching",
 ]
 
 UNKNOWN_TERMS = "not known to Cyano: ask whoever made them"
@@ -97,3 +102,42 @@ def counted(what: str, total: int) -> Iterator[Callable[[], None]]:
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
         task = progress.add_task(what, total=total)
         yield lambda: progress.advance(task)
+
+
+@contextmanager
+def watching() -> Iterator[Watcher]:
+    """A bar for each stage of a training on stderr, if that is a terminal, and the log on stdout."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console = error_console()
+    ends = (MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(elapsed_when_finished=False))
+    columns = (TextColumn("{task.description}"), BarColumn(), *ends)
+    # Lines scroll by above the bars where both are seen; a log that goes to a file is left alone.
+    shared = sys.stdout.isatty()
+    with Progress(*columns, console=console, disable=not console.is_terminal, redirect_stdout=shared) as progress:
+        yield _Bars(progress)
+
+
+class _Bars:
+    """The stages of a training as bars; lines of the log scroll by above them."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[str, TaskID] = {}
+
+    def say(self, line: str) -> None:
+        """Print a line."""
+        typer.echo(line)
+
+    def at(self, stage: str, done: int, total: int) -> None:
+        """Move the bar of a stage."""
+        if stage not in self._tasks:
+            self._tasks[stage] = self._progress.add_task(stage, total=total, completed=done)
+        self._progress.update(self._tasks[stage], completed=done)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cyano.cli.arguments import checked_device
+from cyano.cli.output import watching
 from cyano.training.tuning import tune_process
 
 __all__ = ["app"]
@@ -46,7 +47,8 @@ def detector(
     from cyano.training.pipeline import train_detector
 
     chosen = torch.device(checked_device(device))
-    folder = train_detector(read_config(recipe), images, run, chosen, typer.echo, start)
+    with watching() as watcher:
+        folder = train_detector(read_config(recipe), images, run, chosen, watcher, start)
     typer.echo(f"wrote {folder}")
 
 
@@ -72,7 +74,8 @@ def matcher(
     from cyano.training.pipeline import train_matcher
 
     chosen = torch.device(checked_device(device))
-    folder = train_matcher(read_config(recipe), images, start, run, chosen, typer.echo, posed or ())
+    with watching() as watcher:
+        folder = train_matcher(read_config(recipe), images, start, run, chosen, watcher, posed or ())
     typer.echo(f"wrote {folder}")
 
 

@@ -25,17 +25,15 @@ from cyano.training.matcher_stage import MatcherStage
 from cyano.training.pair_store import PairStore
 from cyano.training.photographs import Photographs, find_photographs
 from cyano.training.posed import read_posed
-from cyano.training.progress import Progress
+from cyano.training.progress import Progress, Watcher
 from cyano.training.shapes_stage import ShapesStage
 from cyano.training.workers import available_cores
 
 __all__ = ["train_detector", "train_matcher"]
 
-Tell = Callable[[str], None]
-
 
 def train_detector(
-    config: TrainingConfig, images: Path, run: Path, device: torch.device, tell: Tell, start: str | None = None
+    config: TrainingConfig, images: Path, run: Path, device: torch.device, watcher: Watcher, start: str | None = None
 ) -> Path:
     """Shapes, then rounds of labelling and joint training.
 
@@ -44,7 +42,7 @@ def train_detector(
         images: folder of photographs.
         run: where everything goes; what it holds of this recipe already is not done again.
         device: where the networks run.
-        tell: gets lines of progress.
+        watcher: is told how far it is.
         start: weights to go on from in place of the shapes; see `cyano.checkpoints.load`.
 
     Returns:
@@ -57,13 +55,13 @@ def train_detector(
     """
     if not config.rounds:
         raise InputError("the recipe has no [[rounds]], which train a detector; see the recipe small")
-    photographs = _training_photographs(config, images, tell)
-    superpoint = _first_detector(config, run, device, tell) if start is None else _started(config, start)
+    photographs = _training_photographs(config, images, watcher)
+    superpoint = _first_detector(config, run, device, watcher) if start is None else _started(config, start)
     for number, phase in enumerate(config.rounds, start=1):
         labels = None
         if phase.labels is not None:
             labels = run / f"labels-{number}"
-            tell(f"labelling {len(photographs)} photographs, round {number}")
+            watcher.say(f"labelling {len(photographs)} photographs, round {number}")
             label_photographs(
                 superpoint.to("cpu"),
                 photographs,
@@ -71,11 +69,11 @@ def train_detector(
                 labels,
                 config.seed,
                 workers=available_cores(),
-                on_photograph=_counting(tell),
+                on_photograph=_counting(labels.name, len(photographs), watcher),
             )
         name = f"joint-{number}"
         joint = JointStage(name, superpoint, photographs, labels, phase.options, phase.schedule, config.seed)
-        _train(joint, run / name, device, tell)
+        _train(joint, run / name, device, watcher)
     save_detector(run / "detector", superpoint)
     return run / "detector"
 
@@ -86,7 +84,7 @@ def train_matcher(
     start: str | Path | None,
     run: Path,
     device: torch.device,
-    tell: Tell,
+    watcher: Watcher,
     posed: Sequence[Path] = (),
 ) -> Path:
     """SuperGlue on features that stay as they are, phase after phase.
@@ -98,7 +96,7 @@ def train_matcher(
             for `run`/detector. For features without a detector, a matcher to go on from, or None.
         run: where everything goes.
         device: where the matcher runs; features are computed by the workers.
-        tell: gets lines of progress.
+        watcher: is told how far it is.
         posed: scenes of posed images with depth, see `read_posed`.
 
     Returns:
@@ -109,7 +107,7 @@ def train_matcher(
         InputError: there are no photographs, the weights do not fit the recipe, or a checkpoint is damaged.
         OutputError: a folder holds another recipe's work, or cannot be written.
     """
-    photographs = _training_photographs(config, images, tell)
+    photographs = _training_photographs(config, images, watcher)
     superpoint, superglue = _matcher_start(config, start, run)
     frames = read_posed(posed)
     if superpoint is not None:
@@ -120,7 +118,7 @@ def train_matcher(
         folder = run / f"matcher-{number}"
         store = PairStore(folder / "pairs", phase.options.stored) if phase.options.stored else None
         stage = MatcherStage(superglue, extractor, photographs, phase.options, phase.schedule, seed, frames, store)
-        _train(stage, folder, device, tell)
+        _train(stage, folder, device, watcher)
     if superpoint is None:
         save_matcher(run / "model", superglue, config.features, overwrite=True)
     else:
@@ -148,12 +146,12 @@ def _extractor(superpoint: SuperPoint | None, phase: MatcherPhase) -> Extractor:
     return FeatureExtractor(superpoint, phase.options.keypoints, dtype)
 
 
-def _first_detector(config: TrainingConfig, run: Path, device: torch.device, tell: Tell) -> SuperPoint:
+def _first_detector(config: TrainingConfig, run: Path, device: torch.device, watcher: Watcher) -> SuperPoint:
     """A detector that has learnt synthetic shapes."""
     if config.shapes is None:
         raise InputError("the recipe has no [shapes] to begin a detector with; add it, or give weights by --from")
     shapes = ShapesStage(config.superpoint, config.shapes.options, config.shapes.schedule, config.seed)
-    _train(shapes, run / "shapes", device, tell)
+    _train(shapes, run / "shapes", device, watcher)
     return shapes.superpoint
 
 
@@ -185,21 +183,22 @@ def _check_sizes(own: object, wanted: object, names: Sequence[str], source: str)
             )
 
 
-def _training_photographs(config: TrainingConfig, images: Path, tell: Tell) -> Photographs:
+def _training_photographs(config: TrainingConfig, images: Path, watcher: Watcher) -> Photographs:
     paths, aside = find_photographs(images, config.validation)
-    tell(f"{len(paths)} photographs to train on, {len(aside)} kept aside")
+    watcher.say(f"{len(paths)} photographs to train on, {len(aside)} kept aside")
     return Photographs(paths)
 
 
-def _train(stage: Stage, folder: Path, device: torch.device, tell: Tell) -> None:
-    tell(f"{folder.name}: {stage.schedule.steps} steps")
-    train_stage(stage, folder, device, Progress(folder, stage.schedule, tell))
+def _train(stage: Stage, folder: Path, device: torch.device, watcher: Watcher) -> None:
+    watcher.say(f"{folder.name}: {stage.schedule.steps} steps")
+    train_stage(stage, folder, device, Progress(folder, stage.schedule, watcher))
 
 
-def _counting(tell: Tell) -> Callable[[int, int], None]:
+def _counting(name: str, total: int, watcher: Watcher) -> Callable[[int, int], None]:
     def on_photograph(index: int, points: int) -> None:
+        watcher.at(name, index + 1, total)
         if index % 50 == 0:
-            tell(f"photograph {index}: {points} labels")
+            watcher.say(f"photograph {index}: {points} labels")
 
     return on_photograph
 

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from torch import Tensor
 
 from cyano.training.schedule import Schedule
 from cyano.training.state import StageState
 
-__all__ = ["LOG_FILE", "Progress"]
+__all__ = ["LOG_FILE", "Progress", "Watcher"]
 
 LOG_FILE = "log.jsonl"
+
+
+class Watcher(Protocol):
+    """Whoever follows a training, such as a terminal."""
+
+    def say(self, line: str) -> None:
+        """Take a line of the log in readable form."""
+        ...
+
+    def at(self, stage: str, done: int, total: int) -> None:
+        """Take in how far a stage is, in its own units."""
+        ...
 
 
 class Progress:
@@ -24,18 +36,19 @@ class Progress:
     A resumed run appends to the log; steps that a kill threw away appear twice, the later line counts.
     """
 
-    def __init__(self, folder: Path, schedule: Schedule, tell: Callable[[str], None] | None = None) -> None:
+    def __init__(self, folder: Path, schedule: Schedule, watcher: Watcher | None = None) -> None:
         """Open the log.
 
         Args:
             folder: of the stage.
             schedule: says how often to write.
-            tell: gets each line in readable form, for a terminal.
+            watcher: is told of every step and gets every line.
         """
         folder.mkdir(parents=True, exist_ok=True)
+        self._name = folder.name
         self._path = folder / LOG_FILE
         self._schedule = schedule
-        self._tell = tell
+        self._watcher = watcher
         self._board = _tensorboard(folder)
         self._sums: dict[str, float] = defaultdict(float)
         self._count = 0
@@ -47,6 +60,8 @@ class Progress:
         self._sums["wait_seconds"] += waited
         self._sums["step_seconds"] += took
         self._count += 1
+        if self._watcher is not None:
+            self._watcher.at(self._name, state.step, self._schedule.steps)
         if state.step % self._schedule.log_steps == 0 or state.step == self._schedule.steps:
             self._write(state)
 
@@ -62,9 +77,9 @@ class Progress:
         if self._board is not None:
             for name, value in means.items():
                 self._board.add_scalar(name, value, state.step)
-        if self._tell is not None:
+        if self._watcher is not None:
             shown = "  ".join(f"{name} {value:.4g}" for name, value in means.items())
-            self._tell(f"step {state.step}/{self._schedule.steps}  {shown}")
+            self._watcher.say(f"step {state.step}/{self._schedule.steps}  {shown}")
 
 
 def _tensorboard(folder: Path) -> Any:
