@@ -119,6 +119,8 @@ def test_a_gradient_that_is_not_finite_changes_nothing(tmp_path: Path) -> None:
     before = broken.module[0].weight.detach().clone()
     train_stage(broken, tmp_path, CPU)
     assert torch.equal(broken.module[0].weight, before)
+    with pytest.raises(InputError, match=r"diverged: the last 100 steps .* lower its learning_rate"):
+        train_stage(Broken(schedule(steps=100)), tmp_path / "long", CPU)
 
 
 def test_the_log_has_means_rates_and_waits(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from cyano.errors import InputError
 from cyano.training.processes import Processes
 from cyano.training.progress import Progress
 from cyano.training.schedule import Schedule, build_optimiser
@@ -27,6 +28,9 @@ from cyano.training.workers import in_workers
 __all__ = ["Batch", "Stage", "train_stage"]
 
 Batch = dict[str, Tensor]
+
+LOST = 100
+"""So many steps in a row without a finite gradient are no accident."""
 
 
 class Stage(Protocol):
@@ -87,7 +91,7 @@ def train_stage(stage: Stage, folder: Path, device: torch.device, progress: Prog
 
     Raises:
         OutputError: the folder holds another configuration's work, or cannot be written.
-        InputError: the checkpoint is damaged.
+        InputError: the checkpoint is damaged, or the training has diverged.
     """
     with ExitStack() as stack:
         processes = stack.enter_context(Processes.joined(device))
@@ -113,11 +117,18 @@ def _run(
     began = saved = time.monotonic()
     spent = state.seconds
     batches = _batches(stage, state.step, processes.rank)
+    lost = 0
     for step in range(state.step, stage.schedule.steps):
         asked = time.monotonic()
         batch = {name: tensor.to(processes.device) for name, tensor in next(batches).items()}
         waited = time.monotonic() - asked
         figures = _step(stage, runner, optimiser, batch, step)
+        lost = lost + 1 if figures["skipped"] else 0
+        if lost == LOST:
+            raise InputError(
+                f"{stage.name} has diverged: the last {LOST} steps had no finite gradient and changed nothing; "
+                f"lower its learning_rate and begin it anew in another folder than {folder}"
+            )
         now = time.monotonic()
         state = StageState(step + 1, spent + now - began)
         last = state.step == stage.schedule.steps
@@ -143,6 +154,7 @@ def _step(
     loss.backward()  # type: ignore[no-untyped-call]
     norm = nn.utils.clip_grad_norm_(stage.module.parameters(), schedule.clip_norm)
     # A broken batch (an overflow in half precision, say) must not reach the weights: such a step changes nothing.
-    if torch.isfinite(norm):
+    finite = torch.isfinite(norm)
+    if finite:
         optimiser.step()
-    return {"loss": loss.detach(), "gradient": norm.detach(), **figures}
+    return {"loss": loss.detach(), "gradient": norm.detach(), "skipped": (~finite).float(), **figures}
