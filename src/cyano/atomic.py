@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import secrets
@@ -38,6 +39,7 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+        _flush_folder(path.parent)
     except OSError as error:
         raise OutputError(
             f"{path} cannot be written: {error.strerror or error}; check the folder and its space"
@@ -45,6 +47,20 @@ def write_atomically(path: Path, content: bytes) -> None:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)  # there is one only if something went wrong
+
+
+def _flush_folder(folder: Path) -> None:
+    """Bring the new name to the disk too, so that a file that was written is there after a power cut."""
+    if os.name != "posix":  # only there can a folder be opened
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems cannot do it for folders
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def archive_bytes(**arrays: NDArray[np.generic]) -> bytes:

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from cyano import __version__
-from cyano.cli import demo, evaluate, match, pairs, train, weights
+from cyano.cli import demo, evaluate, match, pairs, store, train, weights
 from cyano.cli.arguments import FoldedResize
 from cyano.cli.output import error_console, plain_line
 from cyano.errors import CyanoError
@@ -58,6 +58,7 @@ app.command("demo", cls=FoldedResize, help=demo.HELP)(demo.demo)
 app.command("evaluate", cls=FoldedResize, help=evaluate.HELP)(evaluate.evaluate)
 app.add_typer(weights.app, name="weights")
 app.add_typer(train.app, name="train")
+app.add_typer(store.app, name="store")
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,0 +1,86 @@
+"""`cyano store`: the features and matches that a collection's run keeps on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cyano.cli.arguments import AsJson
+from cyano.cli.output import busy, print_facts, print_json, result_console
+
+if TYPE_CHECKING:
+    from cyano.store import FeatureStore, MatchStore
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="""Check and tidy the features and matches that are kept on disk.
+
+\b
+cyano store verify collection/store
+cyano store compact collection/store""",
+)
+
+Store = Annotated[Path, typer.Argument(metavar="STORE", help="The folder with features and matches in it.")]
+
+
+@app.command()
+def verify(store: Store, as_json: AsJson = False) -> None:
+    """Read every byte; damaged shards are set aside, to be made again by the next run (exit code 1)."""
+    with busy("verifying"):
+        from cyano.store import open_stores
+
+        damages = [(opened, opened.verify()) for opened in open_stores(store)]
+        documents = []
+        for opened, damaged in damages:
+            listed = [{"shard": str(damage.path), "reason": damage.reason} for damage in damaged]
+            quarantined = [vars(entry) for entry in opened.quarantine.entries()]
+            documents.append({**_described(opened), "damaged": listed, "quarantined": quarantined})
+    if as_json:
+        print_json({"stores": documents})
+    else:
+        for document in documents:
+            rows = [(name, str(document[name])) for name in ("folder", "items", "shards", "bytes")]
+            rows += [("damaged", entry["reason"]) for entry in document["damaged"]]
+            rows += [
+                ("quarantined", f"{' '.join(entry['item'])}: {entry['reason']} (attempts: {entry['attempts']})")
+                for entry in document["quarantined"]
+            ]
+            print_facts(result_console(as_json), document["kind"], rows)
+    count = sum(len(damaged) for _, damaged in damages)
+    if count:
+        from cyano.errors import InputError
+
+        raise InputError(f"{count} damaged shards in {store}; run again what made them, it makes what is missing")
+
+
+@app.command()
+def compact(store: Store, as_json: AsJson = False) -> None:
+    """Merge small shards into few and remove what killed runs left; safe at any moment, also while others write."""
+    with busy("compacting"):
+        from cyano.store import open_stores
+
+        outcomes = [(opened, opened.compact()) for opened in open_stores(store)]
+        documents = [{**_described(opened), **vars(outcome)} for opened, outcome in outcomes]
+    if as_json:
+        print_json({"stores": documents})
+        return
+    for document in documents:
+        shards = f"{document['shards_before']} -> {document['shards_after']}"
+        size = f"{document['bytes_before']} -> {document['bytes_after']}"
+        rows = [("folder", document["folder"]), ("items", str(document["items"])), ("shards", shards), ("bytes", size)]
+        print_facts(result_console(as_json), document["kind"], rows)
+
+
+def _described(store: FeatureStore | MatchStore) -> dict[str, Any]:
+    sizes = store.sizes()
+    return {
+        "kind": store.kind,
+        "folder": str(store.folder),
+        "items": store.count(),
+        "shards": len(sizes),
+        "bytes": sum(sizes.values()),
+    }

@@ -1,0 +1,32 @@
+"""Features and matches of whole collections on disk: crash-safe, any number of writers, no locks.
+
+Layout and reasons: docs/decisions/0008-store.md.
+"""
+
+from cyano.store.base import Compaction, ShardStore
+from cyano.store.configuration import Configuration
+from cyano.store.features import FeatureStore, StoredImage
+from cyano.store.folder import Damage
+from cyano.store.matches import MatchStore, ModelKind, StoredPair, TwoViewGeometry
+from cyano.store.opening import open_stores
+from cyano.store.precision import Precision
+from cyano.store.quarantine import Quarantine, QuarantineEntry
+from cyano.store.shard import DamagedShardError
+
+__all__ = [
+    "Compaction",
+    "Configuration",
+    "Damage",
+    "DamagedShardError",
+    "FeatureStore",
+    "MatchStore",
+    "ModelKind",
+    "Precision",
+    "Quarantine",
+    "QuarantineEntry",
+    "ShardStore",
+    "StoredImage",
+    "StoredPair",
+    "TwoViewGeometry",
+    "open_stores",
+]

@@ -1,0 +1,139 @@
+"""Features of images, as they are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cyano.errors import InputError
+from cyano.store.base import ShardStore
+from cyano.store.precision import narrowed
+from cyano.store.shard import Shard
+from cyano.types import Features, ImageSize, ResizeMap
+
+__all__ = ["FeatureStore", "StoredImage"]
+
+
+@dataclass(frozen=True, eq=False)
+class StoredImage:
+    """The features of one image on the CPU, and which image it was.
+
+    Attributes:
+        name: of the image, with any characters; usually its path relative to the folder of the images.
+        content: hash of the image file, in ASCII.
+        keypoints: (N, 2) float32, (x, y) in pixels of the original image.
+        scores: (N,) float32, the detector's confidence.
+        descriptors: (N, D) float16 or float32 rows of unit length.
+        frame: how the original image became the one that the detector saw.
+        extras: (N, E) float32, what else the matcher reads of each keypoint; None for nothing.
+
+    Raises:
+        InputError: the shapes do not fit together, or a value is not finite.
+    """
+
+    name: str
+    content: str
+    keypoints: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    descriptors: NDArray[np.float16] | NDArray[np.float32]
+    frame: ResizeMap
+    extras: NDArray[np.float32] | None = None
+
+    def __post_init__(self) -> None:
+        count = len(self.keypoints)
+        fits = self.keypoints.shape == (count, 2) and self.scores.shape == (count,)
+        for rows in (self.descriptors,) if self.extras is None else (self.descriptors, self.extras):
+            fits = fits and rows.ndim == 2 and len(rows) == count
+        if not fits:
+            raise InputError(
+                f"features of {self.name!r} need keypoints (N, 2), scores (N,), descriptors (N, D) and extras (N, E), "
+                f"not {[array.shape for array in self.arrays().values()]}"
+            )
+        if not all(np.isfinite(array).all() for array in self.arrays().values()):
+            raise InputError(f"features of {self.name!r} hold values that are not finite; extract them again")
+        if not self.content.isascii():
+            raise InputError(f"the content hash of {self.name!r} is not ASCII: {self.content!r}")
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The arrays by name, without extras where there are none."""
+        arrays: dict[str, NDArray[Any]] = {"keypoints": self.keypoints, "scores": self.scores}
+        arrays["descriptors"] = self.descriptors
+        return arrays if self.extras is None else {**arrays, "extras": self.extras}
+
+    @classmethod
+    def of(cls, name: str, content: str, features: Features) -> StoredImage:
+        """From what a detector gives, on any device.
+
+        Args:
+            name: of the image.
+            content: hash of the image file.
+            features: of the image.
+        """
+        arrays = (features.keypoints, features.scores, features.descriptors)
+        keypoints, scores, descriptors = (tensor.detach().float().cpu().numpy() for tensor in arrays)
+        extras = None if features.extras is None else features.extras.detach().float().cpu().numpy()
+        return cls(name, content, keypoints, scores, descriptors, features.frame, extras)
+
+    def to_features(self) -> Features:
+        """What a matcher takes: tensors on the CPU, all in float32."""
+        import torch
+
+        arrays = {name: array.astype(np.float32, copy=False) for name, array in self.arrays().items()}
+        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        return Features(**tensors, frame=self.frame)
+
+
+class FeatureStore(ShardStore[str, StoredImage]):
+    """Features by the name of their image."""
+
+    kind = "features"
+
+    def changed(self, contents: Mapping[str, str]) -> list[str]:
+        """The stored images whose content was another when their features were made.
+
+        What is stored stays. Everything downstream was made from it, so begin a new store.
+
+        Args:
+            contents: content hashes by name.
+
+        Raises:
+            InputError: a shard cannot be read.
+        """
+        self._shards.refresh()
+        return [name for name, _, place in self._places(contents) if place and place.tag != contents[name]]
+
+    def _names(self, key: str) -> Sequence[str]:
+        return (key,)
+
+    def _key(self, item: StoredImage) -> str:
+        return item.name
+
+    def _encode(self, items: Sequence[StoredImage]) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        images, tensors = [], {}
+        for row, item in enumerate(items):
+            frame = item.frame
+            sizes = (frame.original.height, frame.original.width, frame.network.height, frame.network.width)
+            images.append({"name": item.name, "content": item.content, "frame": [*sizes, frame.quarter_turns]})
+            for name, array in item.arrays().items():
+                precision = self.precision if name == "descriptors" else "float32"
+                tensors[f"{row}/{name}"] = narrowed(array, precision, f"{name} of {item.name!r}")
+        return {"images": images}, tensors
+
+    def _decode(self, shard: Shard, rows: Sequence[int] | None) -> list[StoredImage]:
+        images = shard.document["images"]
+        return [_decoded(shard, row, images[row]) for row in (range(len(images)) if rows is None else rows)]
+
+    def _keys(self, shard: Shard) -> list[tuple[str, str]]:
+        return [(image["name"], image["content"]) for image in shard.document["images"]]
+
+
+def _decoded(shard: Shard, row: int, image: Mapping[str, Any]) -> StoredImage:
+    height, width, network_height, network_width, turns = image["frame"]
+    frame = ResizeMap(ImageSize(height, width), ImageSize(network_height, network_width), turns)
+    keypoints, scores, descriptors = (shard.tensor(f"{row}/{name}") for name in ("keypoints", "scores", "descriptors"))
+    extras = shard.tensor(f"{row}/extras") if f"{row}/extras" in shard.names else None
+    return StoredImage(image["name"], image["content"], keypoints, scores, descriptors, frame, extras)

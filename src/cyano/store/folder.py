@@ -1,0 +1,211 @@
+"""The folder of one configuration's shards: what is there, what is sound, and which item is where."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from cyano.atomic import write_atomically
+from cyano.errors import InputError, OutputError
+from cyano.store.catalogue import Catalogue, Place
+from cyano.store.keys import checksum
+from cyano.store.shard import DamagedShardError, Shard, encode, open_shard
+
+__all__ = ["CATALOGUE_FILE", "Damage", "ShardFolder"]
+
+CATALOGUE_FILE = "catalogue.sqlite"
+
+_SHARD = re.compile(r"[0-9a-f]{32}\.safetensors")
+_LEFT_OVER = re.compile(
+    r"\.([0-9a-f]{32}\.safetensors|catalogue\.sqlite|config\.json)\.[0-9a-f]+|[0-9a-f]{32}\.safetensors\.damaged"
+)
+_LEFT_OVER_SECONDS = 3600.0  # a younger one may belong to a writer at work
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A shard that is not what was written, or cannot be read, and why."""
+
+    path: Path
+    reason: str
+
+
+class ShardFolder:
+    """Shards in a folder; safe to use from several threads, and beside any number of other processes."""
+
+    def __init__(self, path: Path, config_id: str, index: Callable[[Shard], Sequence[tuple[bytes, str]]]) -> None:
+        """Nothing is read yet.
+
+        Args:
+            path: of the folder.
+            config_id: that its shards must have.
+            index: gives the key of each row of a shard, and a tag to remember with it.
+        """
+        self.path = path
+        self._config_id = config_id
+        self._index = index
+        self._lock = threading.RLock()
+        self._unusable: set[str] = set()
+
+    @cached_property
+    def _catalogue(self) -> Catalogue:
+        return Catalogue(self.path / CATALOGUE_FILE)
+
+    def name_of(self, keys: Iterable[bytes]) -> str:
+        """The name of the shard that holds these keys, in this order."""
+        return f"{checksum(self._config_id.encode('ascii'), *keys)}.safetensors"
+
+    def write(self, keys: Sequence[bytes], document: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> str:
+        """Write a shard whole or not at all; its name.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        name = self.name_of(keys)
+        write_atomically(self.path / name, encode({"shard": name, **document}, tensors))
+        return name
+
+    def listed(self) -> dict[str, int]:
+        """Sizes in bytes of the shards by name; nothing but finished shards is ever looked at.
+
+        Raises:
+            InputError: the folder cannot be read.
+        """
+        sizes = {}
+        try:
+            with os.scandir(self.path) as entries:
+                for entry in entries:
+                    if _SHARD.fullmatch(entry.name) and entry.name not in self._unusable:
+                        with contextlib.suppress(FileNotFoundError):  # merged meanwhile
+                            sizes[entry.name] = entry.stat().st_size
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise _unreadable(self.path, error) from error
+        return sizes
+
+    @contextmanager
+    def opened(self, name: str) -> Iterator[Shard]:
+        """Open a shard for reading; one that turns out to be damaged is set aside, and so is absent from then on.
+
+        Raises:
+            DamagedShardError: it is not what was written.
+            FileNotFoundError: it is gone.
+            InputError: it cannot be read.
+        """
+        path = self.path / name
+        try:
+            with open_shard(path) as shard:
+                if shard.document["shard"] != name:
+                    raise DamagedShardError(f"{path} is the shard {shard.document['shard']} under another name")
+                yield shard
+        except DamagedShardError:
+            self._set_aside(name)
+            raise
+        except FileNotFoundError:
+            raise
+        except OSError as error:  # it may well be sound, so it stays
+            raise _unreadable(path, error) from error
+
+    def _set_aside(self, name: str) -> None:
+        try:
+            os.replace(self.path / name, self.path / f"{name}.damaged")
+        except OSError:
+            self._unusable.add(name)  # where nothing can be changed, this process knows at least
+
+    def refresh(self) -> None:
+        """Take note of what other processes have done since the last time.
+
+        Raises:
+            InputError: a shard, or the folder, cannot be read.
+        """
+        with self._lock:
+            present = self.listed()
+            for name, size in self._catalogue.shards.items():
+                if present.get(name) != size:
+                    self._catalogue.drop(name)
+            for name in sorted(present.keys() - self._catalogue.shards.keys()):
+                with contextlib.suppress(FileNotFoundError, DamagedShardError), self.opened(name) as shard:
+                    rows = self._index(shard)
+                    self._catalogue.add(name, present[name], [key for key, _ in rows], [tag for _, tag in rows])
+            if self._catalogue.publish():
+                newer = Catalogue(self.path / CATALOGUE_FILE)
+                if newer.shards == self._catalogue.shards:  # not if another process wrote its own meanwhile
+                    self._catalogue = newer  # and so what was in memory is freed
+
+    def find(self, keys: Sequence[bytes]) -> dict[bytes, Place]:
+        """Where items are, as of the last refresh; those that are nowhere are left out."""
+        with self._lock:
+            try:
+                return self._catalogue.find(keys)
+            except sqlite3.Error:  # the file went bad while it was open
+                self._catalogue.forget()
+                self.refresh()
+                return self._catalogue.find(keys)
+
+    def count(self) -> int:
+        """How many different items there are, as of the last refresh."""
+        with self._lock:
+            return self._catalogue.count()
+
+    def verify(self) -> list[Damage]:
+        """Read every byte of every shard; damaged ones are set aside.
+
+        Returns:
+            Those that are damaged and those that cannot be read, in the order of their names.
+        """
+        found = []
+        for name in sorted(self.listed()):
+            try:
+                with self.opened(name) as shard:
+                    for tensor in shard.names:
+                        shard.tensor(tensor)
+            except FileNotFoundError:
+                continue
+            except InputError as error:
+                found.append(Damage(self.path / name, str(error)))
+        return found
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Remove shards.
+
+        Raises:
+            OutputError: one cannot be removed.
+        """
+        self._unlink(self.path / name for name in names)
+
+    def tidy(self) -> None:
+        """Remove what writers left that were killed more than an hour ago, and what was set aside.
+
+        Raises:
+            OutputError: something cannot be removed.
+        """
+        limit = time.time() - _LEFT_OVER_SECONDS
+        left = [path for path in self.path.iterdir() if _LEFT_OVER.fullmatch(path.name)]
+        self._unlink(path for path in left if path.suffix == ".damaged" or path.stat().st_mtime < limit)
+
+    @staticmethod
+    def _unlink(paths: Iterable[Path]) -> None:
+        try:
+            for path in paths:
+                path.unlink(missing_ok=True)
+        except FileNotFoundError:
+            pass  # somebody else tidies
+        except OSError as error:
+            raise OutputError(f"{error.filename} cannot be removed: {error.strerror}; check its permissions") from error
+
+
+def _unreadable(path: Path, error: OSError) -> InputError:
+    return InputError(f"{path} cannot be read: {error.strerror or error}; check its permissions and the disk")
