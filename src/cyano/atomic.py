@@ -7,6 +7,8 @@ import errno
 import io
 import os
 import secrets
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 
 from cyano.errors import OutputError
 
-__all__ = ["archive_bytes", "write_atomically"]
+__all__ = ["archive_bytes", "write_atomically", "written_beside"]
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -47,6 +49,61 @@ def write_atomically(path: Path, content: bytes) -> None:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)  # there is one only if something went wrong
+
+
+@contextlib.contextmanager
+def written_beside(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """A private place beside `path` for libraries that write by name: what is made there takes the name `path` at last.
+
+    It may be a file or a folder of files. It is flushed to the disk and renamed when the block ends; whatever else
+    lies in the private place then, or all of it if the block raises, is removed. A folder that is replaced is first
+    moved away, so for a moment there is none.
+
+    Args:
+        path: where to.
+        overwrite: replace what is there instead of refusing.
+
+    Yields:
+        The path to write to, which is not there yet, in a folder that is.
+
+    Raises:
+        OutputError: `path` exists already, or it cannot be written.
+    """
+    if not path.name:
+        raise OutputError(f"{path} is a folder; give a name in it")
+    if not overwrite and os.path.lexists(path):
+        raise OutputError(f"{path} exists already; give another name, or replace it with overwrite=True")
+    staging = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    made = staging / path.name
+    try:
+        staging.mkdir(parents=True)
+        yield made
+        _flush_tree(made)
+        if made.is_dir() and os.path.lexists(path):
+            path.rename(staging / "replaced")
+        made.replace(path)
+        _flush_folder(path.parent)
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(
+            f"{path} cannot be written: {error.strerror or error}; check the folder and its space"
+        ) from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _flush_tree(path: Path) -> None:
+    """Bring a file, or all files and folders in a folder, to the disk."""
+    folders = [path] if path.is_dir() else []
+    for inner in path.rglob("*") if folders else [path]:
+        if inner.is_dir():
+            folders.append(inner)
+            continue
+        with inner.open("rb+") as file:
+            os.fsync(file.fileno())
+    for folder in folders:
+        _flush_folder(folder)
 
 
 def _flush_folder(folder: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations
 
-from cyano.errors import InputError
+from cyano.pairs.checks import places_of
 from cyano.pairs.listfile import Pair
 
 __all__ = ["exhaustive"]
@@ -23,12 +23,5 @@ def exhaustive(names: Sequence[str]) -> list[Pair]:
     Raises:
         InputError: a name occurs twice.
     """
-    first_seen: dict[str, int] = {}
-    for position, name in enumerate(names):
-        if name in first_seen:
-            raise InputError(
-                f"{name!r} occurs twice among the images (positions {first_seen[name]} and {position}, "
-                "counted from 0); give each image once"
-            )
-        first_seen[name] = position
+    places_of(names)
     return [Pair(name0, name1) for name0, name1 in combinations(names, 2)]

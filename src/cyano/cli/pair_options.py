@@ -1,0 +1,149 @@
+"""Options by which a command on a collection selects its pairs, and how they become the library's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+
+import typer
+
+from cyano.cli.arguments import usage_errors
+
+if TYPE_CHECKING:
+    from cyano.pairs import PairOptions
+
+__all__ = [
+    "Clusters",
+    "LoopEvery",
+    "MaxAngle",
+    "MaxDistance",
+    "MethodName",
+    "MethodOption",
+    "MinScore",
+    "PairList",
+    "Poses",
+    "Quadratic",
+    "TopK",
+    "Window",
+    "pair_options",
+]
+
+PANEL = "Pairs"
+
+MethodName: TypeAlias = Literal["exhaustive", "sequential", "retrieval", "spatial", "list"]
+
+# All are None unless given: an option that the method does not read is refused rather than ignored.
+
+MethodOption = Annotated[
+    MethodName,
+    typer.Option(
+        "--pairs",
+        help="Which images are matched: all with all, with the next ones by name, with those that look alike, "
+        "with those taken nearby (EXIF or --poses), or those of --pair-list.",
+        rich_help_panel=PANEL,
+    ),
+]
+Window = Annotated[
+    int | None,
+    typer.Option(help="sequential: how many of the next images.", show_default="10", rich_help_panel=PANEL),
+]
+Quadratic = Annotated[
+    bool | None,
+    typer.Option(
+        "--quadratic",
+        help="sequential: also those 1, 2, 4, ... 2^(window - 1) images on.",
+        show_default=False,
+        rich_help_panel=PANEL,
+    ),
+]
+LoopEvery = Annotated[
+    int | None,
+    typer.Option(
+        help="sequential: one image out of so many also with --top-k distant ones that look alike; 0 for none.",
+        show_default="0",
+        rich_help_panel=PANEL,
+    ),
+]
+TopK = Annotated[
+    int | None,
+    typer.Option(
+        help="retrieval, spatial and loop closure: how many images an image is paired with.",
+        show_default="20",
+        rich_help_panel=PANEL,
+    ),
+]
+MinScore = Annotated[
+    float | None,
+    typer.Option(
+        help="retrieval and loop closure: least cosine of global descriptors, -1 to 1.",
+        show_default="no limit",
+        rich_help_panel=PANEL,
+    ),
+]
+MaxDistance = Annotated[
+    float | None,
+    typer.Option(help="spatial: in metres, or the unit of --poses.", show_default="no limit", rich_help_panel=PANEL),
+]
+MaxAngle = Annotated[
+    float | None,
+    typer.Option(
+        help="spatial with --poses of COLMAP: largest angle between two views, in degrees.",
+        show_default="no limit",
+        rich_help_panel=PANEL,
+    ),
+]
+Poses = Annotated[
+    Path | None,
+    typer.Option(
+        help="spatial: images.txt of COLMAP, or lines of name x y z.",
+        show_default="GPS in EXIF",
+        rich_help_panel=PANEL,
+    ),
+]
+PairList = Annotated[
+    Path | None,
+    typer.Option(help="list: the file, name0 name1 a line.", show_default=False, rich_help_panel=PANEL),
+]
+Clusters = Annotated[
+    int,
+    typer.Option(help="retrieval and loop closure: centroids of the VLAD codebook.", rich_help_panel=PANEL),
+]
+
+
+def pair_options(
+    method: MethodName = "exhaustive",
+    *,
+    window: int | None = None,
+    quadratic: bool | None = None,
+    loop_every: int | None = None,
+    top_k: int | None = None,
+    min_score: float | None = None,
+    max_distance: float | None = None,
+    max_angle: float | None = None,
+    poses: Path | None = None,
+    pair_list: Path | None = None,
+) -> PairOptions:
+    """The library's options from those of the command line; None leaves the library's default.
+
+    Raises:
+        typer.BadParameter: an option does not belong to the method, is missing, or is out of its range.
+    """
+    from cyano.pairs import METHOD_OPTIONS, PairOptions
+
+    values: dict[str, Any] = {"window": window, "quadratic": quadratic, "loop_every": loop_every, "top_k": top_k}
+    values |= {"min_score": min_score, "max_distance": max_distance, "max_angle": max_angle}
+    values |= {"poses": poses, "pair_list": pair_list}
+    given = {name: value for name, value in values.items() if value is not None}
+    for name in given:
+        if name not in METHOD_OPTIONS[method]:
+            fitting = " or ".join(other for other, read in METHOD_OPTIONS.items() if name in read)
+            flag = "--" + name.replace("_", "-")
+            raise typer.BadParameter(f"{flag} has no effect with --pairs {method}; it goes with --pairs {fitting}")
+    if method == "list" and pair_list is None:
+        raise typer.BadParameter("--pairs list needs --pair-list FILE")
+    if max_angle is not None and poses is None:
+        raise typer.BadParameter("--max-angle needs --poses images.txt: EXIF does not say where images look")
+    if method == "sequential" and not loop_every and (top_k is not None or min_score is not None):
+        raise typer.BadParameter("--top-k and --min-score go with --pairs sequential only if --loop-every is given")
+    with usage_errors():
+        return PairOptions(method, **given)

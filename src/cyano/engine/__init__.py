@@ -1,0 +1,35 @@
+"""Whole collections: images to features and features to matches, resumable, in this process or on many machines.
+
+Design and reasons: docs/decisions/0010-engine.md.
+"""
+
+from cyano.engine.extraction import ExtractImages
+from cyano.engine.local import LocalEngine
+from cyano.engine.matching import MatchPairs
+from cyano.engine.plan import Share, Unit, feature_reads, find_images, plan_images, plan_pairs
+from cyano.engine.ray import RayEngine
+from cyano.engine.recipe import Recipe
+from cyano.engine.run import SOME_FAILED, Summary, run_stage
+from cyano.engine.work import Engine, Failure, Receipt, Stage, Worker
+
+__all__ = [
+    "SOME_FAILED",
+    "Engine",
+    "ExtractImages",
+    "Failure",
+    "LocalEngine",
+    "MatchPairs",
+    "RayEngine",
+    "Receipt",
+    "Recipe",
+    "Share",
+    "Stage",
+    "Summary",
+    "Unit",
+    "Worker",
+    "feature_reads",
+    "find_images",
+    "plan_images",
+    "plan_pairs",
+    "run_stage",
+]

@@ -1,0 +1,123 @@
+"""The stage from images to features."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path, PurePath
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cyano.engine.plan import Unit, plan_images
+from cyano.engine.recipe import Recipe
+from cyano.engine.work import Outcome, Stage, Worker, failed
+from cyano.errors import ImageError
+from cyano.processing.images import read
+from cyano.processing.resize import apply
+from cyano.store import FeatureStore, StoredImage
+from cyano.types import Features, ResizeMap
+
+__all__ = ["ExtractImages"]
+
+
+@dataclass(frozen=True, eq=False)
+class ExtractImages(Stage[str, StoredImage]):
+    """Features of images, by their names.
+
+    Attributes:
+        recipe: networks and options.
+        images: the folder to which names are relative.
+        root: folder of the store.
+    """
+
+    recipe: Recipe
+    images: Path
+    root: Path
+
+    def open(self, *, force: bool = False) -> FeatureStore:
+        """See `Stage.open`."""
+        recipe = self.recipe
+        return FeatureStore(self.root, recipe.feature_configuration(), precision=recipe.feature_precision, force=force)
+
+    def plan(self, keys: Sequence[str], config_id: str) -> list[Unit[str]]:
+        """Chunks of images; see `plan_images`."""
+        return plan_images(keys, config_id)
+
+    def worker(self) -> ImageWorker:
+        """See `Stage.worker`."""
+        return ImageWorker(self)
+
+
+class _Prepared(NamedTuple):
+    """An image as the network sees it.
+
+    Attributes:
+        grey: (h, w) float32 in [0, 1].
+        frame: the way back to the original image.
+        content: BLAKE2b of the file.
+    """
+
+    grey: NDArray[np.float32]
+    frame: ResizeMap
+    content: str
+
+
+class ImageWorker(Worker[str, list[_Prepared | Exception], StoredImage]):
+    """Extracts features in this process."""
+
+    ahead = 4
+
+    def __init__(self, stage: ExtractImages) -> None:
+        self.store = stage.open()
+        self._stage = stage
+        self._matcher = stage.recipe.matcher()
+
+    def steps(self, keys: Sequence[str]) -> list[list[str]]:
+        """One image at a time."""
+        return [[name] for name in keys] or [[]]
+
+    def load(self, step: Sequence[str]) -> list[_Prepared | Exception]:
+        """Read, decode and resize."""
+        return [self._prepared(name) for name in step]
+
+    def _prepared(self, name: str) -> _Prepared | Exception:
+        options = self._stage.recipe.options
+        try:
+            path = _inside(self._stage.images, name)
+            image = read(path, options.limits)  # first, because it refuses what is too large
+            grey, frame = apply(image, options.resize)
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
+            return _Prepared(grey, frame, digest.hexdigest())
+        except Exception as error:  # noqa: BLE001 - a broken image costs itself only
+            return error
+
+    def compute(self, step: Sequence[str], loaded: list[_Prepared | Exception]) -> Iterator[Outcome[str, StoredImage]]:
+        """Detect and describe."""
+        for name, image in zip(step, loaded, strict=True):
+            if isinstance(image, Exception):
+                yield failed(name, image)
+                continue
+            try:
+                features = self._matcher.extract([image.grey])[0]
+            except Exception as error:  # noqa: BLE001 - likewise
+                yield failed(name, error)
+            else:
+                yield Outcome(name, partial(_stored, name, image, features))
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """The path of an image; lists of images come from anywhere and must not lead out of the folder."""
+    if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
+        raise ImageError(f"{name!r} leads out of the folder of the images; name images relative to that folder")
+    return folder / name
+
+
+def _stored(name: str, image: _Prepared, features: Features) -> StoredImage:
+    """Features with positions in the original image: the matcher was given the resized one."""
+    positions = image.frame.to_original(features.keypoints)
+    return StoredImage.of(name, image.content, replace(features, keypoints=positions, frame=image.frame))

@@ -1,0 +1,113 @@
+"""The stage from features to matches, which may be verified by the geometry of the two views."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from cyano.engine.plan import ImagePair, Unit, plan_pairs
+from cyano.engine.recipe import Recipe
+from cyano.engine.work import MissingFeaturesError, Outcome, Stage, Worker, failed
+from cyano.geometry import RobustOptions
+from cyano.result import PairResult
+from cyano.store import FeatureStore, MatchStore, StoredPair, TwoViewGeometry
+from cyano.types import Features
+
+__all__ = ["MatchPairs"]
+
+
+@dataclass(frozen=True, eq=False)
+class MatchPairs(Stage[ImagePair, StoredPair]):
+    """Matches of pairs of images whose features are stored.
+
+    Attributes:
+        recipe: networks and options; the features must be made with the same.
+        root: folder of the store.
+        verification: estimate the fundamental matrix of each pair and keep it with its inliers, thresholds being in
+            pixels of the original images; None does not.
+    """
+
+    recipe: Recipe
+    root: Path
+    verification: RobustOptions | None = None
+
+    def open(self, *, force: bool = False) -> MatchStore:
+        """See `Stage.open`."""
+        configuration = self.recipe.match_configuration(self.verification)
+        return MatchStore(self.root, configuration, precision=self.recipe.match_precision, force=force)
+
+    def features(self) -> FeatureStore:
+        """The store of the features.
+
+        Raises:
+            OutputError: there are features of other options only.
+        """
+        recipe = self.recipe
+        return FeatureStore(self.root, recipe.feature_configuration(), precision=recipe.feature_precision)
+
+    def plan(self, keys: Sequence[ImagePair], config_id: str) -> list[Unit[ImagePair]]:
+        """Tiles of pairs; see `plan_pairs`."""
+        return plan_pairs(keys, config_id)
+
+    def worker(self) -> PairWorker:
+        """See `Stage.worker`."""
+        return PairWorker(self)
+
+
+class PairWorker(Worker[ImagePair, dict[str, Features], StoredPair]):
+    """Matches pairs in this process."""
+
+    def __init__(self, stage: MatchPairs) -> None:
+        self.store = stage.open()
+        self._features = stage.features()
+        self._verification = stage.verification
+        self._matcher = stage.recipe.matcher()
+        # On a CPU pairs are matched one by one anyway, and padding a batch of them would be for nothing.
+        self._batch = 1 if self._matcher.device.type == "cpu" else stage.recipe.batch_size
+
+    def steps(self, keys: Sequence[ImagePair]) -> list[list[ImagePair]]:
+        """A tile is one step: each of its images is read once."""
+        return [list(keys)]
+
+    def load(self, step: Sequence[ImagePair]) -> dict[str, Features]:
+        """The features of a tile's images, as far as they are there.
+
+        Raises:
+            InputError: a shard cannot be read.
+        """
+        names = list(dict.fromkeys(name for pair in step for name in pair))
+        absent = set(self._features.missing(names))
+        return {image.name: image.to_features() for image in self._features.read(set(names) - absent)}
+
+    def compute(
+        self, step: Sequence[ImagePair], loaded: dict[str, Features]
+    ) -> Iterator[Outcome[ImagePair, StoredPair]]:
+        """Match."""
+        ready = []
+        for pair in step:
+            absent = [name for name in pair if name not in loaded]
+            if absent:
+                yield failed(pair, MissingFeaturesError(absent))
+            else:
+                ready.append(pair)
+        for start in range(0, len(ready), self._batch):
+            yield from self._matched(ready[start : start + self._batch], loaded)
+
+    def _matched(self, pairs: Sequence[ImagePair], loaded: dict[str, Features]) -> list[Outcome[ImagePair, StoredPair]]:
+        try:
+            results = self._matcher.match_features([(loaded[name0], loaded[name1]) for name0, name1 in pairs])
+        except Exception as error:  # noqa: BLE001 - what fails in a batch is tried alone, and costs itself only
+            if len(pairs) == 1:
+                return [failed(pairs[0], error)]
+            return [outcome for pair in pairs for outcome in self._matched([pair], loaded)]
+        return [Outcome(pair, partial(self._stored, pair, result)) for pair, result in zip(pairs, results, strict=True)]
+
+    def _stored(self, pair: ImagePair, result: PairResult) -> StoredPair:
+        geometry = None
+        if self._verification is not None:
+            estimate = result.fundamental(self._verification)
+            if estimate.ok:
+                geometry = TwoViewGeometry("fundamental", estimate.matrix, estimate.inliers)
+        return StoredPair.of(*pair, result.matches, geometry)

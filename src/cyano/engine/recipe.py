@@ -1,0 +1,111 @@
+"""Everything that decides the features and the matches of a collection, and its record in the stores."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+
+import torch
+
+from cyano import __version__
+from cyano.checkpoints.digest import weights_digest
+from cyano.checkpoints.loading import Networks
+from cyano.errors import InputError, WeightsError
+from cyano.geometry import RobustOptions
+from cyano.matcher import Matcher
+from cyano.models.superglue import SuperGlueConfig
+from cyano.models.superpoint import SuperPointConfig
+from cyano.options import MatcherOptions
+from cyano.processing.images import MIN_SIDE
+from cyano.store import Configuration, Precision
+
+__all__ = ["Recipe"]
+
+DEFAULT_OPTIONS = MatcherOptions()
+
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """Networks and options: plain values, which may be sent to any process.
+
+    Attributes:
+        networks: from `cyano.checkpoints.load`.
+        options: how to match; rotations are not searched, for features do not turn with their image.
+        device: where workers run, for example "cpu" or "cuda".
+        batch_size: pairs per batch on a GPU.
+        feature_precision: of stored descriptors.
+        match_precision: of stored scores.
+
+    Raises:
+        WeightsError: the weights are a detector's alone.
+        InputError: the options search rotations.
+    """
+
+    networks: Networks
+    options: MatcherOptions = DEFAULT_OPTIONS
+    device: str = "cpu"
+    batch_size: int = 8
+    feature_precision: Precision = "float16"
+    match_precision: Precision = "float16"
+
+    def __post_init__(self) -> None:
+        if self.options.rotations != "off":
+            raise InputError("features are extracted once per image and do not turn; use rotations='off'")
+        self._in_force()
+
+    def _in_force(self) -> tuple[SuperPointConfig, SuperGlueConfig]:
+        superglue = self.networks.superglue
+        if superglue is None:
+            raise WeightsError(f"{self.networks.source} holds a detector alone; matching needs a SuperGlue as well")
+        return self.options.over(self.networks.superpoint.config, superglue.config)
+
+    def matcher(self) -> Matcher:
+        """The networks on their device, ready to run.
+
+        Raises:
+            InputError: this machine lacks the device, or the batch size is not positive.
+        """
+        # The network's images are checked before they are resized, after which they may be smaller than that.
+        limits = replace(self.options.limits, min_side=min(self.options.limits.min_side, MIN_SIDE))
+        options = replace(self.options, limits=limits)
+        return Matcher(self.networks, options, device=self.device, batch_size=self.batch_size)
+
+    def feature_configuration(self) -> Configuration:
+        """What decides features, with the values in force."""
+        detection, _ = self._in_force()
+        resize = self.options.resize
+        return {
+            "version": __version__,
+            "detector_sha256": weights_digest(self.networks.superpoint),
+            "device": torch.device(self.device).type,
+            "precision": self.options.precision,
+            "longest_side": resize.longest_side,
+            "exact_size": None if resize.size is None else f"{resize.size.height}x{resize.size.width}",
+            "allow_upscale": resize.allow_upscale,
+            "max_keypoints": detection.max_keypoints,
+            "keypoint_threshold": detection.keypoint_threshold,
+            "nms_radius": detection.nms_radius,
+            "border_removal": detection.border_removal_distance,
+            "localisation": detection.keypoint_localisation,
+            "subpixel": self.options.subpixel,
+        }
+
+    def match_configuration(self, verification: RobustOptions | None) -> Configuration:
+        """What decides matches, with the values in force: all that decides features, and more.
+
+        Args:
+            verification: how matches are verified; None if they are not.
+        """
+        _, assignment = self._in_force()
+        robust = {}
+        if verification is not None:
+            robust = asdict(replace(verification, threshold_px=verification.threshold_for("fundamental")))
+        return {
+            **self.feature_configuration(),
+            "feature_precision": self.feature_precision,
+            "matcher_sha256": weights_digest(self.networks.superglue),
+            "match_threshold": assignment.matching_threshold,
+            "sinkhorn_iterations": assignment.sinkhorn_iterations,
+            "tolerance": self.options.tolerance,
+            "verification": None if verification is None else "fundamental",
+            **{f"verification_{name}": value for name, value in robust.items()},
+        }

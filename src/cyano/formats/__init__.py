@@ -1,0 +1,39 @@
+"""Other programs' files of features, matches and models: hloc's HDF5, COLMAP's database and text, SuperGlue's archives.
+
+HDF5 and COLMAP need the extra `collections`. Reasons: docs/decisions/0009-formats.md.
+"""
+
+from cyano.formats.colmap_cameras import CameraOptions, Sharing
+from cyano.formats.colmap_database import DatabaseSummary, Verification, export_database
+from cyano.formats.colmap_reading import Database, DatabaseImage, read_database
+from cyano.formats.colmap_text import export_text, read_text_keypoints, read_text_matches
+from cyano.formats.hloc_features import export_features, import_features, read_features
+from cyano.formats.hloc_matches import export_matches, import_matches, read_matches
+from cyano.formats.pair_archives import PairArchive, export_archives, read_archive
+from cyano.formats.reconstruct import Mapper, ModelSummary, sparse_model
+
+__all__ = [
+    "CameraOptions",
+    "Database",
+    "DatabaseImage",
+    "DatabaseSummary",
+    "Mapper",
+    "ModelSummary",
+    "PairArchive",
+    "Sharing",
+    "Verification",
+    "export_archives",
+    "export_database",
+    "export_features",
+    "export_matches",
+    "export_text",
+    "import_features",
+    "import_matches",
+    "read_archive",
+    "read_database",
+    "read_features",
+    "read_matches",
+    "read_text_keypoints",
+    "read_text_matches",
+    "sparse_model",
+]

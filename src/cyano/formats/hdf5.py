@@ -1,0 +1,245 @@
+"""HDF5 files: written beside and renamed, and read though anybody may have made them.
+
+Only plain numbers that lie in the file itself are read. An HDF5 file can name other files to read from,
+declare arrays of any size in a few bytes, and link groups in circles. So nothing is opened before its link was looked
+at, and no array is read before its storage was.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cyano.atomic import written_beside
+from cyano.errors import CyanoError, InputError, OutputError
+from cyano.formats.extras import load_h5py
+
+__all__ = ["CheckedFile", "CheckedGroup", "create", "create_group", "need_space", "open_checked"]
+
+_FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
+"""Filters that come with h5py; any other would have HDF5 load a plug-in."""
+
+_MAX_RATIO = 200
+"""Bytes that one byte of a compressed file may stand for."""
+
+_MAX_DEPTH = 64  # folders in a name
+_MAX_ATTRIBUTE = 65_536  # bytes
+_MAX_ITEM = 8  # bytes of a number
+
+_RESERVE = 16 << 20
+"""Bytes that stay free while writing."""
+
+
+@contextmanager
+def create(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Any]:
+    """A new HDF5 file, which is there whole when the block ends or not at all.
+
+    Args:
+        path: where to.
+        overwrite: replace an existing file.
+
+    Yields:
+        The open file, as h5py has it.
+
+    Raises:
+        OutputError: the file exists or cannot be written.
+        MissingExtraError: h5py is not installed.
+    """
+    h5py = load_h5py()
+    with written_beside(Path(path), overwrite=overwrite) as beside, h5py.File(beside, "x") as file:
+        yield file
+
+
+def create_group(parent: Any, name: str) -> Any:
+    """A group for an image; HDF5 drops empty and "." parts of a path, which could make two names one.
+
+    Args:
+        parent: file or group.
+        name: a path in it; what is there of it stays.
+
+    Raises:
+        InputError: HDF5 cannot hold the name.
+    """
+    try:
+        if "\0" in name or any(part in ("", ".") for part in name.split("/")):
+            raise ValueError("a part of the path is empty or a single dot")
+        return parent.require_group(name)
+    except (ValueError, TypeError, UnicodeError) as error:
+        raise InputError(f"no HDF5 group can be named after the image {name!r} ({error}); rename it") from error
+
+
+def need_space(path: str | os.PathLike[str], count: int) -> None:
+    """Refuse to write so many more bytes into the folder of `path` if they would fill the disk.
+
+    HDF5 does not raise an error then; it takes the process down.
+
+    Raises:
+        OutputError: there is too little space.
+    """
+    free = shutil.disk_usage(Path(path).parent).free
+    if free < count + _RESERVE:
+        raise OutputError(f"{os.fspath(path)} needs {count + _RESERVE:,} bytes more, and {free:,} are free; make room")
+
+
+@contextmanager
+def open_checked(path: str | os.PathLike[str]) -> Iterator[CheckedFile]:
+    """Open an HDF5 file for reading.
+
+    Args:
+        path: of the file.
+
+    Yields:
+        The file, through which only what is sound can be read.
+
+    Raises:
+        InputError: it is no HDF5 file, or damaged; also from within the block.
+        MissingExtraError: h5py is not installed.
+    """
+    h5py = load_h5py()
+    if not Path(path).is_file():
+        raise InputError(f"there is no file {os.fspath(path)}; check the path")
+    try:
+        with h5py.File(path, "r") as file:
+            yield CheckedFile(file, path)
+    except CyanoError:
+        raise
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError, MemoryError) as error:
+        raise InputError(f"{os.fspath(path)} is not an HDF5 file, or damaged: {error}; export it again") from error
+
+
+class CheckedFile:
+    """An open file, and how much of it was asked for."""
+
+    def __init__(self, file: Any, path: str | os.PathLike[str]) -> None:
+        self.path = os.fspath(path)
+        self._file = file
+        self._size = os.path.getsize(path)
+        self._declared = 0
+
+    def groups(self) -> Iterator[CheckedGroup]:
+        """All groups, the outer before the inner ones and else in the order of their names.
+
+        Raises:
+            InputError: a link is not a plain one, or groups lie in one another too deep or in circles.
+        """
+        h5py = load_h5py()
+        seen: set[int] = set()
+        waiting = [("", 0)]
+        while waiting:
+            name, depth = waiting.pop()
+            group = self._file[name] if name else self._file
+            address = h5py.h5o.get_info(group.id).addr
+            if address in seen or depth > _MAX_DEPTH:
+                raise InputError(f"{self.path}: the group {name!r} is nested in circles or too deep; export it again")
+            seen.add(address)
+            datasets, inner = [], []
+            for key in group:
+                within = f"{name}/{key}" if name else key
+                kind = self._kind(h5py, group, key, within)
+                if kind is h5py.Dataset:
+                    datasets.append(key)
+                else:
+                    inner.append((within, depth + 1))
+            waiting += reversed(inner)
+            yield CheckedGroup(name, frozenset(datasets), group, self)
+
+    def _kind(self, h5py: Any, group: Any, key: str, within: str) -> Any:
+        """Dataset or Group, without opening it."""
+        if not isinstance(group.get(key, getlink=True), h5py.HardLink):
+            raise InputError(
+                f"{self.path}: {within!r} is a link to somewhere else, which is not followed; copy the data"
+            )
+        kind = group.get(key, getclass=True)
+        if kind not in (h5py.Dataset, h5py.Group):
+            raise InputError(f"{self.path}: {within!r} is neither a group nor an array; export it again")
+        return kind
+
+    def check_storage(self, dataset: Any, where: str) -> None:
+        """Refuse an array whose numbers do not lie in this file, or cannot be as many as it declares.
+
+        Raises:
+            InputError: the message says which and why.
+        """
+        h5py = load_h5py()
+        layout = dataset.id.get_create_plist()
+        if layout.get_layout() == h5py.h5d.VIRTUAL or layout.get_external_count():
+            raise InputError(f"{where} lies in other files, which are not read; copy the data into one")
+        filters = {layout.get_filter(number)[0] for number in range(layout.get_nfilters())}
+        if not filters <= _FILTERS.keys():
+            raise InputError(f"{where} is compressed in an unknown way; use one of {', '.join(_FILTERS.values())}")
+        item = dataset.id.get_type().get_size()
+        declared = math.prod(dataset.shape or ()) * item  # an empty dataspace has no shape and stores nothing
+        chunk = math.prod(layout.get_chunk()) * item if layout.get_layout() == h5py.h5d.CHUNKED and declared else 0
+        stored = dataset.id.get_storage_size()
+        limit = stored * (_MAX_RATIO if filters else 1)
+        self._declared += declared
+        if stored > self._size or max(declared, chunk) > limit or self._declared > self._size * _MAX_RATIO:
+            raise InputError(
+                f"{where} declares {declared:,} bytes in chunks of {chunk:,}, and the file of {self._size:,} bytes "
+                f"stores {stored:,} for it; it is cut short or made up, export it again"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class CheckedGroup:
+    """A group that was reached by plain links.
+
+    Attributes:
+        name: its path, without a slash in front; "" is the root.
+        datasets: names of the arrays in it.
+    """
+
+    name: str
+    datasets: frozenset[str]
+    _group: Any
+    _file: CheckedFile
+
+    def array(self, name: str, kinds: str, shape: tuple[int | None, ...]) -> NDArray[Any]:
+        """One array, in the precision of the file.
+
+        Args:
+            name: in this group.
+            kinds: of numbers, as in `numpy.dtype.kind`.
+            shape: that it has to have; None for any length.
+
+        Raises:
+            InputError: it is missing, of another shape or type, not finite, or not wholly in this file.
+        """
+        where = f"{self._file.path}: {self.name}/{name}"
+        if name not in self.datasets:
+            raise InputError(f"{where} is missing; the file is of another kind or incomplete, export it again")
+        dataset = self._group[name]
+        self._file.check_storage(dataset, where)
+        found = dataset.shape
+        fits = found is not None and len(found) == len(shape)
+        if not fits or any(want not in (None, have) for want, have in zip(shape, found, strict=True)):
+            wanted = ", ".join("any" if length is None else str(length) for length in shape)
+            raise InputError(f"{where} has the shape {found} instead of ({wanted}); export it again")
+        if dataset.dtype.kind not in kinds or dataset.dtype.itemsize > _MAX_ITEM:
+            raise InputError(f"{where} is of {dataset.dtype}, not {'floating point' if kinds == 'f' else 'integers'}")
+        values = np.asarray(dataset[()])
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise InputError(f"{where} holds values that are not finite; make it again")
+        return values
+
+    def attribute(self, name: str, kind: str) -> Any:
+        """The value of an attribute of numbers or bytes; None if there is none.
+
+        Raises:
+            InputError: it is of another kind (as in `numpy.dtype.kind`), or large.
+        """
+        if name not in self._group.attrs:
+            return None
+        attribute = self._group.attrs.get_id(name)
+        if attribute.dtype.kind != kind or attribute.get_storage_size() > _MAX_ATTRIBUTE:
+            raise InputError(f"{self._file.path}: the attribute {name} of {self.name!r} cannot be understood")
+        return self._group.attrs[name]

@@ -1,0 +1,158 @@
+"""From a COLMAP database to a sparse model, by COLMAP's mappers."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from cyano.atomic import written_beside
+from cyano.errors import InputError
+from cyano.formats.colmap_reading import copy_database
+from cyano.formats.extras import load_pycolmap, quiet
+
+__all__ = ["SUMMARY_FILE", "Mapper", "ModelSummary", "sparse_model"]
+
+Mapper = Literal["incremental", "global"]
+
+SUMMARY_FILE = "summary.json"
+"""The `ModelSummary` in the folder of the models."""
+
+_MAX_SEED = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class ModelSummary:
+    """The largest of the models that the images fell into.
+
+    Attributes:
+        mapper: that made it.
+        images: in the database.
+        registered: images of the model, those with a pose.
+        points: of the model.
+        mean_track_length: images that see a point, on average.
+        mean_reprojection_error: in pixels.
+        models: how many there are.
+    """
+
+    mapper: Mapper
+    images: int
+    registered: int
+    points: int
+    mean_track_length: float
+    mean_reprojection_error: float
+    models: int
+
+
+def sparse_model(
+    database: str | os.PathLike[str],
+    images: str | os.PathLike[str] | None,
+    out: str | os.PathLike[str],
+    mapper: Mapper = "incremental",
+    *,
+    seed: int = 0,
+    threads: int = -1,
+    overwrite: bool = False,
+) -> ModelSummary:
+    """Reconstruct cameras and points.
+
+    Args:
+        database: of COLMAP, with two-view geometries; a copy is worked on.
+        images: folder of the images, for the colours of the points; None to do without.
+        out: folder for the models `0`, `1`, ... in COLMAP's binary form, the largest first, and their summary. It
+            appears whole or not at all.
+        mapper: "incremental" adds one image after the other, "global" solves for all at once.
+        seed: of COLMAP's sampling.
+        threads: how many; -1 for all cores. With one, the same database gives the same model; with several, sums are
+            added up in varying order.
+        overwrite: replace an existing folder.
+
+    Returns:
+        The summary of model 0.
+
+    Raises:
+        InputError: the mapper is unknown, the database is none, or no model comes of it.
+        OutputError: the folder exists or cannot be written.
+        MissingExtraError: pycolmap is not installed.
+    """
+    if mapper not in get_args(Mapper):
+        raise InputError(f"unknown mapper {mapper!r}: choose one of {', '.join(get_args(Mapper))}")
+    if not 0 <= seed <= _MAX_SEED:
+        raise InputError(f"seed must be an integer from 0 to {_MAX_SEED}, not {seed}")
+    if images is not None and not Path(images).is_dir():
+        raise InputError(f"there is no folder {os.fspath(images)}; give that of the images, or none")
+    pycolmap = load_pycolmap()
+    with quiet(pycolmap), written_beside(Path(out), overwrite=overwrite) as beside:
+        beside.mkdir()
+        total, models = _models(pycolmap, database, images, (mapper, seed, threads), beside.parent)
+        for rank, model in enumerate(models):
+            (beside / str(rank)).mkdir()
+            model.write(str(beside / str(rank)))
+        summary = _summary(mapper, total, models)
+        (beside / SUMMARY_FILE).write_text(json.dumps(asdict(summary), indent=1) + "\n", encoding="ascii")
+    return summary
+
+
+def _models(
+    pycolmap: Any,
+    database: str | os.PathLike[str],
+    images: str | os.PathLike[str] | None,
+    how: tuple[Mapper, int, int],
+    staging: Path,
+) -> tuple[int, list[Any]]:
+    """The number of images in the database, and the models that come of them, the largest first."""
+    mapper, *seed_threads = how
+    copy = copy_database(database, staging)
+    scratch = staging / "scratch"
+    scratch.mkdir()
+    run = {"incremental": _incremental, "global": _global}[mapper]
+    try:
+        with pycolmap.Database.open(str(copy)) as opened:
+            total, verified = opened.num_images(), opened.num_verified_image_pairs()
+        found = run(pycolmap, copy, images, scratch, seed_threads)
+    except (RuntimeError, ValueError, LookupError) as error:
+        raise InputError(f"COLMAP cannot map {os.fspath(database)}: {error}") from error
+    filled = [model for _, model in sorted(found.items()) if model.num_reg_images()]
+    if not filled:
+        raise InputError(
+            f"no model comes of {os.fspath(database)}: {total} images and {verified} verified pairs; match more "
+            "pairs, of pictures that overlap and are taken from different places"
+        )
+    return total, sorted(filled, key=lambda model: (-model.num_reg_images(), -model.num_points3D()))
+
+
+def _incremental(
+    pycolmap: Any, database: Path, images: str | os.PathLike[str] | None, scratch: Path, seed_threads: list[int]
+) -> dict[int, Any]:
+    options = pycolmap.IncrementalPipelineOptions()
+    options.random_seed, options.num_threads = seed_threads
+    options.extract_colors = images is not None
+    found: dict[int, Any] = pycolmap.incremental_mapping(
+        str(database), os.fspath(images or scratch), str(scratch), options
+    )
+    return found
+
+
+def _global(
+    pycolmap: Any, database: Path, images: str | os.PathLike[str] | None, scratch: Path, seed_threads: list[int]
+) -> dict[int, Any]:
+    options = pycolmap.GlobalPipelineOptions()
+    options.random_seed, options.num_threads = seed_threads
+    found: dict[int, Any] = pycolmap.global_mapping(str(database), os.fspath(images or scratch), str(scratch), options)
+    return found
+
+
+def _summary(mapper: Mapper, total: int, models: list[Any]) -> ModelSummary:
+    largest = models[0]
+    largest.update_point_3d_errors()
+    return ModelSummary(
+        mapper,
+        total,
+        largest.num_reg_images(),
+        largest.num_points3D(),
+        float(largest.compute_mean_track_length()),
+        float(largest.compute_mean_reprojection_error()),
+        len(models),
+    )

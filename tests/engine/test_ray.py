@@ -1,0 +1,63 @@
+"""The same work on a Ray cluster, with workers that die."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cyano.engine import RayEngine, find_images, run_stage
+from cyano.engine.ray import cluster
+from cyano.errors import InputError
+from support import collection
+from support.collection import Deadly, DeadlyOnce, all_pairs, assert_same_content
+
+pytestmark = [
+    pytest.mark.ray,
+    # Looked for and not imported: authentication is switched on before the import.
+    pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install 'cyano[ray]'"),
+    pytest.mark.filterwarnings("ignore"),  # Ray's own warnings are not ours
+]
+
+
+@pytest.fixture(scope="session")
+def ray() -> Iterator[Any]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(collection.__file__).parents[1]))  # for its workers
+        with cluster(num_cpus=2, object_store_memory=100 << 20) as module:
+            yield module
+
+
+def test_extraction_with_a_worker_that_dies_once(ray: Any, images: Path, undisturbed: Path, tmp_path: Path) -> None:
+    assert os.environ["RAY_AUTH_MODE"] == "token"
+    names = find_images(images)
+    stage = DeadlyOnce(collection.recipe(), images, tmp_path, names[5])
+    summary = run_stage(stage, names, engine=RayEngine(workers=1))
+    assert (tmp_path / "was deadly").exists()
+    assert (summary.done, summary.exit_status) == (len(names), 0)
+    shutil.copytree(undisturbed / "matches", tmp_path / "matches")
+    assert_same_content(images, tmp_path, undisturbed)
+
+
+def test_a_pair_that_kills_its_worker_ends_alone(ray: Any, images: Path, undisturbed: Path, tmp_path: Path) -> None:
+    shutil.copytree(undisturbed / "features", tmp_path / "features")
+    pairs = all_pairs(find_images(images))
+    stage = Deadly(collection.recipe(), tmp_path, collection.VERIFICATION, pairs[40])
+    seen = []
+    engine = RayEngine(workers=2, cpus=0.5, attempts=1)
+    summary = run_stage(stage, pairs, engine=engine, on_progress=seen.append)
+    assert [failure.item for failure in summary.failures] == [pairs[40]]
+    assert "worker died" in summary.failures[0].reason
+    assert (summary.done, summary.finished, summary.exit_status) == (len(pairs) - 1, len(pairs), 3)
+    assert [entry.item for entry in stage.open().quarantine.entries()] == [pairs[40]]
+    assert_same_content(images, tmp_path, undisturbed, without=[pairs[40]])
+
+
+def test_a_cluster_without_room(ray: Any, images: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no worker with .*GPU"):
+        run_stage(collection.extraction(images, tmp_path), find_images(images), engine=RayEngine(gpus=64))

@@ -1,0 +1,78 @@
+"""A scene whose cameras are known, reconstructed by COLMAP from an exported database."""
+
+from __future__ import annotations
+
+import json
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cyano.errors import InputError, OutputError
+from cyano.formats import CameraOptions, Mapper, export_database, sparse_model
+from cyano.geometry import pose_error
+from support.orbit import orbit, stores_of
+
+pycolmap = pytest.importorskip("pycolmap", reason="COLMAP's mappers need the extra collections")
+
+SCENE = orbit()
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("scene")
+    stores = stores_of(SCENE, folder / "store")
+    cameras = CameraOptions("SIMPLE_PINHOLE", "all", params=(600.0, 320.0, 240.0))
+    export_database(folder / "database.db", stores.features, stores.matches, cameras)
+    return folder / "database.db"
+
+
+@pytest.mark.parametrize("mapper", ["incremental", "global"])
+def test_relative_poses_are_right(database: Path, tmp_path: Path, mapper: Mapper) -> None:
+    before = database.read_bytes()
+    summary = sparse_model(database, None, tmp_path / "sparse", mapper, seed=0, threads=1)
+    assert (summary.registered, summary.images, summary.models) == (6, 7, 1)
+    assert summary.points > 200
+    assert summary.mean_track_length > 3
+    assert summary.mean_reprojection_error < 0.01
+    assert json.loads((tmp_path / "sparse" / "summary.json").read_text())["points"] == summary.points
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["sparse"]
+    assert database.read_bytes() == before
+    assert not list(database.parent.glob("database.db-*"))
+    model = pycolmap.Reconstruction(tmp_path / "sparse" / "0")
+    poses = [
+        np.vstack([model.find_image_with_name(name).cam_from_world().matrix(), (0, 0, 0, 1)]) for name in SCENE.names
+    ]
+    for first, second in combinations(range(6), 2):
+        found = poses[second] @ np.linalg.inv(poses[first])
+        error = pose_error(SCENE.relative_pose(first, second), found[:3, :3], found[:3, 3])
+        assert error.rotation < 0.1
+        assert error.translation < 0.1
+
+
+def test_the_same_seed_and_one_thread_give_the_same_model(database: Path, tmp_path: Path) -> None:
+    models = []
+    for run in range(2):
+        sparse_model(database, None, tmp_path / "sparse", threads=1, seed=5, overwrite=run > 0)
+        models.append((tmp_path / "sparse" / "0" / "points3D.bin").read_bytes())
+    assert models[0] == models[1]
+
+
+def test_what_gives_no_model_is_refused(database: Path, tmp_path: Path) -> None:
+    stores = stores_of(orbit(views=2, points=20), tmp_path / "store", verified=False)
+    export_database(tmp_path / "x.db", stores.features, stores.matches)
+    with pytest.raises(InputError, match=r"no model comes of .*: 3 images and 0 verified pairs"):
+        sparse_model(tmp_path / "x.db", None, tmp_path / "sparse")
+    with pytest.raises(InputError, match="unknown mapper"):
+        sparse_model(database, None, tmp_path / "sparse", "hybrid")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="there is no folder"):
+        sparse_model(database, tmp_path / "absent", tmp_path / "sparse")
+    with pytest.raises(InputError, match="seed must be"):
+        sparse_model(database, None, tmp_path / "sparse", seed=-1)
+    with pytest.raises(InputError, match="cannot be used as a COLMAP database"):
+        sparse_model(tmp_path / "absent.db", None, tmp_path / "sparse")
+    assert not (tmp_path / "sparse").exists()
+    (tmp_path / "sparse").mkdir()
+    with pytest.raises(OutputError, match="exists already"):
+        sparse_model(database, None, tmp_path / "sparse")
