@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cyano.engine import RayEngine, find_images, run_stage
+from cyano.engine import ExtractImages, RayEngine, find_images, run_stage
 from cyano.engine.ray import cluster
-from cyano.errors import InputError
+from cyano.errors import CyanoError, InputError
 from support import collection
 from support.collection import Deadly, DeadlyOnce, all_pairs, assert_same_content
 
@@ -47,15 +48,28 @@ def test_extraction_with_a_worker_that_dies_once(ray: Any, images: Path, undistu
 def test_a_pair_that_kills_its_worker_ends_alone(ray: Any, images: Path, undisturbed: Path, tmp_path: Path) -> None:
     shutil.copytree(undisturbed / "features", tmp_path / "features")
     pairs = all_pairs(find_images(images))
-    stage = Deadly(collection.recipe(), tmp_path, collection.VERIFICATION, pairs[40])
+    tiles = collection.matching(tmp_path).plan(pairs, "0" * 16)
+    deadly = min(tiles, key=lambda tile: len(tile.items)).items[0]  # few deaths until it is alone: they take seconds
+    stage = Deadly(collection.recipe(), tmp_path, collection.VERIFICATION, deadly)
     seen = []
     engine = RayEngine(workers=2, cpus=0.5, attempts=1)
     summary = run_stage(stage, pairs, engine=engine, on_progress=seen.append)
-    assert [failure.item for failure in summary.failures] == [pairs[40]]
+    assert [failure.item for failure in summary.failures] == [deadly]
     assert "worker died" in summary.failures[0].reason
     assert (summary.done, summary.finished, summary.exit_status) == (len(pairs) - 1, len(pairs), 3)
-    assert [entry.item for entry in stage.open().quarantine.entries()] == [pairs[40]]
-    assert_same_content(images, tmp_path, undisturbed, without=[pairs[40]])
+    assert [entry.item for entry in stage.open().quarantine.entries()] == [deadly]
+    assert_same_content(images, tmp_path, undisturbed, without=[deadly])
+
+
+def test_what_ends_a_run_is_told(ray: Any, images: Path, tmp_path: Path) -> None:
+    names = find_images(images)
+    elsewhere = replace(collection.recipe(), device="cuda:99")
+    for stage, message in (
+        (collection.Full(collection.recipe(), images, tmp_path / "full"), "no space left"),
+        (ExtractImages(elsewhere, images, tmp_path / "elsewhere"), "device 'cuda:99' cannot be used"),
+    ):
+        with pytest.raises(CyanoError, match=message):
+            run_stage(stage, names, engine=RayEngine(workers=1))
 
 
 def test_a_cluster_without_room(ray: Any, images: Path, tmp_path: Path) -> None:

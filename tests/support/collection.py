@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +17,7 @@ from cyano.checkpoints.loading import Networks
 from cyano.engine import ExtractImages, MatchPairs, Recipe, Summary, find_images, run_stage
 from cyano.engine.extraction import ImageWorker
 from cyano.engine.matching import PairWorker
+from cyano.errors import OutputError
 from cyano.geometry import RobustOptions
 from cyano.options import MatcherOptions
 from cyano.processing.resize import ResizeRule
@@ -118,6 +120,19 @@ class _DeadlyOnceWorker(ImageWorker):
 
 
 @dataclass(frozen=True, eq=False)
+class Full(ExtractImages):
+    """The disk is full."""
+
+    def worker(self) -> ImageWorker:
+        return _FullWorker(self)
+
+
+class _FullWorker(ImageWorker):
+    def save(self, *_: Any) -> Any:
+        raise OutputError("no space left")
+
+
+@dataclass(frozen=True, eq=False)
 class Deadly(MatchPairs):
     """A pair kills whichever process matches it."""
 
@@ -138,9 +153,15 @@ class _DeadlyWorker(PairWorker):
         return super().load(step)
 
 
+def _tell(summary: Summary) -> None:
+    """Say how far it is, and leave time to be killed there."""
+    print(summary.finished, summary.total, flush=True)
+    time.sleep(0.2)
+
+
 if __name__ == "__main__":
     print("begins", flush=True)
     try:
-        run_all(Path(sys.argv[1]), Path(sys.argv[2]), on_progress=lambda s: print(s.finished, s.total, flush=True))
+        run_all(Path(sys.argv[1]), Path(sys.argv[2]), on_progress=_tell)
     except KeyboardInterrupt:
         sys.exit(130)

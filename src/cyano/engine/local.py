@@ -64,6 +64,8 @@ def run_units(worker: Worker[K, Any, T], units: Sequence[Unit[K]], threads: int)
                 results.append((key, behind.submit(result)))
                 if len(results) > _BACKLOG:
                     wait([results[-_BACKLOG][1]])
+                if saved and saved[0].done():
+                    yield saved.popleft().result()
             if is_last:
                 saved.append(behind.submit(worker.save, unit, results))
                 results = []

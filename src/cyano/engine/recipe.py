@@ -37,7 +37,7 @@ class Recipe:
 
     Raises:
         WeightsError: the weights are a detector's alone.
-        InputError: the options search rotations.
+        InputError: the options search rotations, or the device is none.
     """
 
     networks: Networks
@@ -50,6 +50,10 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.options.rotations != "off":
             raise InputError("features are extracted once per image and do not turn; use rotations='off'")
+        try:
+            torch.device(self.device)
+        except RuntimeError as error:
+            raise InputError(f"there is no device {self.device!r}; 'cpu' and 'cuda' are usual") from error
         self._in_force()
 
     def _in_force(self) -> tuple[SuperPointConfig, SuperGlueConfig]:
