@@ -50,7 +50,7 @@ def fresh_superglue(config: SuperGlueConfig, seed: int, temperature: float = 20.
 
 
 def _encode_weakly(last: nn.Linear) -> None:
-    """Codes of the length `POSITION`; what comes in are positive halves of normal numbers, with a mean square of 0.5."""
+    """Codes of the length `POSITION`; what comes in are positive halves of normal numbers, of mean square 0.5."""
     nn.init.normal_(last.weight, std=POSITION / (0.5 * last.in_features * last.out_features) ** 0.5)
 
 
