@@ -1,7 +1,8 @@
 """The README and the documents are programs: every Python block and every `cyano` command in them runs.
 
 Each document runs from top to bottom in a folder of its own, which holds two photographs `a.jpg` and `b.jpg`, a mask
-`a_mask.png` and a folder `photos` with a list of pairs. Links between the documents are checked as well.
+`a_mask.png`, a folder `photos` with a list of pairs, and where a document speaks of it a folder `scene` of six pictures
+that a reconstruction can be made from. Links between the documents are checked as well.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from support.walk import write_walk
+
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
-def _prepare(folder: Path) -> None:
+def _prepare(folder: Path, text: str) -> None:
     data = pytest.importorskip("skimage.data", reason="scikit-image brings the photographs")
     left, right, _ = data.stereo_motorcycle()
     for name, pixels in (("a", left), ("b", right)):
@@ -39,6 +42,8 @@ def _prepare(folder: Path) -> None:
         (photos / f"{name}.jpg").write_bytes((folder / f"{name}.jpg").read_bytes())
     Image.fromarray(left).resize((320, 216)).save(photos / "c.jpg")
     (folder / "pairs.txt").write_text("a.jpg b.jpg\na.jpg c.jpg\n")
+    if " scene " in text:
+        write_walk(folder / "scene")
 
 
 def _run_command(command: str, folder: Path) -> None:
@@ -55,10 +60,11 @@ def _commands(block: str) -> list[str]:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_examples_run(document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    blocks = BLOCK.findall(document.read_text())
+    text = document.read_text()
+    blocks = BLOCK.findall(text)
     if not blocks:
         pytest.skip("a document without examples")
-    _prepare(tmp_path)
+    _prepare(tmp_path, text)
     monkeypatch.chdir(tmp_path)
     namespace: dict[str, object] = {"__name__": "__main__"}
     for language, block in blocks:

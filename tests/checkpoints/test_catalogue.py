@@ -41,10 +41,12 @@ def test_nothing_is_claimed_where_nothing_is_pinned(tmp_path: Path) -> None:
 
 
 def test_terms_are_honest() -> None:
-    assert not any(item.commercial_use for item in CATALOGUE.values())
+    assert [item.name for item in CATALOGUE.values() if item.commercial_use] == [weights.DEFAULT]
     card = (weights.default_folder() / "README.md").read_text()
-    assert "development and evaluation" in card
-    assert entry(weights.DEFAULT).licence.startswith("for development and evaluation only")
+    assert entry(weights.DEFAULT).licence == "Apache-2.0"
+    assert "Apache License 2.0" in card
+    assert "](SOURCES.md)" in card
+    assert "| github:" in (weights.default_folder() / "SOURCES.md").read_text()
 
 
 def test_unknown_names() -> None:

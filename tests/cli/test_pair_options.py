@@ -55,7 +55,8 @@ def test_flags_become_options(line: str, options: PairOptions) -> None:
     ("given", "fact"),
     [
         ({"method": "retrieval", "window": 3}, "--window has no effect with --pairs retrieval; .*--pairs sequential"),
-        ({"pair_list": Path("p")}, "--pair-list has no effect with --pairs exhaustive"),
+        ({"method": "exhaustive", "pair_list": Path("p")}, "--pair-list has no effect with --pairs exhaustive"),
+        ({"top_k": 5}, "--top-k goes with --pairs sequential or retrieval or spatial; say which"),
         ({"method": "list"}, "needs --pair-list"),
         ({"method": "spatial", "max_angle": 5.0}, "--max-angle needs --poses"),
         ({"method": "sequential", "top_k": 5}, "only if --loop-every"),

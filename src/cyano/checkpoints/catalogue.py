@@ -36,12 +36,11 @@ class WeightsEntry:
     checksums: Mapping[str, str] = field(default_factory=dict)
 
 
-_DEFAULT_TERMS = "for development and evaluation only: most training photographs are for research use"
 _DEFAULT_CHECKSUMS = MappingProxyType(
     {
-        "config.json": "839041b099d83d2f7978728839bff381da086f7b3145676c6775e4befd543260",
-        "model.safetensors": "b7888ffc25f92e5003984cc145ebd6bd05b6600dc294e5da41ab311919baa3b3",
-        "preprocessor_config.json": "3f9aef209db304dde29d24c9c2490ec1849d88d4fd1e36781f77d757c9992db8",
+        "config.json": "8984f4b34405c16a613e6b39223fa35745b4cb2182c41ac88f855f40013defde",
+        "model.safetensors": "42e5008103f219009a3373ef1e2fa8f94a612fe868cbb500a33e09d5d99bfee9",
+        "preprocessor_config.json": "9468ada39d38551eea01a9602b3098c91c02b50ae44332328f6f2e1ee768af64",
     }
 )
 _MAGIC_LEAP = "Magic Leap, non-commercial research use only"
@@ -53,9 +52,9 @@ CATALOGUE: Mapping[str, WeightsEntry] = MappingProxyType(
             WeightsEntry(
                 name=weights.DEFAULT,
                 packaged=True,
-                licence=_DEFAULT_TERMS,
-                commercial_use=False,
-                description="small SuperPoint and SuperGlue (2.7 M parameters), trained on homographies",
+                licence="Apache-2.0",
+                commercial_use=True,
+                description="small SuperPoint and SuperGlue (2.6 M parameters), trained on photographs with free terms",
                 checksums=_DEFAULT_CHECKSUMS,
             ),
             WeightsEntry(

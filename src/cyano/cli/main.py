@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from cyano import __version__
-from cyano.cli import demo, evaluate, match, pairs, store, train, weights
+from cyano.cli import colmap, demo, evaluate, extract, match, match_all, pairs, reconstruct, store, train, weights
 from cyano.cli.arguments import FoldedResize
 from cyano.cli.output import error_console, plain_line
 from cyano.errors import CyanoError
@@ -21,10 +21,11 @@ HELP = """Match two photographs: SuperPoint keypoints, SuperGlue correspondences
 cyano demo                                 a real stereo pair, judged by its ground truth
 cyano match a.jpg b.jpg                    matches.png and matches.json
 cyano pairs --input-pairs list.txt --eval  a list of pairs, and the published table
+cyano reconstruct photos --out model       a folder of images to a COLMAP database and a sparse model
 cyano evaluate FOLDER                      weights and baselines on sets with known truth
 
-Exit codes: 0 all is done; 1 an error, told in one line on stderr; 2 a wrong use of the command line; 3 some pairs of \
-many failed and the rest is done; 130 interrupted."""
+Exit codes: 0 all is done; 1 an error, told in one line on stderr; 2 a wrong use of the command line; 3 some images or \
+pairs of many failed and the rest is done; 130 interrupted."""
 
 
 class ErrorsInOneLine(TyperGroup):
@@ -54,6 +55,10 @@ app = typer.Typer(
 )
 app.command("match", cls=FoldedResize, help=match.HELP)(match.match)
 app.command("pairs", cls=FoldedResize, help=pairs.HELP)(pairs.pairs)
+app.command("reconstruct", cls=FoldedResize, help=reconstruct.HELP)(reconstruct.reconstruct)
+app.command("extract", cls=FoldedResize, help=extract.HELP)(extract.extract)
+app.command("match-all", cls=FoldedResize, help=match_all.HELP)(match_all.match_all)
+app.command("colmap", cls=FoldedResize, help=colmap.HELP)(colmap.colmap)
 app.command("demo", cls=FoldedResize, help=demo.HELP)(demo.demo)
 app.command("evaluate", cls=FoldedResize, help=evaluate.HELP)(evaluate.evaluate)
 app.add_typer(weights.app, name="weights")

@@ -105,8 +105,8 @@ def counted(what: str, total: int) -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
-def watching() -> Iterator[Watcher]:
-    """A bar for each stage of a training on stderr, if that is a terminal, and the log on stdout."""
+def watching(*, aside: bool = False) -> Iterator[Watcher]:
+    """A bar for each stage of a run on stderr, if that is a terminal, and its lines on stdout, or `aside` on stderr."""
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -122,19 +122,20 @@ def watching() -> Iterator[Watcher]:
     # Lines scroll by above the bars where both are seen; a log that goes to a file is left alone.
     shared = sys.stdout.isatty()
     with Progress(*columns, console=console, disable=not console.is_terminal, redirect_stdout=shared) as progress:
-        yield _Bars(progress)
+        yield _Bars(progress, aside)
 
 
 class _Bars:
-    """The stages of a training as bars; lines of the log scroll by above them."""
+    """The stages of a run as bars; lines scroll by above them."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, aside: bool) -> None:
         self._progress = progress
+        self._aside = aside
         self._tasks: dict[str, TaskID] = {}
 
     def say(self, line: str) -> None:
         """Print a line."""
-        typer.echo(line)
+        typer.echo(printable(line), err=self._aside)
 
     def at(self, stage: str, done: int, total: int) -> None:
         """Move the bar of a stage."""

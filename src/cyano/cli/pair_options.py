@@ -11,6 +11,7 @@ from cyano.cli.arguments import usage_errors
 
 if TYPE_CHECKING:
     from cyano.pairs import PairOptions
+    from cyano.retrieval import VladOptions
 
 __all__ = [
     "Clusters",
@@ -26,6 +27,7 @@ __all__ = [
     "TopK",
     "Window",
     "pair_options",
+    "vlad_options",
 ]
 
 PANEL = "Pairs"
@@ -35,11 +37,12 @@ MethodName: TypeAlias = Literal["exhaustive", "sequential", "retrieval", "spatia
 # All are None unless given: an option that the method does not read is refused rather than ignored.
 
 MethodOption = Annotated[
-    MethodName,
+    MethodName | None,
     typer.Option(
         "--pairs",
         help="Which images are matched: all with all, with the next ones by name, with those that look alike, "
         "with those taken nearby (EXIF or --poses), or those of --pair-list.",
+        show_default="exhaustive up to 100 images, then retrieval",
         rich_help_panel=PANEL,
     ),
 ]
@@ -111,7 +114,7 @@ Clusters = Annotated[
 
 
 def pair_options(
-    method: MethodName = "exhaustive",
+    method: MethodName | None = None,
     *,
     window: int | None = None,
     quadratic: bool | None = None,
@@ -122,8 +125,8 @@ def pair_options(
     max_angle: float | None = None,
     poses: Path | None = None,
     pair_list: Path | None = None,
-) -> PairOptions:
-    """The library's options from those of the command line; None leaves the library's default.
+) -> PairOptions | None:
+    """The library's options from those of the command line; None leaves the library's default, also of the method.
 
     Raises:
         typer.BadParameter: an option does not belong to the method, is missing, or is out of its range.
@@ -134,11 +137,15 @@ def pair_options(
     values |= {"min_score": min_score, "max_distance": max_distance, "max_angle": max_angle}
     values |= {"poses": poses, "pair_list": pair_list}
     given = {name: value for name, value in values.items() if value is not None}
+    if method is None:
+        if given:
+            flag = _flag(next(iter(given)))
+            raise typer.BadParameter(f"{flag} goes with --pairs {_fitting(next(iter(given)))}; say which")
+        return None
     for name in given:
         if name not in METHOD_OPTIONS[method]:
-            fitting = " or ".join(other for other, read in METHOD_OPTIONS.items() if name in read)
-            flag = "--" + name.replace("_", "-")
-            raise typer.BadParameter(f"{flag} has no effect with --pairs {method}; it goes with --pairs {fitting}")
+            fact = f"{_flag(name)} has no effect with --pairs {method}"
+            raise typer.BadParameter(f"{fact}; it goes with --pairs {_fitting(name)}")
     if method == "list" and pair_list is None:
         raise typer.BadParameter("--pairs list needs --pair-list FILE")
     if max_angle is not None and poses is None:
@@ -147,3 +154,26 @@ def pair_options(
         raise typer.BadParameter("--top-k and --min-score go with --pairs sequential only if --loop-every is given")
     with usage_errors():
         return PairOptions(method, **given)
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _fitting(name: str) -> str:
+    """The methods that read an option."""
+    from cyano.pairs import METHOD_OPTIONS
+
+    return " or ".join(method for method, read in METHOD_OPTIONS.items() if name in read)
+
+
+def vlad_options(clusters: int) -> VladOptions:
+    """How images are described where the method compares them.
+
+    Raises:
+        typer.BadParameter: the number is out of its range.
+    """
+    from cyano.retrieval import VladOptions
+
+    with usage_errors():
+        return VladOptions(clusters=clusters)

@@ -11,6 +11,7 @@ from cyano.formats.hloc_features import export_features, import_features, read_f
 from cyano.formats.hloc_matches import export_matches, import_matches, read_matches
 from cyano.formats.pair_archives import PairArchive, export_archives, read_archive
 from cyano.formats.reconstruct import Mapper, ModelSummary, sparse_model
+from cyano.formats.sparse import SparseModel, read_model
 
 __all__ = [
     "CameraOptions",
@@ -21,6 +22,7 @@ __all__ = [
     "ModelSummary",
     "PairArchive",
     "Sharing",
+    "SparseModel",
     "Verification",
     "export_archives",
     "export_database",
@@ -33,6 +35,7 @@ __all__ = [
     "read_database",
     "read_features",
     "read_matches",
+    "read_model",
     "read_text_keypoints",
     "read_text_matches",
     "sparse_model",

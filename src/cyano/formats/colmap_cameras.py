@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import math
-import numbers
 import os
-import struct
-import warnings
-import zlib
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, get_args
 
-from PIL import ExifTags, Image
-
 from cyano.errors import InputError
 from cyano.formats.colmap_pixels import HALF
+from cyano.formats.exif import focal_35mm
 from cyano.formats.extras import load_pycolmap
 from cyano.geometry import Camera
 from cyano.types import ImageSize
@@ -27,26 +22,6 @@ Sharing = Literal["image", "folder", "all"]
 
 _DEFAULT_FOCAL = 1.2
 """Focal length over the longest side where nothing is known; COLMAP begins with the same."""
-
-_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF")  # those of the readable formats that carry EXIF
-
-# What Pillow's parsers raise on damaged files: they have no base class of their own.
-_PILLOW_ERRORS = (
-    OSError,
-    ValueError,
-    SyntaxError,
-    EOFError,
-    TypeError,
-    AttributeError,
-    LookupError,
-    ArithmeticError,
-    RuntimeError,
-    MemoryError,
-    AssertionError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,19 +118,4 @@ class CameraPlan:
         return camera
 
     def _focal_35mm(self, name: str) -> float | None:
-        return None if self._options.images is None else _focal_35mm(Path(self._options.images) / name)
-
-
-def _focal_35mm(path: Path) -> float | None:
-    """EXIF FocalLengthIn35mmFilm in millimetres; None if the file does not tell, for whatever reason."""
-    if not path.is_file():
-        return None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of Pillow, about damaged EXIF
-            with Image.open(path, formats=_FORMATS) as image:
-                focal = image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.FocalLengthIn35mmFilm)
-    except _PILLOW_ERRORS:
-        return None
-    value = float(focal) if isinstance(focal, numbers.Real) else 0.0
-    return value if math.isfinite(value) and value > 0 else None  # zero says "unknown"
+        return None if self._options.images is None else focal_35mm(Path(self._options.images) / name)

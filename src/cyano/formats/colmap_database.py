@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,29 +64,31 @@ def export_database(
     *,
     verification: Verification = "stored",
     seed: int = 0,
+    names: Iterable[str] | None = None,
     overwrite: bool = False,
 ) -> DatabaseSummary:
-    """Write a COLMAP database of all images and pairs, for COLMAP's mappers.
+    """Write a COLMAP database of images and their pairs, for COLMAP's mappers.
 
     Images count as they are displayed. COLMAP passes over EXIF orientation, so files that carry one have to be turned
     before COLMAP reads them too, for colours or undistortion.
 
     Args:
         path: of the file, usually `database.db`.
-        features: all of its images are in the database, also those without keypoints or matches.
+        features: its images are in the database, also those without keypoints or matches.
         matches: made from them.
         cameras: what is known of the cameras.
         verification: whence the two-view geometries, without which no mapper uses a pair: those in the store,
             estimated by COLMAP with its default options, or none.
         seed: of COLMAP's estimation.
+        names: of the images that count, with the pairs among them; None for all.
         overwrite: replace an existing file; nobody may have it open.
 
     Returns:
         What the database holds.
 
     Raises:
-        InputError: the verification or the camera model is unknown, matches are of other features, or COLMAP cannot
-            hold a name.
+        InputError: the verification or the camera model is unknown, matches are of other features, features are
+            missing, or COLMAP cannot hold a name.
         OutputError: the file exists or cannot be written.
         MissingExtraError: pycolmap is not installed.
     """
@@ -96,7 +98,13 @@ def export_database(
     target = Path(path)
     with quiet(pycolmap), written_beside(target, overwrite=overwrite) as beside:
         with pycolmap.Database.open(str(beside)) as database, pycolmap.DatabaseTransaction(database):
-            _fill(pycolmap, database, features, matches, cameras, with_geometry=verification == "stored")
+            chosen = sorted(features.keys() if names is None else names)
+            writer = _Writer(pycolmap, database, CameraPlan(chosen, cameras))
+            for image in images_of(features, chosen):
+                writer.image(image)
+            kept = None if names is None else set(chosen)
+            for pair in pairs_of(matches, _pairs(matches, kept)):
+                writer.pair(pair, with_geometry=verification == "stored")
         if verification == "colmap":
             _verify(pycolmap, beside, seed)
         with pycolmap.Database.open(str(beside)) as database:
@@ -105,21 +113,10 @@ def export_database(
     return summary
 
 
-def _fill(
-    pycolmap: Any,
-    database: Any,
-    features: FeatureStore,
-    matches: MatchStore,
-    cameras: CameraOptions,
-    *,
-    with_geometry: bool,
-) -> None:
-    names = sorted(features.keys())
-    writer = _Writer(pycolmap, database, CameraPlan(names, cameras))
-    for image in images_of(features, names):
-        writer.image(image)
-    for pair in pairs_of(matches, sorted(map(_ascending, matches.keys()))):
-        writer.pair(pair, with_geometry=with_geometry)
+def _pairs(matches: MatchStore, kept: frozenset[str] | set[str] | None) -> list[tuple[str, str]]:
+    """The pairs among these images, or all, in the direction and the order that COLMAP wants."""
+    pairs = sorted(map(_ascending, matches.keys()))
+    return pairs if kept is None else [pair for pair in pairs if kept.issuperset(pair)]
 
 
 def _ascending(pair: tuple[str, str]) -> tuple[str, str]:

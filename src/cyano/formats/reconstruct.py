@@ -84,7 +84,7 @@ def sparse_model(
     if images is not None and not Path(images).is_dir():
         raise InputError(f"there is no folder {os.fspath(images)}; give that of the images, or none")
     pycolmap = load_pycolmap()
-    with quiet(pycolmap), written_beside(Path(out), overwrite=overwrite) as beside:
+    with quiet(pycolmap, errors=False), written_beside(Path(out), overwrite=overwrite) as beside:
         beside.mkdir()
         total, models = _models(pycolmap, database, images, (mapper, seed, threads), beside.parent)
         for rank, model in enumerate(models):

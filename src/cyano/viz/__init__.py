@@ -2,12 +2,13 @@
 
 `draw` makes matplotlib figures for papers and notebooks, `fast` makes arrays with OpenCV for batches and
 video. Both paint the same plan from `layout`, with colours from `colours`; `overlay` lays one registered
-image over another.
+image over another. `model` shows a sparse model from above and from the side.
 """
 
 from cyano.viz.draw import draw_keypoints, draw_matches, draw_overlay
 from cyano.viz.fast import draw_matches_image
 from cyano.viz.layout import MatchStyle
+from cyano.viz.model import draw_model
 from cyano.viz.overlay import OverlayMode, overlay_image
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "draw_keypoints",
     "draw_matches",
     "draw_matches_image",
+    "draw_model",
     "draw_overlay",
     "overlay_image",
 ]

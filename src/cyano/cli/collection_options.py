@@ -1,0 +1,157 @@
+"""Options that the commands on a collection share, and how they become the library's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TypeAlias
+
+import typer
+
+from cyano.cli import arguments as shared
+from cyano.cli.output import busy
+
+if TYPE_CHECKING:
+    from cyano.collection import Collection, Run, Watcher
+
+__all__ = [
+    "Address",
+    "Cameras",
+    "CamerasName",
+    "EngineName",
+    "EngineOption",
+    "Force",
+    "Gpus",
+    "Images",
+    "Machines",
+    "Mapper",
+    "MapperName",
+    "NoVerify",
+    "Out",
+    "Retry",
+    "Shard",
+    "Workers",
+    "collection_of",
+    "run_of",
+]
+
+MODEL = "Model"
+WORK = "Work"
+
+EngineName: TypeAlias = Literal["local", "ray"]
+MapperName: TypeAlias = Literal["incremental", "global"]
+CamerasName: TypeAlias = Literal["image", "folder", "all"]
+
+Images = Annotated[Path, typer.Argument(metavar="IMAGES", help="The folder of the images.", show_default=False)]
+Out = Annotated[
+    Path, typer.Option(help="The folder of the results; made if it is not there.", show_default=False, metavar="DIR")
+]
+NoVerify = Annotated[
+    bool,
+    typer.Option(
+        "--no-verify",
+        help="Estimate no two-view geometry after matching; COLMAP then does, in its database.",
+        rich_help_panel=shared.MATCHING,
+    ),
+]
+Mapper = Annotated[
+    MapperName,
+    typer.Option(
+        help="incremental adds one image after the other, global solves for all at once.", rich_help_panel=MODEL
+    ),
+]
+Cameras = Annotated[
+    CamerasName,
+    typer.Option(
+        help="Which images were taken with one camera and lens setting: each its own, those of a folder, or all.",
+        rich_help_panel=MODEL,
+    ),
+]
+EngineOption = Annotated[
+    EngineName, typer.Option("--engine", help="This process, or a Ray cluster.", rich_help_panel=WORK)
+]
+Address = Annotated[
+    str | None,
+    typer.Option(help="ray: of a running cluster.", show_default="one on this machine", rich_help_panel=WORK),
+]
+Workers = Annotated[
+    int | None, typer.Option(help="ray: how many.", show_default="as many as there is room for", rich_help_panel=WORK)
+]
+Gpus = Annotated[
+    float | None,
+    typer.Option(help="ray: for each worker; a fraction shares one.", show_default="1 on cuda", rich_help_panel=WORK),
+]
+Shard = Annotated[
+    str | None,
+    typer.Option(
+        metavar="I/N",
+        help="Only this part of the work, 0/N to N-1/N: for N jobs that need not know of each other.",
+        show_default=False,
+        rich_help_panel=WORK,
+    ),
+]
+Force = Annotated[
+    bool,
+    typer.Option(
+        "--force",
+        help="Instead of refusing, begin anew beside results of other options, and replace what others have made.",
+        rich_help_panel=WORK,
+    ),
+]
+Retry = Annotated[bool, typer.Option("--retry", help="Try again what failed before.", rich_help_panel=WORK)]
+
+
+class Machines(NamedTuple):
+    """Where the work is done."""
+
+    engine: EngineName = "local"
+    address: str | None = None
+    workers: int | None = None
+    gpus: float | None = None
+
+
+def collection_of(
+    images: Path,
+    out: Path,
+    weights: str | None,
+    device: str,
+    resize: list[int] | None,
+    max_keypoints: int | None,
+    no_verify: bool,
+) -> Collection:
+    """The collection that the options describe, with its networks loaded.
+
+    Raises:
+        typer.BadParameter: a value is out of its range.
+        CyanoError: the weights cannot be loaded, or the folders do not fit.
+    """
+    options, place = shared.matcher_options(resize, max_keypoints), shared.checked_device(device)
+    with busy("loading"):
+        from cyano.checkpoints import load
+        from cyano.collection import Collection
+        from cyano.collection.folder import VERIFICATION
+        from cyano.engine import Recipe
+
+        return Collection(images, out, Recipe(load(weights), options, place), None if no_verify else VERIFICATION)
+
+
+def run_of(
+    watcher: Watcher, machines: Machines, device: str, shard: str | None = None, *, force: bool, retry: bool
+) -> Run:
+    """How the stages are run.
+
+    Raises:
+        typer.BadParameter: options that do not fit together, or out of their range.
+    """
+    from cyano.collection import Run
+    from cyano.engine import LocalEngine, RayEngine, Share
+
+    given = [f"--{name}" for name in ("address", "workers", "gpus") if getattr(machines, name) is not None]
+    if machines.engine == "local" and given:
+        raise typer.BadParameter(f"{given[0]} goes with --engine ray")
+    with shared.usage_errors():
+        share = None if shard is None else Share.parse(shard)
+        if machines.engine == "local":
+            return Run(LocalEngine(), share, force, retry, watcher)
+        default = 0.0 if shared.checked_device(device) == "cpu" else 1.0
+        gpus = default if machines.gpus is None else machines.gpus
+        return Run(RayEngine(machines.address, machines.workers, gpus=gpus), share, force, retry, watcher)

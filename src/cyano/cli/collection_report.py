@@ -1,0 +1,99 @@
+"""What the commands on a collection print."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from cyano.cli.output import error_console, plain_line, print_facts, print_json, result_console
+
+if TYPE_CHECKING:
+    from cyano.collection import Collection, Reconstruction
+    from cyano.engine import Summary
+    from cyano.formats import DatabaseSummary, ModelSummary
+
+__all__ = ["database_facts", "model_facts", "stage_document", "stage_facts", "tell", "tell_reconstruction"]
+
+Facts = list[tuple[str, str]]
+
+
+def stage_document(summary: Summary) -> dict[str, Any]:
+    """A stage in JSON."""
+    return {**vars(summary), "failures": [vars(failure) for failure in summary.failures]}
+
+
+def stage_facts(name: str, summary: Summary) -> Facts:
+    """A stage in a line, and in another one what waits for it."""
+    counts = f"{summary.kept + summary.done} of {summary.total}, {summary.kept} kept from before"
+    counts += f", {len(summary.failures)} failed" if summary.failures else ""
+    facts = [(name, f"{counts}; {summary.seconds:.1f} s")]
+    if summary.blocked:
+        some = ", ".join(summary.absent[:3]) + (" ..." if len(summary.absent) > 3 else "")
+        facts.append(("waiting", f"{summary.blocked} pairs for features of {some} (cyano extract)"))
+    return facts
+
+
+def database_facts(database: DatabaseSummary) -> Facts:
+    """A database in a line."""
+    verified = f"{database.verified_pairs} verified with {database.inlier_matches} matches"
+    return [("database", f"{database.images} images, {database.pairs} pairs, {verified}")]
+
+
+def model_facts(model: ModelSummary) -> Facts:
+    """A model in a few lines."""
+    facts = [
+        ("registered", f"{model.registered} of {model.images} images"),
+        ("points", f"{model.points}, each seen by {model.mean_track_length:.1f} images on average"),
+        ("reprojection", f"{model.mean_reprojection_error:.2f} px on average"),
+    ]
+    more = f"{model.models - 1} more models, of images that do not connect, are beside it"
+    return facts + ([("models", more)] if model.models > 1 else [])
+
+
+def tell(
+    title: str, facts: Facts, document: dict[str, Any], stages: Sequence[Summary], notes: Sequence[str], as_json: bool
+) -> None:
+    """Print facts, notes and failures, and end with status 3 if there are any of the latter.
+
+    Raises:
+        typer.Exit: with that status.
+    """
+    failures = [failure for stage in stages for failure in stage.failures]
+    if as_json:
+        print_json({**document, "notes": list(notes)})
+    print_facts(result_console(as_json), title, facts)
+    for note in notes:
+        plain_line(error_console(), f"note: {note}", style="yellow")
+    for failure in failures:
+        plain_line(error_console(), f"failed: {' '.join(failure.item)}: {failure.reason}", style="red")
+    status = max((stage.exit_status for stage in stages), default=0)
+    if status:
+        raise typer.Exit(status)
+
+
+def tell_reconstruction(done: Reconstruction, collection: Collection, as_json: bool) -> None:
+    """Print what became of a collection."""
+    files = {"database": collection.database, "model": collection.sparse / "0", "picture": collection.picture}
+    facts = [
+        *stage_facts("images", done.extraction),
+        ("pairs", done.choice.method),
+        *stage_facts("matched", done.matching),
+        *database_facts(done.database),
+        *model_facts(done.model),
+        ("mapping", f"{done.seconds:.1f} s"),
+        *((name, str(path)) for name, path in files.items()),
+    ]
+    document = {
+        "format": "cyano-reconstruct-1",
+        "images": stage_document(done.extraction),
+        "pairs": done.choice.method,
+        "matched": stage_document(done.matching),
+        "database": vars(done.database),
+        "model": vars(done.model),
+        "mapping_seconds": done.seconds,
+        "files": {name: str(path) for name, path in files.items()},
+    }
+    stages = done.extraction, done.matching
+    tell(f"reconstruction of {collection.images}", facts, document, stages, done.notes, as_json)

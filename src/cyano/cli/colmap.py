@@ -1,0 +1,61 @@
+"""`cyano colmap`: features and matches to a COLMAP database, a sparse model and files for hloc."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cyano.cli import arguments as shared
+from cyano.cli import collection_options as given
+
+__all__ = ["HELP", "colmap"]
+
+HELP = """Write DIR/database.db for COLMAP from what was extracted and matched so far with the same options.
+
+\b
+cyano colmap photos --out model --model
+cyano colmap photos --out model --hloc
+
+Exit codes: 0 done; 1 error; 2 wrong use."""
+
+
+def colmap(
+    images: given.Images,
+    *,
+    out: given.Out,
+    model: Annotated[bool, typer.Option("--model", help="Also reconstruct, into DIR/sparse.")] = False,
+    hloc: Annotated[bool, typer.Option("--hloc", help="Also write features.h5 and matches.h5 into DIR/hloc.")] = False,
+    mapper: given.Mapper = "incremental",
+    cameras: given.Cameras = "image",
+    weights: shared.Weights = None,
+    device: shared.Device = "auto",
+    resize: shared.Resize = None,
+    max_keypoints: shared.MaxKeypoints = None,
+    no_verify: given.NoVerify = False,
+    force: given.Force = False,
+    as_json: shared.AsJson = False,
+) -> None:
+    """Parse, write, print; the help is `HELP`."""
+    from cyano.cli import collection_report as report
+    from cyano.cli.output import busy
+    from cyano.collection import write_database, write_hloc, write_model
+
+    collection = given.collection_of(images, out, weights, device, resize, max_keypoints, no_verify)
+    with busy("writing"):
+        database = write_database(collection, cameras, force=force)
+        mapped = write_model(collection, mapper, force=force) if model else None
+        exported = write_hloc(collection, force=force) if hloc else None
+    facts = [*report.database_facts(database), ("file", str(collection.database))]
+    if mapped is not None:
+        facts += [*report.model_facts(mapped), ("model", str(collection.sparse / "0"))]
+    if exported is not None:
+        facts.append(("hloc", f"{exported.images} images, {exported.pairs} pairs, in {collection.hloc}"))
+    document = {
+        "format": "cyano-colmap-1",
+        "database": vars(database),
+        "model": None if mapped is None else vars(mapped),
+        "hloc": None if exported is None else vars(exported),
+    }
+    turned = collection.turned()
+    report.tell(f"database of {images}", facts, document, [], [turned] if turned else [], as_json)

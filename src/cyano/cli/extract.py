@@ -1,0 +1,48 @@
+"""`cyano extract`: a folder of images to their features."""
+
+from __future__ import annotations
+
+from cyano.cli import arguments as shared
+from cyano.cli import collection_options as given
+from cyano.cli.output import watching
+
+__all__ = ["HELP", "extract"]
+
+HELP = """Extract the features of a folder of images into DIR/store; what is there is kept.
+
+\b
+cyano extract photos --out model
+cyano extract photos --out model --shard 3/16
+
+Exit codes: 0 done; 1 error; 2 wrong use; 3 some failed (each is listed) and the rest is done."""
+
+
+def extract(
+    images: given.Images,
+    *,
+    out: given.Out,
+    weights: shared.Weights = None,
+    device: shared.Device = "auto",
+    resize: shared.Resize = None,
+    max_keypoints: shared.MaxKeypoints = None,
+    engine: given.EngineOption = "local",
+    address: given.Address = None,
+    workers: given.Workers = None,
+    gpus: given.Gpus = None,
+    shard: given.Shard = None,
+    force: given.Force = False,
+    retry: given.Retry = False,
+    as_json: shared.AsJson = False,
+) -> None:
+    """Parse, extract, print; the help is `HELP`."""
+    from cyano.cli import collection_report as report
+
+    machines = given.Machines(engine, address, workers, gpus)
+    with watching(aside=True) as watcher:
+        run = given.run_of(watcher, machines, device, shard, force=force, retry=retry)
+        collection = given.collection_of(images, out, weights, device, resize, max_keypoints, False)
+        from cyano.collection import extract_images
+
+        summary = extract_images(collection, run)
+    document = {"format": "cyano-extract-1", "images": report.stage_document(summary)}
+    report.tell(f"features of {images}", report.stage_facts("images", summary), document, [summary], [], as_json)

@@ -1,0 +1,80 @@
+"""`cyano reconstruct`: a folder of images to a sparse model."""
+
+from __future__ import annotations
+
+from cyano.cli import arguments as shared
+from cyano.cli import collection_options as given
+from cyano.cli import pair_options as pairing
+from cyano.cli.output import watching
+
+__all__ = ["HELP", "reconstruct"]
+
+HELP = """Reconstruct cameras and points from a folder of images: features, pairs, matches, COLMAP database, model.
+
+Writes into DIR: store (features and matches), database.db, sparse (models, the largest in 0) and model.png. May be \
+stopped at any moment; run again, it does what is not done yet. Images that cannot be read are listed at the end, and \
+the rest goes on. Each stage is a command, too, with the same options: extract, match-all, colmap.
+
+\b
+cyano reconstruct photos --out model
+cyano reconstruct frames --out model --pairs sequential --cameras all
+cyano reconstruct photos --out model --resize 1024 --max-keypoints 2048 --json > model.json
+
+Exit codes: 0 done; 1 error; 2 wrong use; 3 some images or pairs failed (each is listed) and the rest is done."""
+
+
+def reconstruct(
+    images: given.Images,
+    *,
+    out: given.Out,
+    method: pairing.MethodOption = None,
+    window: pairing.Window = None,
+    quadratic: pairing.Quadratic = None,
+    loop_every: pairing.LoopEvery = None,
+    top_k: pairing.TopK = None,
+    min_score: pairing.MinScore = None,
+    max_distance: pairing.MaxDistance = None,
+    max_angle: pairing.MaxAngle = None,
+    poses: pairing.Poses = None,
+    pair_list: pairing.PairList = None,
+    clusters: pairing.Clusters = 64,
+    weights: shared.Weights = None,
+    device: shared.Device = "auto",
+    resize: shared.Resize = None,
+    max_keypoints: shared.MaxKeypoints = None,
+    no_verify: given.NoVerify = False,
+    mapper: given.Mapper = "incremental",
+    cameras: given.Cameras = "image",
+    engine: given.EngineOption = "local",
+    address: given.Address = None,
+    workers: given.Workers = None,
+    gpus: given.Gpus = None,
+    force: given.Force = False,
+    retry: given.Retry = False,
+    as_json: shared.AsJson = False,
+) -> None:
+    """Parse, reconstruct, print; the help is `HELP`."""
+    wanted = pairing.pair_options(
+        method,
+        window=window,
+        quadratic=quadratic,
+        loop_every=loop_every,
+        top_k=top_k,
+        min_score=min_score,
+        max_distance=max_distance,
+        max_angle=max_angle,
+        poses=poses,
+        pair_list=pair_list,
+    )
+    machines = given.Machines(engine, address, workers, gpus)
+    with watching(aside=True) as watcher:
+        run = given.run_of(watcher, machines, device, force=force, retry=retry)
+        collection = given.collection_of(images, out, weights, device, resize, max_keypoints, no_verify)
+        from cyano import collection as library
+
+        done = library.reconstruct(
+            collection, wanted, sharing=cameras, mapper=mapper, vlad=pairing.vlad_options(clusters), run=run
+        )
+    from cyano.cli.collection_report import tell_reconstruction
+
+    tell_reconstruction(done, collection, as_json)

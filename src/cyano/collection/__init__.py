@@ -1,0 +1,26 @@
+"""From a folder of images to a sparse model: the stages over one folder of results, and all of them in one call.
+
+How to use it: docs/how-to/collections.md.
+"""
+
+from cyano.collection.folder import Collection
+from cyano.collection.outputs import HlocSummary, write_database, write_hloc, write_model
+from cyano.collection.reconstruction import Reconstruction, reconstruct
+from cyano.collection.run import Run, Watcher
+from cyano.collection.stages import PairChoice, extract_images, match_pairs, select_pairs
+
+__all__ = [
+    "Collection",
+    "HlocSummary",
+    "PairChoice",
+    "Reconstruction",
+    "Run",
+    "Watcher",
+    "extract_images",
+    "match_pairs",
+    "reconstruct",
+    "select_pairs",
+    "write_database",
+    "write_hloc",
+    "write_model",
+]

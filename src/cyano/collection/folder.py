@@ -1,0 +1,110 @@
+"""A folder of images and a folder of results, in which all stages work.
+
+OUT/store          features and matches (docs/decisions/0008-store.md), and codebooks
+OUT/database.db    for COLMAP, and database.json: what it holds and what it was made from
+OUT/sparse         models, the largest in 0, and sparse.json
+OUT/model.png      its picture
+OUT/hloc           features.h5 and matches.h5, if asked for, and hloc.json
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cyano.engine import ExtractImages, MatchPairs, Recipe, find_images
+from cyano.errors import InputError
+from cyano.formats.exif import is_turned
+from cyano.geometry import RobustOptions
+from cyano.pairs.checks import some
+from cyano.store import FeatureStore, MatchStore
+
+__all__ = ["VERIFICATION", "Collection"]
+
+VERIFICATION = RobustOptions(threshold_px=4.0)
+"""COLMAP's own threshold, in pixels of the original images. What is a little off is sorted out by the mapper."""
+
+
+@dataclass(frozen=True, eq=False)
+class Collection:
+    """A folder of images, a folder of results, and everything that decides features and matches.
+
+    Attributes:
+        images: the folder of the images; those in folders below count, too.
+        out: the folder of the results, not inside of `images`.
+        recipe: networks and options.
+        verification: see `MatchPairs`; None leaves it to COLMAP, in the database.
+
+    Raises:
+        InputError: `out` is inside of `images`, where its pictures would be taken for images.
+    """
+
+    images: Path
+    out: Path
+    recipe: Recipe
+    verification: RobustOptions | None = VERIFICATION
+
+    def __post_init__(self) -> None:
+        if self.out.resolve().is_relative_to(self.images.resolve()):
+            raise InputError(f"{self.out} lies in the folder of the images; give a folder outside of {self.images}")
+
+    @property
+    def store(self) -> Path:
+        """Features and matches."""
+        return self.out / "store"
+
+    @property
+    def database(self) -> Path:
+        """COLMAP's database."""
+        return self.out / "database.db"
+
+    @property
+    def sparse(self) -> Path:
+        """The folder of the models."""
+        return self.out / "sparse"
+
+    @property
+    def hloc(self) -> Path:
+        """The folder of hloc's files."""
+        return self.out / "hloc"
+
+    @property
+    def picture(self) -> Path:
+        """Of the largest model."""
+        return self.out / "model.png"
+
+    def names(self) -> list[str]:
+        """The names of the images; see `find_images`."""
+        return find_images(self.images)
+
+    def extraction(self) -> ExtractImages:
+        """The stage from images to features."""
+        # Workers on other machines may stand in other folders.
+        return ExtractImages(self.recipe, self.images.absolute(), self.store.absolute())
+
+    def matching(self) -> MatchPairs:
+        """The stage from features to matches."""
+        return MatchPairs(self.recipe, self.store.absolute(), self.verification)
+
+    def stored(self) -> tuple[FeatureStore, MatchStore, list[str]]:
+        """Both stores, and the images that have features.
+
+        Raises:
+            InputError: there are none yet.
+            OutputError: there are results of other options only.
+        """
+        features, matches, names = self.extraction().open(), self.matching().open(), self.names()
+        absent = set(features.missing(names))
+        if len(absent) == len(names):
+            raise InputError(f"no image of {self.images} has features in {self.out}; first: cyano extract")
+        return features, matches, [name for name in names if name not in absent]
+
+    def turned(self) -> str | None:
+        """A warning about images that EXIF turns, which COLMAP does not know of; None without such images."""
+        turned = [name for name in self.names() if is_turned(self.images / name)]
+        if not turned:
+            return None
+        return (
+            f"EXIF turns {len(turned)} images ({some(turned)}), and COLMAP passes over that: poses and points are "
+            "right, but colours of points and undistorted images are not; turn the files themselves to have both"
+        )

@@ -1,0 +1,109 @@
+"""All stages in one call."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cyano.collection.folder import Collection
+from cyano.collection.outputs import write_database, write_model
+from cyano.collection.run import DEFAULT_RUN, Run, Watcher
+from cyano.collection.stages import DEFAULT_VLAD, PairChoice, extract_images, match_pairs, select_pairs
+from cyano.engine import Failure, Summary
+from cyano.errors import CyanoError, InputError
+from cyano.formats import DatabaseSummary, Mapper, ModelSummary, Sharing
+from cyano.formats.extras import need_pycolmap
+from cyano.pairs import PairOptions
+from cyano.retrieval import VladOptions
+
+__all__ = ["Reconstruction", "reconstruct"]
+
+
+@dataclass(frozen=True, eq=False)
+class Reconstruction:
+    """What became of a collection.
+
+    Attributes:
+        extraction: of the images.
+        choice: of the pairs.
+        matching: of these.
+        database: what it holds.
+        model: the largest one.
+        seconds: for database and model together; the stages before have their own.
+        notes: what the user should know.
+    """
+
+    extraction: Summary
+    choice: PairChoice
+    matching: Summary
+    database: DatabaseSummary
+    model: ModelSummary
+    seconds: float
+    notes: tuple[str, ...]
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """Images and pairs that cannot be used, with the reasons."""
+        return self.extraction.failures + self.matching.failures
+
+    @property
+    def exit_status(self) -> int:
+        """0 if everything was done, 3 if some of it cannot be."""
+        return max(self.extraction.exit_status, self.matching.exit_status)
+
+
+def reconstruct(
+    collection: Collection,
+    pairs: PairOptions | None = None,
+    *,
+    sharing: Sharing = "image",
+    mapper: Mapper = "incremental",
+    vlad: VladOptions = DEFAULT_VLAD,
+    run: Run = DEFAULT_RUN,
+) -> Reconstruction:
+    """Extract, select pairs, match, write the database, map and draw: whatever of it is not done yet.
+
+    Args:
+        collection: images, results and recipe.
+        pairs: which; see `select_pairs`.
+        sharing: which images share a camera.
+        mapper: of COLMAP's.
+        vlad: how images are described where they are compared.
+        run: how; with all of the work, for a model takes all of it.
+
+    Raises:
+        InputError: there are no two images that can be used, or no model comes of them.
+        OutputError: results are of other options, made by something else, or cannot be written.
+        MissingExtraError: a package is not installed.
+    """
+    if run.share is not None:
+        raise InputError("a model takes all pairs; extract and match in shares, then reconstruct without one")
+    need_pycolmap()  # better missed now than after hours
+    turned = collection.turned()
+    extraction = extract_images(collection, run)
+    failures = extraction.failures
+    try:
+        choice = select_pairs(collection, pairs, vlad)
+        run.watcher.say(f"{len(choice.pairs)} pairs ({choice.method})")
+        matching = match_pairs(collection, choice.pairs, run)
+        failures += matching.failures
+        started = time.monotonic()
+        run.watcher.at("database", 0, 1)
+        database = write_database(collection, sharing, force=run.force)
+        run.watcher.at("database", 1, 1)
+        run.watcher.at("model", 0, 1)
+        model = write_model(collection, mapper, force=run.force)
+        run.watcher.at("model", 1, 1)
+    except CyanoError:
+        _tell_failures(failures, run.watcher)  # which no summary will list any more
+        raise
+    seconds = time.monotonic() - started
+    notes = (*choice.notes, *([turned] if turned else []))
+    return Reconstruction(extraction, choice, matching, database, model, seconds, notes)
+
+
+def _tell_failures(failures: Sequence[Failure], watcher: Watcher) -> None:
+    """Say what cannot be used, and why."""
+    for failure in failures:
+        watcher.say(f"failed: {' '.join(failure.item)}: {failure.reason}")

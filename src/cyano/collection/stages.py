@@ -1,0 +1,98 @@
+"""The stages before the model: features, pairs, matches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from cyano.collection.folder import Collection
+from cyano.collection.run import DEFAULT_RUN, Run
+from cyano.engine import Stage, Summary, run_stage
+from cyano.engine.plan import ImagePair
+from cyano.errors import InputError
+from cyano.pairs import PairOptions, choose_pairs
+from cyano.retrieval import VladOptions, describe_collection
+
+__all__ = ["DEFAULT_VLAD", "EXHAUSTIVE_UP_TO", "PairChoice", "extract_images", "match_pairs", "select_pairs"]
+
+EXHAUSTIVE_UP_TO = 100
+"""Images, which are 4,950 pairs; beyond that, pairing each with the 20 that look most like it is a fraction of it."""
+
+DEFAULT_VLAD = VladOptions()
+
+K = TypeVar("K", str, ImagePair)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class PairChoice:
+    """The pairs to match.
+
+    Attributes:
+        method: by which they were selected, in words.
+        pairs: names of two images each.
+        notes: one sentence for each thing that was left out.
+    """
+
+    method: str
+    pairs: list[tuple[str, str]]
+    notes: tuple[str, ...]
+
+
+def extract_images(collection: Collection, run: Run = DEFAULT_RUN) -> Summary:
+    """Features of all images that do not have them yet. Errors are those of `cyano.engine.run_stage`."""
+    return _run(collection.extraction(), "extract", collection.names(), run)
+
+
+def match_pairs(collection: Collection, pairs: Sequence[ImagePair], run: Run = DEFAULT_RUN) -> Summary:
+    """Matches of all of these pairs that do not have them yet. Errors are those of `cyano.engine.run_stage`."""
+    return _run(collection.matching(), "match", pairs, run)
+
+
+def _run(stage: Stage[K, T], title: str, keys: Sequence[K], run: Run) -> Summary:
+    def tell(summary: Summary) -> None:
+        run.watcher.at(title, summary.finished, summary.total)
+
+    return run_stage(
+        stage, keys, engine=run.engine, share=run.share, force=run.force, retry=run.retry, on_progress=tell
+    )
+
+
+def select_pairs(
+    collection: Collection, options: PairOptions | None = None, vlad: VladOptions = DEFAULT_VLAD
+) -> PairChoice:
+    """The pairs of the images, without those whose features cannot be made.
+
+    Args:
+        collection: of the images.
+        options: how; None pairs all with all up to 100 images, and beyond that by retrieval.
+        vlad: how images are described where the method compares them; features must be there then.
+
+    Raises:
+        InputError: fewer than two images can be used; or see `choose_pairs`.
+    """
+    features = collection.extraction().open()
+    set_apart = {name: entry.reason for entry in features.quarantine.entries() for name in entry.item}
+    names = collection.names()
+    broken = set(features.missing(name for name in names if name in set_apart))
+    names = [name for name in names if name not in broken]
+    if len(names) < 2:
+        reasons = "".join(f"; {name}: {set_apart[name]}" for name in sorted(broken)[:3])
+        raise InputError(f"{len(names)} images of {collection.images} can be used, and pairs take two{reasons}")
+    method = "as asked for"
+    if options is None:
+        few = len(names) <= EXHAUSTIVE_UP_TO
+        options = PairOptions("exhaustive" if few else "retrieval")
+        method = f"the default for {'up to' if few else 'more than'} {EXHAUSTIVE_UP_TO} images"
+    describe = partial(
+        describe_collection,
+        lambda name: features.read([name])[0].descriptors,
+        options=vlad,
+        features=features.folder.name,
+        folder=collection.store / "codebooks",
+    )
+    found = choose_pairs(options, names, folder=collection.images, describe=describe)
+    pairs = [(pair.name0, pair.name1) for pair in found.pairs]
+    return PairChoice(f"{options.method}, {method}", pairs, tuple(found.notes))

@@ -1,0 +1,60 @@
+"""Read COLMAP's sparse models: where the cameras stand, and the points that they see."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cyano.errors import InputError
+from cyano.formats.extras import load_pycolmap, quiet
+
+__all__ = ["SparseModel", "read_model"]
+
+
+@dataclass(frozen=True, eq=False)
+class SparseModel:
+    """Cameras and points in one frame, whose unit is unknown.
+
+    Attributes:
+        names: of the C images with a pose, sorted.
+        T_world_to_camera: (C, 4, 4) float64 rigid motions, in the order of the names.
+        points: (P, 3) float64.
+        colours: (P, 3) uint8 RGB, black where they were not read from the images.
+    """
+
+    names: tuple[str, ...]
+    T_world_to_camera: NDArray[np.float64]
+    points: NDArray[np.float64]
+    colours: NDArray[np.uint8]
+
+
+def read_model(folder: str | os.PathLike[str]) -> SparseModel:
+    """Read a model.
+
+    Args:
+        folder: with COLMAP's files of it, in binary or text form, for example `sparse/0`.
+
+    Raises:
+        InputError: there is no such model.
+        MissingExtraError: pycolmap is not installed.
+    """
+    pycolmap = load_pycolmap()
+    with quiet(pycolmap):
+        try:
+            model = pycolmap.Reconstruction(os.fspath(folder))
+        except (RuntimeError, ValueError) as error:
+            raise InputError(f"{os.fspath(folder)} holds no model of COLMAP that can be read: {error}") from error
+        posed = sorted((image for image in model.images.values() if image.has_pose), key=lambda image: image.name)
+        poses = np.tile(np.eye(4), (len(posed), 1, 1))
+        for place, image in enumerate(posed):
+            poses[place, :3] = image.cam_from_world().matrix()
+        points = [model.points3D[number] for number in sorted(model.points3D)]
+        return SparseModel(
+            tuple(image.name for image in posed),
+            poses,
+            np.array([point.xyz for point in points], np.float64).reshape(-1, 3),
+            np.array([point.color for point in points], np.uint8).reshape(-1, 3),
+        )

@@ -1,0 +1,168 @@
+"""`cyano reconstruct` and its stages, with the packaged weights, on a rendered scene whose cameras are known."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from itertools import combinations
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from cyano.errors import InputError
+from cyano.formats import SparseModel, read_features, read_model
+from cyano.geometry import invert_rigid, pose_error
+from support.commands import flat_image, output, run
+from support.walk import write_walk
+
+pytest.importorskip("pycolmap", reason="the extra collections brings pycolmap")
+
+
+class Walk(NamedTuple):
+    images: Path
+    out: Path
+    poses: Mapping[str, NDArray[np.float64]]
+    document: dict
+
+
+@pytest.fixture(scope="module")
+def walk(tmp_path_factory: pytest.TempPathFactory) -> Walk:
+    folder = tmp_path_factory.mktemp("walk")
+    poses = write_walk(folder / "images")
+    document = output(run("reconstruct", folder / "images", "--out", folder / "out", "--cameras", "all", "--json"))
+    return Walk(folder / "images", folder / "out", poses, document)
+
+
+def errors_deg(model: SparseModel, poses: Mapping[str, NDArray[np.float64]]) -> list[float]:
+    """The larger of the errors of rotation and direction, for each two cameras."""
+    found = dict(zip(model.names, model.T_world_to_camera, strict=True))
+    errors = []
+    for name0, name1 in combinations(model.names, 2):
+        relative = found[name1] @ invert_rigid(found[name0])
+        true = poses[name1] @ invert_rigid(poses[name0])
+        errors.append(pose_error(true, relative[:3, :3], relative[:3, 3]).worst)
+    return errors
+
+
+def times(folder: Path) -> dict[str, int]:
+    """When each file was written, but for catalogues, which a reader may renew."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".sqlite")
+    return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in files}
+
+
+def test_cameras_stand_where_they_stood(walk: Walk) -> None:
+    assert walk.document["model"]["registered"] == len(walk.poses) == walk.document["database"]["images"]
+    assert walk.document["matched"]["total"] == 15
+    assert walk.document["pairs"].startswith("exhaustive")
+    errors = errors_deg(read_model(walk.out / "sparse" / "0"), walk.poses)
+    # The points are a pixel off (reprojection), which a focal length of 400 pixels makes 0.14 degrees, and neighbours
+    # stand 8 degrees apart: one point tells the direction from one to the other to 1 degree, and there are hundreds.
+    assert np.median(errors) < 0.75
+    assert max(errors) < 2.0
+    assert walk.document["model"]["mean_reprojection_error"] < 1.5
+    with Image.open(walk.out / "model.png") as picture:
+        assert picture.size == (1800, 900)
+
+
+def test_a_rerun_does_nothing_again(walk: Walk) -> None:
+    before = times(walk.out)
+    again = output(run("reconstruct", walk.images, "--out", walk.out, "--cameras", "all", "--json"))
+    assert (again["images"]["kept"], again["matched"]["kept"]) == (6, 15)
+    assert (again["images"]["done"], again["matched"]["done"]) == (0, 0)
+    assert (again["database"], again["model"]) == (walk.document["database"], walk.document["model"])
+    assert times(walk.out) == before
+
+
+def test_other_options_are_refused_and_what_others_made_is_left(walk: Walk, tmp_path: Path) -> None:
+    other = run("reconstruct", walk.images, "--out", walk.out, "--max-keypoints", "99")
+    assert other.exit_code == 1
+    assert "max_keypoints was" in other.stderr
+    assert "--force" in other.stderr
+    out = tmp_path / "out"
+    shutil.copytree(walk.out, out)
+    (out / "database.json").unlink()
+    foreign = run("colmap", walk.images, "--out", out, "--cameras", "all")
+    assert foreign.exit_code == 1
+    assert "was not made here" in foreign.stderr
+    assert "verified" in run("colmap", walk.images, "--out", out, "--cameras", "all", "--force").stdout
+    with pytest.raises(InputError, match="no model of COLMAP"):
+        read_model(tmp_path)
+
+
+def test_a_broken_image_is_listed_and_the_rest_goes_on(walk: Walk, tmp_path: Path) -> None:
+    images, out = tmp_path / "images", tmp_path / "out"
+    shutil.copytree(walk.images, images)
+    shutil.copytree(walk.out, out)
+    (images / "broken.png").write_bytes((images / "view0.png").read_bytes()[:900])
+    for _ in range(2):
+        result = run("reconstruct", images, "--out", out, "--cameras", "all", "--json")
+        assert result.exit_code == 3
+        document = json.loads(result.stdout)
+        assert [failure["item"] for failure in document["images"]["failures"]] == [["broken.png"]]
+        assert document["model"]["registered"] == 6
+        assert "failed: broken.png: " in result.stderr.splitlines()[-1]
+    flat_image(images / "broken.png")
+    mended = run("reconstruct", images, "--out", out, "--cameras", "all", "--retry", "--json")
+    assert mended.exit_code == 0
+    assert (json.loads(mended.stdout)["model"]["images"], json.loads(mended.stdout)["model"]["registered"]) == (7, 6)
+
+
+def test_stages_in_shares_make_the_same(walk: Walk, tmp_path: Path) -> None:
+    for command in ("extract", "match-all"):
+        for share in ("1/2", "0/2"):
+            assert run(command, walk.images, "--out", tmp_path, "--shard", share).exit_code == 0
+    exported = output(run("colmap", walk.images, "--out", tmp_path, "--cameras", "all", "--hloc", "--json"))
+    assert exported["database"] == walk.document["database"]
+    assert exported["hloc"] == {"images": 6, "pairs": 15}
+    names = [image.name for image in read_features(tmp_path / "hloc" / "features.h5")]
+    assert names == sorted(walk.poses)
+
+
+def test_folders_that_do_not_do(walk: Walk, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for images, out, text in (
+        (tmp_path / "empty", tmp_path / "out", "holds no images"),
+        (tmp_path / "absent", tmp_path / "out", "is not a folder"),
+        (walk.images, walk.images / "out", "outside of"),
+    ):
+        result = run("reconstruct", images, "--out", out)
+        assert result.exit_code == 1
+        assert result.stderr.startswith("error: ")
+        assert text in result.stderr
+        assert result.stderr.count("\n") == 1
+
+
+def test_images_that_do_not_connect(tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    for name in ("a.png", "b.png"):
+        flat_image(images / name)
+    (images / "c.png").write_bytes(b"no image")
+    result = run("reconstruct", images, "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "failed: c.png" in result.stderr
+    assert "no model comes of" in result.stderr
+    (images / "b.png").unlink()
+    alone = run("reconstruct", images, "--out", tmp_path / "out")
+    assert alone.exit_code == 1
+    assert "pairs take two; c.png: " in alone.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--workers", "2"], "--engine ray"),
+        (["--top-k", "3"], "say which"),
+        (["--pairs", "sequential", "--min-score", "0.5"], "--loop-every"),
+        (["--engine", "ray", "--workers", "0"], "at least one worker"),
+    ],
+)
+def test_wrong_use(tmp_path: Path, arguments: list[str], text: str) -> None:
+    result = run("reconstruct", tmp_path, "--out", tmp_path / "out", *arguments)
+    assert result.exit_code == 2
+    assert text in " ".join(result.stderr.replace("│", " ").split())

@@ -1,0 +1,102 @@
+"""Stages and results of a small collection, with tiny random networks: what is chosen, what is made again."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cyano.collection import Collection, Run, extract_images, match_pairs, reconstruct, select_pairs, write_database
+from cyano.collection import stages as stages_module
+from cyano.collection.derived import derived, source_of
+from cyano.engine import Share
+from cyano.errors import InputError, OutputError
+from cyano.pairs import PairOptions
+from cyano.retrieval import VladOptions
+from support.collection import VERIFICATION, recipe, write_images
+
+
+@pytest.fixture
+def collection(tmp_path: Path) -> Collection:
+    return Collection(write_images(tmp_path / "images", 6), tmp_path / "out", recipe(), VERIFICATION)
+
+
+def test_many_images_are_paired_by_how_they_look(collection: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("sklearn", reason="the extra collections brings scikit-learn")
+    extract_images(collection)
+    few = select_pairs(collection)
+    assert few.method == "exhaustive, the default for up to 100 images"
+    assert len(few.pairs) == 15
+    monkeypatch.setattr(stages_module, "EXHAUSTIVE_UP_TO", 5)
+    many = select_pairs(collection, vlad=VladOptions(clusters=4))
+    assert many.method == "retrieval, the default for more than 5 images"
+    assert set(many.pairs) <= set(few.pairs)
+    nearest = select_pairs(collection, PairOptions("retrieval", top_k=1), VladOptions(clusters=4))
+    assert nearest.method == "retrieval, as asked for"
+    assert set(nearest.pairs) < set(many.pairs)
+    assert list((collection.store / "codebooks").iterdir())
+
+
+def test_the_database_follows_the_images(collection: Collection) -> None:
+    pytest.importorskip("pycolmap", reason="the extra collections brings pycolmap")
+    with pytest.raises(InputError, match="extract"):
+        write_database(collection)
+    extract_images(collection)
+    match_pairs(collection, select_pairs(collection).pairs)
+    whole = write_database(collection)
+    assert (whole.images, whole.pairs) == (6, 15)
+    made = collection.database.stat().st_mtime_ns
+    assert write_database(collection) == whole
+    assert collection.database.stat().st_mtime_ns == made
+    (collection.images / "card.png").unlink()
+    rest = write_database(collection)
+    assert (rest.images, rest.pairs) == (5, 10)
+    collection.database.unlink()
+    assert write_database(collection) == rest
+
+
+def test_pictures_that_are_turned_are_told_of(collection: Collection) -> None:
+    assert collection.turned() is None
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.zeros((40, 60), np.uint8)).save(collection.images / "turned.jpg", exif=exif)
+    exif[0x0112] = 1
+    Image.fromarray(np.zeros((40, 60), np.uint8)).save(collection.images / "upright.jpg", exif=exif)
+    (collection.images / "broken.jpg").write_bytes(b"no image")
+    assert "EXIF turns 1 images (turned.jpg)" in (collection.turned() or "")
+
+
+def test_a_model_takes_all_of_the_work(collection: Collection) -> None:
+    with pytest.raises(InputError, match="in shares"):
+        reconstruct(collection, run=Run(share=Share(0, 2)))
+
+
+@dataclass(frozen=True)
+class Size:
+    bytes: int
+
+
+def test_derived_files(tmp_path: Path) -> None:
+    target, calls = tmp_path / "result.bin", []
+
+    def make() -> Size:
+        calls.append(source_of(target))
+        target.write_bytes(b"abc")
+        return Size(3)
+
+    assert [derived(target, "x", make, Size) for _ in range(2)] == [Size(3), Size(3)]
+    assert (calls, source_of(target)) == ([None], "x")
+    derived(target, "y", make, Size)
+    assert (calls, source_of(target)) == ([None, None], "y")  # nothing is taken for finished while it is made
+    target.unlink()
+    assert source_of(target) is None
+    derived(target, "y", make, Size)
+    (tmp_path / "result.json").write_text("damaged")
+    with pytest.raises(OutputError, match="was not made here"):
+        derived(target, "y", make, Size)
+    assert derived(target, "y", make, Size, force=True) == Size(3)
+    shutil.rmtree(tmp_path)

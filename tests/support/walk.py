@@ -1,0 +1,45 @@
+"""A walk around a rendered scene: a few pictures with known poses, for reconstructions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from cyano.geometry import Camera
+from cyano.synthesis.scenes import SceneOptions, make_scene, render
+from cyano.synthesis.scenes.viewpoints import look_at
+from cyano.types import ImageSize
+from support.posed_scenes import detailed_photographs
+
+__all__ = ["write_walk"]
+
+SIZE = ImageSize(360, 480)
+FOCAL_35MM = 30
+STEP_DEG = 8
+
+
+def write_walk(folder: Path, count: int = 6) -> Mapping[str, NDArray[np.float64]]:
+    """Write `view0.png`, `view1.png`, ... with their focal length in EXIF; the T_world_to_camera of each by name.
+
+    The camera goes around solids on a table, 8 degrees and a little upwards a step, and looks at the middle of them.
+    """
+    options = SceneOptions(size=SIZE, kinds=("objects",), procedural_share=0.0, textures=8)
+    scene = make_scene(detailed_photographs(), np.random.default_rng(3), options)
+    camera = Camera.from_focal_35mm(FOCAL_35MM, SIZE)
+    middle = scene.interests.mean(axis=0)
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0xA405] = FOCAL_35MM  # FocalLengthIn35mmFilm
+    folder.mkdir(parents=True, exist_ok=True)
+    poses = {}
+    for number in range(count):
+        angle = np.radians(STEP_DEG * (number - count / 2))
+        offset = np.array([np.cos(angle), np.sin(angle), 0.5 + 0.05 * number])
+        name = f"view{number}.png"
+        poses[name] = look_at(middle + 0.8 * scene.distances[1] * offset, middle, 0.0)
+        grey, _ = render(scene, camera, poses[name])
+        Image.fromarray(np.round(grey * 255).astype(np.uint8)).save(folder / name, exif=exif)
+    return poses

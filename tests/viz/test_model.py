@@ -1,0 +1,36 @@
+"""Sparse models from above and from the side."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cyano.errors import InputError
+from cyano.geometry import rigid_motion
+from cyano.synthesis.scenes.viewpoints import look_at
+from cyano.viz import draw_model
+
+
+def test_right_is_right_and_up_is_up() -> None:
+    middle = np.array([0.0, 0.0, 1.0])
+    eyes = [np.array([x, -5.0, 1.0]) for x in (-1.0, 1.0)]
+    poses = np.stack([look_at(eye, middle, 0.0) for eye in eyes])  # z is up, and they look along y
+    turn = rigid_motion(np.array([[0.0, 1, 0], [0, 0, 1], [1, 0, 0]]), np.array([3.0, 4, 5]))  # any frame will do
+    points = np.array([[2.0, 0.0, 1.0], [0.0, 1.0, 3.0]])
+    turned = points @ turn[:3, :3].T + turn[:3, 3]
+    figure = draw_model(turned, poses @ np.linalg.inv(turn), np.array([[255, 0, 0], [0, 255, 0]], np.uint8))
+    above, side = figure.axes
+    origin = turn[:3, 3]  # shifts only
+    axes = np.array([turn[:3, :3] @ axis for axis in np.eye(3)])
+    for panel, rows in ((above, [0, 1]), (side, [1, 2])):
+        seen = np.asarray(panel.collections[0].get_offsets())
+        np.testing.assert_allclose(seen, points[:, rows] + (axes @ origin)[rows], atol=1e-9)
+        low, high = np.array([panel.get_xlim(), panel.get_ylim()]).T
+        assert (low < np.asarray(panel.collections[2].get_offsets())).all()
+        assert (high > np.asarray(panel.collections[2].get_offsets())).all()
+
+
+def test_no_points_and_no_cameras() -> None:
+    assert len(draw_model(np.empty((0, 3)), np.eye(4)[None]).axes) == 2
+    with pytest.raises(InputError, match="without a camera"):
+        draw_model(np.zeros((1, 3)), np.empty((0, 4, 4)))
