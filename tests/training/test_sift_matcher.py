@@ -66,6 +66,9 @@ def test_it_starts_as_descriptor_matching(stage: MatcherStage, size: int, tolera
     batch = stage.batch(np.random.default_rng(1))
     superglue = fresh_superglue(replace(CONFIG, hidden_size=size), seed=3, temperature=20).eval()
     with torch.no_grad():
+        superglue.keypoint_encoder.encoder[
+            -1
+        ].weight.zero_()  # descriptors alone, without what states have of positions
         scores = superglue.similarity(*superglue.propagate(*(_keypoint_set(batch, side) for side in (0, 1))))
     difference = scores - 20 * batch["descriptors0"] @ batch["descriptors1"].transpose(1, 2)
     assert float(difference.square().mean().sqrt()) < tolerance
@@ -136,13 +139,21 @@ def test_descriptors_of_the_right_size_need_no_projection() -> None:
     assert not list(fresh_superglue(config.superglue, 0).input_projection.parameters())
 
 
+class Silent:
+    """Nobody follows the training."""
+
+    def say(self, line: str) -> None: ...
+
+    def at(self, stage: str, done: int, total: int) -> None: ...
+
+
 def test_a_detector_needs_its_stages(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no \\[\\[rounds\\]\\]"):
-        train_detector(read_config("sift"), tmp_path, tmp_path, torch.device("cpu"), print)
+        train_detector(read_config("sift"), tmp_path, tmp_path, torch.device("cpu"), Silent())
     config = replace(read_config("tiny"), shapes=None)
     images = write_photographs(tmp_path / "images", 3)
     with pytest.raises(InputError, match="no \\[shapes\\]"):
-        train_detector(config, images, tmp_path / "run", torch.device("cpu"), lambda _: None)
+        train_detector(config, images, tmp_path / "run", torch.device("cpu"), Silent())
 
 
 def test_a_snapshot_of_its_run(stage: MatcherStage, tmp_path: Path) -> None:
