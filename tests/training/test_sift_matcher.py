@@ -66,9 +66,7 @@ def test_it_starts_as_descriptor_matching(stage: MatcherStage, size: int, tolera
     batch = stage.batch(np.random.default_rng(1))
     superglue = fresh_superglue(replace(CONFIG, hidden_size=size), seed=3, temperature=20).eval()
     with torch.no_grad():
-        superglue.keypoint_encoder.encoder[
-            -1
-        ].weight.zero_()  # descriptors alone, without what states have of positions
+        superglue.keypoint_encoder.encoder[-1].weight.zero_()  # states are descriptors alone
         scores = superglue.similarity(*superglue.propagate(*(_keypoint_set(batch, side) for side in (0, 1))))
     difference = scores - 20 * batch["descriptors0"] @ batch["descriptors1"].transpose(1, 2)
     assert float(difference.square().mean().sqrt()) < tolerance
