@@ -21,8 +21,9 @@ from cyano.training.matcher_network import fresh_superglue
 from cyano.training.matcher_stage import MatcherStage, PairOptions
 from cyano.training.photographs import Photographs
 from cyano.training.posed import read_posed
-from cyano.training.schedule import Schedule, build_optimiser
+from cyano.training.schedule import Schedule
 from cyano.types import ImageSize
+from support.overfitting import mutual_nearest, overfit
 from support.photographs import write_photographs
 
 CONFIG = SuperGlueConfig(
@@ -54,18 +55,6 @@ def test_another_detector_is_another_stage(stage: MatcherStage) -> None:
     other = FeatureExtractor(SuperPoint(SuperPointConfig((4, 4, 8, 16), 16, 32)), count=48)
     changed = MatcherStage(stage.superglue, other, stage._photographs, stage.options, stage.schedule, 0)
     assert changed.record() != stage.record()
-
-
-def mutual_nearest(batch: Batch) -> float:
-    """Share of right matches among mutual nearest neighbours of the descriptors, ignored keypoints left out."""
-    right = counted = 0
-    for first, second, true in zip(batch["descriptors0"], batch["descriptors1"], batch["matches0"], strict=True):
-        cosines = first @ second.t()
-        partner, back = cosines.argmax(1), cosines.argmax(0)
-        mutual = (back[partner] == torch.arange(len(first))) & (true != -2)
-        right += int((partner == true)[mutual].sum())
-        counted += int(mutual.sum())
-    return right / counted
 
 
 def test_a_batch_is_a_function_of_the_generator_and_is_not_padded(stage: MatcherStage) -> None:
@@ -118,15 +107,7 @@ def _set(batch: Batch, side: int):
 
 def test_overfitting_beats_mutual_nearest_neighbours(stage: MatcherStage) -> None:
     batch = stage.batch(np.random.default_rng(2))
-    module = stage.module.train()
-    optimiser = build_optimiser(module.parameters(), Schedule(steps=1, learning_rate=3e-3))
-    losses = []
-    for _ in range(120):
-        optimiser.zero_grad()
-        loss, figures = stage.loss(module, batch)
-        loss.backward()
-        optimiser.step()
-        losses.append(float(loss.detach()))
+    losses, figures = overfit(stage, batch)
     assert losses[-1] < 0.5 * losses[0]
     assert float(figures["precision"]) > mutual_nearest(batch) + 0.2
     assert float(figures["recall"]) > 0.6

@@ -19,9 +19,11 @@ from cyano.training.matcher_network import fresh_superglue
 from cyano.training.matcher_stage import MatcherStage, PairOptions, _keypoint_set
 from cyano.training.photographs import Photographs
 from cyano.training.pipeline import train_detector
-from cyano.training.schedule import Schedule, build_optimiser
+from cyano.training.schedule import Schedule
 from cyano.training.snapshot import take_snapshot
 from cyano.training.state import StageState, save_state
+from cyano.watching import NOBODY
+from support.overfitting import mutual_nearest, overfit
 from support.photographs import write_photographs
 
 CONFIG = SuperGlueConfig(
@@ -88,25 +90,9 @@ def test_projection_and_extras_reach_the_loss(stage: MatcherStage) -> None:
     assert {id(parameter) for parameter in superglue.input_projection.parameters()} < slow
 
 
-def mutual_nearest(batch: dict[str, torch.Tensor]) -> float:
-    """Share of right matches among mutual nearest neighbours of the descriptors, ignored keypoints left out."""
-    cosines = batch["descriptors0"] @ batch["descriptors1"].transpose(1, 2)
-    partner, back = cosines.argmax(2), cosines.argmax(1)
-    mutual = (back.gather(1, partner) == torch.arange(partner.shape[1])) & (batch["matches0"] != -2)
-    return float((partner == batch["matches0"])[mutual].float().mean())
-
-
 def test_overfitting_beats_mutual_nearest_neighbours(stage: MatcherStage) -> None:
     batch = stage.batch(np.random.default_rng(2))
-    module = stage.module.train()
-    optimiser = build_optimiser(module.parameters(), Schedule(steps=1, learning_rate=3e-3))
-    losses = []
-    for _ in range(120):
-        optimiser.zero_grad()
-        loss, figures = stage.loss(module, batch)
-        loss.backward()
-        optimiser.step()
-        losses.append(float(loss.detach()))
+    losses, figures = overfit(stage, batch)
     assert losses[-1] < 0.5 * losses[0]
     assert float(figures["precision"]) > mutual_nearest(batch) + 0.2
     assert float(figures["recall"]) > 0.6
@@ -137,21 +123,13 @@ def test_descriptors_of_the_right_size_need_no_projection() -> None:
     assert not list(fresh_superglue(config.superglue, 0).input_projection.parameters())
 
 
-class Silent:
-    """Nobody follows the training."""
-
-    def say(self, line: str) -> None: ...
-
-    def at(self, stage: str, done: int, total: int) -> None: ...
-
-
 def test_a_detector_needs_its_stages(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no \\[\\[rounds\\]\\]"):
-        train_detector(read_config("sift"), tmp_path, tmp_path, torch.device("cpu"), Silent())
+        train_detector(read_config("sift"), tmp_path, tmp_path, torch.device("cpu"), NOBODY)
     config = replace(read_config("tiny"), shapes=None)
     images = write_photographs(tmp_path / "images", 3)
     with pytest.raises(InputError, match="no \\[shapes\\]"):
-        train_detector(config, images, tmp_path / "run", torch.device("cpu"), Silent())
+        train_detector(config, images, tmp_path / "run", torch.device("cpu"), NOBODY)
 
 
 def test_a_snapshot_of_its_run(stage: MatcherStage, tmp_path: Path) -> None:

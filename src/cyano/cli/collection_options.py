@@ -11,7 +11,8 @@ from cyano.cli import arguments as shared
 from cyano.cli.output import busy
 
 if TYPE_CHECKING:
-    from cyano.collection import Collection, Run, Watcher
+    from cyano.collection import Collection, Run
+    from cyano.watching import Watcher
 
 __all__ = [
     "Address",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
-    from cyano.training.progress import Watcher
+    from cyano.watching import Watcher
 
 __all__ = [
     "UNKNOWN_TERMS",

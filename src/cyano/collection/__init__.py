@@ -6,7 +6,7 @@ How to use it: docs/how-to/collections.md.
 from cyano.collection.folder import Collection
 from cyano.collection.outputs import HlocSummary, write_database, write_hloc, write_model
 from cyano.collection.reconstruction import Reconstruction, reconstruct
-from cyano.collection.run import Run, Watcher
+from cyano.collection.run import Run
 from cyano.collection.stages import PairChoice, extract_images, match_pairs, select_pairs
 
 __all__ = [
@@ -15,7 +15,6 @@ __all__ = [
     "PairChoice",
     "Reconstruction",
     "Run",
-    "Watcher",
     "extract_images",
     "match_pairs",
     "reconstruct",

@@ -98,8 +98,8 @@ def write_hloc(collection: Collection, *, force: bool = False) -> HlocSummary:
         OutputError: they cannot be written.
         MissingExtraError: h5py is not installed.
     """
-    made_from = _source(*collection.stored())
-    return derived(collection.hloc, made_from, partial(_hloc, collection), HlocSummary, force=force)
+    stored = collection.stored()
+    return derived(collection.hloc, _source(*stored), partial(_hloc, collection, *stored), HlocSummary, force=force)
 
 
 def _source(features: FeatureStore, matches: MatchStore, names: list[str], *options: str) -> str:
@@ -110,8 +110,7 @@ def _source(features: FeatureStore, matches: MatchStore, names: list[str], *opti
     return checksum(texts, *keys)
 
 
-def _hloc(collection: Collection) -> HlocSummary:
-    features, matches, names = collection.stored()
+def _hloc(collection: Collection, features: FeatureStore, matches: MatchStore, names: list[str]) -> HlocSummary:
     kept, stored = set(names), matches.keys()
     pairs = sorted(pair for pair in stored if kept.issuperset(pair))
     return HlocSummary(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cyano.collection.folder import Collection
 from cyano.collection.outputs import write_database, write_model
-from cyano.collection.run import DEFAULT_RUN, Run, Watcher
+from cyano.collection.run import DEFAULT_RUN, Run
 from cyano.collection.stages import DEFAULT_VLAD, PairChoice, extract_images, match_pairs, select_pairs
 from cyano.engine import Failure, Summary
 from cyano.errors import CyanoError, InputError
@@ -16,6 +16,7 @@ from cyano.formats import DatabaseSummary, Mapper, ModelSummary, Sharing
 from cyano.formats.extras import need_pycolmap
 from cyano.pairs import PairOptions
 from cyano.retrieval import VladOptions
+from cyano.watching import Watcher
 
 __all__ = ["Reconstruction", "reconstruct"]
 

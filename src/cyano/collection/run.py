@@ -1,37 +1,16 @@
-"""How stages are run, and who follows them."""
+"""How stages are run."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from cyano.engine import Engine, LocalEngine, Share
+from cyano.watching import NOBODY, Watcher
 
-__all__ = ["DEFAULT_RUN", "Run", "Watcher"]
-
-
-class Watcher(Protocol):
-    """Whoever follows a run, such as a terminal."""
-
-    def say(self, line: str) -> None:
-        """Take a sentence for people."""
-        ...
-
-    def at(self, stage: str, done: int, total: int) -> None:
-        """Take in how far a stage is, in its own units."""
-        ...
-
-
-class _Nobody:
-    def say(self, line: str) -> None:
-        pass
-
-    def at(self, stage: str, done: int, total: int) -> None:
-        pass
+__all__ = ["DEFAULT_RUN", "Run"]
 
 
 DEFAULT_ENGINE = LocalEngine()
-NOBODY = _Nobody()
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import struct
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,9 +17,6 @@ from cyano.pairs.positions import Positions, local_metres
 __all__ = ["read_gps"]
 
 _FORMATS = ("JPEG", "TIFF", "PNG", "WEBP")
-
-# What Pillow raises on damaged files; they have no base class of their own.
-_DAMAGE = (OSError, ValueError, SyntaxError, TypeError, AttributeError, LookupError, ArithmeticError, struct.error)
 
 _BELOW = (1, 3)
 """Values of GPSAltitudeRef (CIPA DC-008, table of GPS attributes) for heights below the reference."""
@@ -53,6 +49,8 @@ def _geodetic(path: Path) -> tuple[float, float, float] | None:
     """(degrees north, degrees east, metres above the reference) of a photograph."""
     from PIL import ExifTags, Image
 
+    from cyano.exif import PILLOW_ERRORS
+
     try:
         with warnings.catch_warnings():  # of damaged EXIF, and of sizes that do not matter here
             warnings.simplefilter("ignore")
@@ -62,7 +60,7 @@ def _geodetic(path: Path) -> tuple[float, float, float] | None:
         north = _degrees(tags[GPS.GPSLatitude], tags[GPS.GPSLatitudeRef], "NS", 90)
         east = _degrees(tags[GPS.GPSLongitude], tags[GPS.GPSLongitudeRef], "EW", 180)
         up = _height(tags.get(GPS.GPSAltitude, 0), tags.get(GPS.GPSAltitudeRef, 0))
-    except (*_DAMAGE, Image.DecompressionBombError):
+    except (*PILLOW_ERRORS, Image.DecompressionBombError):
         return None
     return None if north == east == 0 else (north, east, up)
 

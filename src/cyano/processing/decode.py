@@ -7,14 +7,10 @@ Pillow is changed.
 
 from __future__ import annotations
 
-import math
-import numbers
 import os
 import stat
-import struct
 import threading
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,9 +18,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageCms, TiffImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageCms, TiffImagePlugin, UnidentifiedImageError
 
 from cyano.errors import ImageError, InputError
+from cyano.exif import PILLOW_ERRORS, orientation_and_focal
 from cyano.processing.pixels import native
 
 __all__ = [
@@ -44,23 +41,6 @@ that has anything to interpolate descriptors between."""
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "PPM", "GIF")
 _READABLE = "JPEG, PNG, WebP, TIFF, BMP, PPM, PGM or GIF"
-
-# What Pillow's decoders raise on damaged files: they have no base class of their own.
-_DECODER_ERRORS = (
-    OSError,
-    ValueError,
-    SyntaxError,
-    EOFError,
-    TypeError,
-    AttributeError,
-    LookupError,
-    ArithmeticError,
-    RuntimeError,
-    MemoryError,
-    AssertionError,
-    struct.error,
-    zlib.error,
-)
 
 _TRANSPOSES = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -181,16 +161,16 @@ def from_pil(image: Image.Image, limits: ImageLimits, name: str) -> RawImage:
 
 
 def _upright(image: Image.Image) -> tuple[Image.Image, float | None, bool]:
-    """The decoded image set upright, its focal length as in `_exif`, and whether it was turned."""
+    """The decoded image set upright, its focal length as in `orientation_and_focal`, and whether it was turned."""
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         # Alone among the formats, TIFF parses its EXIF and is turned inside of load().
         with _quiet():
-            orientation, focal_35mm = _exif(image)
+            orientation, focal_35mm = orientation_and_focal(image)
             image.load()
         return image, focal_35mm, orientation in _TRANSPOSES
     image.load()
     with _quiet():
-        orientation, focal_35mm = _exif(image)
+        orientation, focal_35mm = orientation_and_focal(image)
     if orientation not in _TRANSPOSES:
         return image, focal_35mm, False
     return image.transpose(_TRANSPOSES[orientation]), focal_35mm, True
@@ -216,19 +196,6 @@ def _pil_pixels(image: Image.Image, name: str) -> NDArray[Any]:
     return np.array(image if image.mode == target else image.convert(target))
 
 
-def _exif(image: Image.Image) -> tuple[int, float | None]:
-    """(orientation, focal length in mm on 35 mm film); (1, None) where EXIF is absent or damaged."""
-    try:
-        exif = image.getexif()
-        orientation = exif.get(ExifTags.Base.Orientation, 1)
-        focal = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.FocalLengthIn35mmFilm)
-    except _DECODER_ERRORS:
-        return 1, None
-    millimetres = float(focal) if isinstance(focal, numbers.Real) else 0.0
-    known = math.isfinite(millimetres) and millimetres > 0  # zero says "unknown"
-    return orientation if isinstance(orientation, int) else 1, millimetres if known else None
-
-
 def _too_many_pixels(fact: str, limits: ImageLimits, name: str) -> ImageError:
     return ImageError(
         f"{name}: the image has {fact}, more than the limit of {limits.max_pixels:,}; "
@@ -249,7 +216,7 @@ def _clear_errors(limits: ImageLimits, name: str) -> Iterator[None]:
         ) from error
     except Image.DecompressionBombError as error:
         raise _too_many_pixels("too many pixels", limits, name) from error
-    except _DECODER_ERRORS as error:
+    except PILLOW_ERRORS as error:
         raise ImageError(
             f"{name}: the image is damaged or truncated ({error}); copy, download or export it again"
         ) from error

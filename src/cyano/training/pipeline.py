@@ -25,9 +25,10 @@ from cyano.training.matcher_stage import MatcherStage
 from cyano.training.pair_store import PairStore
 from cyano.training.photographs import Photographs, find_photographs
 from cyano.training.posed import read_posed
-from cyano.training.progress import Progress, Watcher
+from cyano.training.progress import Progress
 from cyano.training.shapes_stage import ShapesStage
 from cyano.training.workers import available_cores
+from cyano.watching import Watcher
 
 __all__ = ["train_detector", "train_matcher"]
 

@@ -6,28 +6,17 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from torch import Tensor
 
 from cyano.training.schedule import Schedule
 from cyano.training.state import StageState
+from cyano.watching import NOBODY, Watcher
 
-__all__ = ["LOG_FILE", "Progress", "Watcher"]
+__all__ = ["LOG_FILE", "Progress"]
 
 LOG_FILE = "log.jsonl"
-
-
-class Watcher(Protocol):
-    """Whoever follows a training, such as a terminal."""
-
-    def say(self, line: str) -> None:
-        """Take a line of the log in readable form."""
-        ...
-
-    def at(self, stage: str, done: int, total: int) -> None:
-        """Take in how far a stage is, in its own units."""
-        ...
 
 
 class Progress:
@@ -36,7 +25,7 @@ class Progress:
     A resumed run appends to the log; steps that a kill threw away appear twice, the later line counts.
     """
 
-    def __init__(self, folder: Path, schedule: Schedule, watcher: Watcher | None = None) -> None:
+    def __init__(self, folder: Path, schedule: Schedule, watcher: Watcher = NOBODY) -> None:
         """Open the log.
 
         Args:
@@ -60,8 +49,7 @@ class Progress:
         self._sums["wait_seconds"] += waited
         self._sums["step_seconds"] += took
         self._count += 1
-        if self._watcher is not None:
-            self._watcher.at(self._name, state.step, self._schedule.steps)
+        self._watcher.at(self._name, state.step, self._schedule.steps)
         if state.step % self._schedule.log_steps == 0 or state.step == self._schedule.steps:
             self._write(state)
 
@@ -77,9 +65,8 @@ class Progress:
         if self._board is not None:
             for name, value in means.items():
                 self._board.add_scalar(name, value, state.step)
-        if self._watcher is not None:
-            shown = "  ".join(f"{name} {value:.4g}" for name, value in means.items())
-            self._watcher.say(f"step {state.step}/{self._schedule.steps}  {shown}")
+        shown = "  ".join(f"{name} {value:.4g}" for name, value in means.items())
+        self._watcher.say(f"step {state.step}/{self._schedule.steps}  {shown}")
 
 
 def _tensorboard(folder: Path) -> Any:
