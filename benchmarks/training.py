@@ -31,9 +31,9 @@ from cyano.models.superpoint import SuperPoint
 from cyano.training.config import read_config
 from cyano.training.detector_network import fresh_superpoint
 from cyano.training.features import FeatureExtractor
+from cyano.training.fresh_matcher import fresh_superglue
 from cyano.training.joint_stage import JointStage
 from cyano.training.loop import Stage, train_stage
-from cyano.training.matcher_network import fresh_superglue
 from cyano.training.matcher_stage import MatcherStage
 from cyano.training.pair_store import PairStore
 from cyano.training.photographs import Photographs, find_photographs

@@ -11,13 +11,13 @@ from cyano.errors import InputError
 from cyano.geometry import invert_rigid
 from cyano.geometry.truth import DepthTruth
 from cyano.models.assignment_loss import assignment_loss
-from cyano.models.superglue import KeypointSet, SuperGlueConfig, Trace
+from cyano.models.superglue import KeypointSet, SuperGlueConfig
 from cyano.models.superpoint import SuperPoint, SuperPointConfig
 from cyano.models.transport import log_transport
 from cyano.synthesis.scenes import SceneOptions, sample_pair
 from cyano.training.features import FeatureExtractor
+from cyano.training.fresh_matcher import fresh_superglue
 from cyano.training.loop import Batch
-from cyano.training.matcher_network import fresh_superglue
 from cyano.training.matcher_stage import MatcherStage, PairOptions
 from cyano.training.photographs import Photographs
 from cyano.training.posed import read_posed
@@ -67,38 +67,6 @@ def test_a_batch_is_a_function_of_the_generator_and_is_not_padded(stage: Matcher
     for matches0, matches1 in zip(first["matches0"], first["matches1"], strict=True):
         rows = torch.nonzero(matches0 >= 0)[:, 0]
         assert torch.equal(matches1[matches0[rows]], rows)
-
-
-def test_it_starts_as_descriptor_matching(stage: MatcherStage) -> None:
-    batch = stage.batch(np.random.default_rng(1))
-    superglue = fresh_superglue(CONFIG, seed=3, temperature=20).eval()
-    start = superglue.keypoint_encoder.encoder[-1].weight
-    code = superglue.keypoint_encoder.train()(batch["positions0"], batch["scores0"])[-1].norm(dim=-1)
-    assert 0.2 < float(code.detach().mean()) < 0.6  # beside descriptors of length 1
-    superglue.eval()
-    with torch.no_grad():
-        start.zero_()
-    x0, x1 = superglue.propagate(*(_set(batch, side) for side in (0, 1)))
-    cosines = batch["descriptors0"] @ batch["descriptors1"].transpose(1, 2)
-    # One matrix product in float32 apart.
-    assert torch.allclose(superglue.similarity(x0, x1), 20 * cosines, atol=1e-4)
-
-
-def test_attention_starts_at_what_is_alike() -> None:
-    generator = torch.Generator().manual_seed(0)
-    descriptors = torch.nn.functional.normalize(torch.randn(1, 24, 32, generator=generator), dim=2)
-    places, scores = torch.rand(1, 24, 2, generator=generator) - 0.5, torch.rand(1, 24, generator=generator)
-    order = torch.randperm(24, generator=generator)
-    set0, set1 = (
-        KeypointSet(places, scores, descriptors),
-        KeypointSet(places[:, order], scores, descriptors[:, order]),
-    )
-    trace = Trace()
-    fresh_superglue(CONFIG, seed=3).eval().propagate(set0, set1, trace)
-    cross = trace.attentions[1][0][0].mean(0)  # (24, 24), the mean over the heads
-    partner = torch.argsort(order)
-    assert torch.equal(cross.argmax(1), partner)
-    assert float(cross.gather(1, partner[:, None]).mean().detach()) > 3 / 24  # the same for all would be 1 / 24
 
 
 def _set(batch: Batch, side: int):

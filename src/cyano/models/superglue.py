@@ -157,7 +157,7 @@ class Attention(nn.Module):
         if weights is None and not _prefers_products(query):
             message = F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
         else:
-            scores = query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5
+            scores = (query / query.shape[-1] ** 0.5) @ key.transpose(-1, -2)
             probabilities = torch.softmax(scores if bias is None else scores + bias, dim=-1)
             if weights is not None:
                 weights.append(probabilities)

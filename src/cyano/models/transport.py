@@ -17,7 +17,7 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["fast_transport", "log_transport"]
+__all__ = ["fast_transport", "log_marginals", "log_transport", "with_dustbins"]
 
 SAFE_SCALE = 1e8
 """Scaling factors outside [1 / SAFE_SCALE, SAFE_SCALE] are folded into the potentials."""
@@ -60,13 +60,13 @@ def log_transport(
         scores = scores.masked_fill(~mask0[:, :, None], hidden)
     if mask1 is not None:
         scores = scores.masked_fill(~mask1[:, None, :], hidden)
-    couplings = _with_dustbins(scores, bin_score)
+    couplings = with_dustbins(scores, bin_score)
     counted0 = None if count_padding else mask0
     counted1 = None if count_padding else mask1
     absent0 = ~_with_bin(counted0, batch, rows, scores.device)
     absent1 = ~_with_bin(counted1, batch, columns, scores.device)
     couplings = couplings.masked_fill(absent0[:, :, None] | absent1[:, None, :], hidden)
-    log_mu, log_nu, norm = _log_marginals(scores, counted0, counted1)
+    log_mu, log_nu, norm = log_marginals(scores, counted0, counted1)
     u, v = torch.zeros_like(log_mu), torch.zeros_like(log_nu)
     for _ in range(iterations):
         # An absent row has no mass to give: a potential of 0 keeps it hidden, its own update would lift it to 0.
@@ -76,7 +76,7 @@ def log_transport(
     return (couplings + u[:, :, None] + v[:, None, :] - norm[:, None, None]).clamp(min=hidden)
 
 
-def _with_dustbins(scores: Tensor, bin_score: Tensor) -> Tensor:
+def with_dustbins(scores: Tensor, bin_score: Tensor) -> Tensor:
     """(B, M, N) scores -> (B, M+1, N+1), the last row and column filled with the dustbin's score."""
     batch, rows, columns = scores.shape
     alpha = bin_score.to(scores.dtype).reshape(1, 1, 1)
@@ -92,7 +92,7 @@ def _with_bin(mask: Tensor | None, batch: int, count: int, device: torch.device)
     return real
 
 
-def _log_marginals(scores: Tensor, mask0: Tensor | None, mask1: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+def log_marginals(scores: Tensor, mask0: Tensor | None, mask1: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
     """Log mass of rows (B, M+1) and columns (B, N+1), and the log of what normalises it (B,).
 
     The whole mass is 1: a keypoint has 1 / (M + N), the dustbin of image 0 N / (M + N), as many units as
@@ -126,8 +126,8 @@ def fast_transport(scores: Tensor, bin_score: Tensor, iterations: int, tolerance
     Returns:
         (M+1, N+1) float32, equal to `log_transport` within float32 rounding.
     """
-    couplings = _with_dustbins(scores[None], bin_score)[0]
-    log_mu, log_nu, norm = (part[0] for part in _log_marginals(scores[None], None, None))
+    couplings = with_dustbins(scores[None], bin_score)[0]
+    log_mu, log_nu, norm = (part[0] for part in log_marginals(scores[None], None, None))
     u, v = torch.zeros_like(log_mu), torch.zeros_like(log_nu)
     done = 0
     while done < iterations:

@@ -7,75 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from cyano.models.superglue import Attention, KeypointSet, Layer, SuperGlue, SuperGlueConfig
-from cyano.models.transport import log_transport
+from cyano.models.scaling_transport import scaling_transport
+from cyano.models.superglue import KeypointSet, Layer, SuperGlue
 
-CROSS_SHARPNESS, SELF_SHARPNESS = 10.0, 3.0
-"""What cosines are multiplied by in the first attention; within an image the most alike is the keypoint itself."""
-
-POSITION = 0.35
-"""Length of the first codes of position, where descriptors have 1."""
-
-__all__ = ["TrainableMatcher", "fresh_superglue", "residual_ends", "slow_ends"]
-
-
-def fresh_superglue(config: SuperGlueConfig, seed: int, temperature: float = 20.0) -> SuperGlue:
-    """A SuperGlue to begin with: descriptor matching, which training can only improve on.
-
-    The last layer of every residual MLP is zero and the final projection a multiple of the identity, so that the first
-    scores are the cosines of the states times `temperature`, and the dustbins take what has no cosine above one half.
-    States are descriptors and a third as much of position. Attention is descriptor matching as well: with the usual
-    small weights it would be the same for all keypoints, and its message would say nothing for thousands of steps.
-    An input projection is the identity, or, between unequal sizes, orthogonal.
-    """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        superglue = SuperGlue(config)
-    with torch.no_grad():
-        for parameter in residual_ends(superglue):
-            parameter.zero_()
-        _encode_weakly(superglue.keypoint_encoder.encoder[-1])  # type: ignore[arg-type]
-        for layer, kind in zip(superglue.gnn.layers, config.gnn_layers_types, strict=True):
-            sharpness = CROSS_SHARPNESS if kind == "cross" else SELF_SHARPNESS
-            _attend_to_alike(layer.attention, sharpness)  # type: ignore[arg-type]
-        final = superglue.final_projection.final_proj
-        size = config.hidden_size
-        final.weight.copy_(torch.eye(size) * (temperature * size**0.5) ** 0.5)
-        final.bias.zero_()
-        superglue.bin_score.fill_(temperature / 2)
-        into = superglue.input_projection
-        if isinstance(into, nn.Linear):
-            _keep_cosines(into)
-    return superglue
-
-
-def _encode_weakly(last: nn.Linear) -> None:
-    """Codes of the length `POSITION`; what comes in are positive halves of normal numbers, of mean square 0.5."""
-    nn.init.normal_(last.weight, std=POSITION / (0.5 * last.in_features * last.out_features) ** 0.5)
-
-
-def _attend_to_alike(attention: Attention, sharpness: float) -> None:
-    """Queries and keys alike, so that a head's score is `sharpness` times its share of the cosine; orthogonal values.
-
-    The heads share the channels of an orthogonal matrix, and with them the cosine.
-    """
-    query, key, value = attention.self.query, attention.self.key, attention.self.value
-    size = query.out_features
-    nn.init.orthogonal_(query.weight, gain=(sharpness * attention.heads * (size / attention.heads) ** 0.5) ** 0.5)
-    key.weight.copy_(query.weight)
-    for linear in (value, attention.output.dense):
-        nn.init.orthogonal_(linear.weight)
-    for linear in (query, key, value, attention.output.dense):
-        nn.init.zeros_(linear.bias)
-
-
-def _keep_cosines(linear: nn.Linear) -> None:
-    """The identity, or an orthogonal matrix: exact where channels are added, on average where they are fewer."""
-    if linear.in_features == linear.out_features:
-        nn.init.eye_(linear.weight)
-    else:
-        nn.init.orthogonal_(linear.weight, gain=max(1.0, linear.in_features / linear.out_features) ** 0.5)
-    nn.init.zeros_(linear.bias)
+__all__ = ["TrainableMatcher", "residual_ends", "slow_ends"]
 
 
 def slow_ends(superglue: SuperGlue) -> list[nn.Parameter]:
@@ -117,4 +52,4 @@ class TrainableMatcher(nn.Module):
     def _assignment(self, state: tuple[Tensor, Tensor], iterations: int) -> Tensor:
         scores = self.superglue.similarity(*state).float()
         with torch.autocast(scores.device.type, enabled=False):
-            return log_transport(scores, self.superglue.bin_score, iterations)
+            return scaling_transport(scores, self.superglue.bin_score, iterations)

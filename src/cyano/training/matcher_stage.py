@@ -25,6 +25,7 @@ from cyano.training.groundtruth import match_labels
 from cyano.training.loop import Batch
 from cyano.training.matcher_network import TrainableMatcher, slow_ends
 from cyano.training.pair_store import PairStore
+from cyano.training.pair_variation import varied
 from cyano.training.photographs import Photographs
 from cyano.training.schedule import Schedule
 from cyano.types import ImageSize
@@ -141,7 +142,8 @@ class MatcherStage:
         if self._store is None:
             return self._pair(rng)
         number = int(rng.integers(self._store.count))
-        return self._store.pair(number, lambda: self._pair(np.random.default_rng((self.seed, number))))
+        pair = self._store.pair(number, lambda: self._pair(np.random.default_rng((self.seed, number))))
+        return varied(pair, rng)
 
     def _pair(self, rng: np.random.Generator) -> dict[str, Tensor]:
         image0, image1, truth = self._source(rng)(rng)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from cyano.checkpoints.checkpoint import Checkpoint
 from cyano.checkpoints.huggingface import save_folder
@@ -17,14 +18,15 @@ from cyano.models.superglue import SuperGlue
 from cyano.models.superpoint import SuperPoint
 from cyano.training.config import MatcherPhase, TrainingConfig
 from cyano.training.features import Extractor, FeatureExtractor, SiftExtractor
+from cyano.training.fresh_matcher import fresh_superglue
 from cyano.training.joint_stage import JointStage
 from cyano.training.labels import label_photographs
 from cyano.training.loop import Stage, train_stage
-from cyano.training.matcher_network import fresh_superglue
 from cyano.training.matcher_stage import MatcherStage
 from cyano.training.pair_store import PairStore
 from cyano.training.photographs import Photographs, find_photographs
 from cyano.training.posed import read_posed
+from cyano.training.principal_axes import turn_detector, turn_projection
 from cyano.training.progress import Progress
 from cyano.training.shapes_stage import ShapesStage
 from cyano.training.workers import available_cores
@@ -109,7 +111,7 @@ def train_matcher(
         OutputError: a folder holds another recipe's work, or cannot be written.
     """
     photographs = _training_photographs(config, images, watcher)
-    superpoint, superglue = _matcher_start(config, start, run)
+    superpoint, superglue = _matcher_start(config, start, run, photographs)
     frames = read_posed(posed)
     if superpoint is not None:
         save_detector(run / "detector", superpoint)
@@ -127,15 +129,23 @@ def train_matcher(
     return run / "model"
 
 
-def _matcher_start(config: TrainingConfig, start: str | Path | None, run: Path) -> tuple[SuperPoint | None, SuperGlue]:
+def _matcher_start(
+    config: TrainingConfig, start: str | Path | None, run: Path, photographs: Photographs
+) -> tuple[SuperPoint | None, SuperGlue]:
     """The detector, if the features need one, and the matcher to train."""
     if config.features == "sift":
         found = None if start is None else load_matcher(start, config.features).superglue
-        return None, _first_matcher(config, found, str(start))
+        superglue = _first_matcher(config, found, str(start))
+        if found is None and isinstance(superglue.input_projection, nn.Linear):
+            features = SiftExtractor(config.matcher[0].options.keypoints)
+            turn_projection(superglue.input_projection, features, photographs, config.seed)
+        return None, superglue
     networks = load(run / "detector" if start is None else start)
     dim, wanted = networks.superpoint.config.descriptor_decoder_dim, config.superglue.hidden_size
     if dim != wanted:
         raise InputError(f"{networks.source} describes with {dim} channels, the recipe's matcher takes {wanted}")
+    if networks.superglue is None:
+        turn_detector(networks.superpoint, photographs, config.seed)
     return networks.superpoint, _first_matcher(config, networks.superglue, networks.source)
 
 

@@ -13,7 +13,7 @@ from cyano.errors import InputError
 __all__ = ["SLOW", "Schedule", "build_optimiser"]
 
 
-SLOW = 0.03
+SLOW = 0.2
 """Share of the learning rate for parameters that a small step moves far."""
 
 _NO_EFFECT = frozenset({"workers", "save_seconds", "log_steps"})

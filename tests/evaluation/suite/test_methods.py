@@ -20,7 +20,7 @@ from cyano.models.superglue import SuperGlueConfig
 from cyano.options import MatcherOptions
 from cyano.processing.images import read
 from cyano.processing.resize import ResizeRule
-from cyano.training.matcher_network import fresh_superglue
+from cyano.training.fresh_matcher import fresh_superglue
 from cyano.types import Features, ImageSize, ResizeMap
 from support.networks import random_superglue, random_superpoint
 
