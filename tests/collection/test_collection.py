@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from cyano.collection import Collection, Run, extract_images, match_pairs, reconstruct, select_pairs, write_database
+from cyano.collection import (
+    Collection,
+    Run,
+    extract_images,
+    match_pairs,
+    reconstruct,
+    select_pairs,
+    verify_pairs,
+    write_database,
+)
 from cyano.collection import stages as stages_module
 from cyano.collection.derived import derived, source_of
 from cyano.engine import Share
@@ -18,6 +27,7 @@ from cyano.errors import InputError, OutputError
 from cyano.pairs import PairOptions
 from cyano.retrieval import VladOptions
 from support.collection import VERIFICATION, recipe, write_images
+from support.stores import assert_same_pair
 
 
 @pytest.fixture
@@ -57,6 +67,26 @@ def test_the_database_follows_the_images(collection: Collection) -> None:
     assert (rest.images, rest.pairs) == (5, 10)
     collection.database.unlink()
     assert write_database(collection) == rest
+
+
+def test_verifying_afterwards_is_verifying_at_once(collection: Collection, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="match-all --no-verify"):
+        verify_pairs(collection)
+    later = Collection(collection.images, tmp_path / "later", collection.recipe, None)
+    for one in (collection, later):
+        extract_images(one)
+        match_pairs(one, select_pairs(one).pairs)
+    later = replace(later, verification=VERIFICATION)
+    with pytest.raises(OutputError, match="verification was None"):
+        match_pairs(later, select_pairs(later).pairs)
+    shares = [verify_pairs(later, Run(share=Share(index, 2))).done for index in (0, 1)]
+    assert sum(shares) == 15
+    assert verify_pairs(later).kept == 15
+    (_, expected, _), (_, found, _) = collection.stored(), later.stored()
+    pairs = sorted(expected.keys())
+    assert any(pair.geometry is not None for pair in expected.read(pairs))
+    for pair, other in zip(found.read(pairs), expected.read(pairs), strict=True):
+        assert_same_pair(pair, other)
 
 
 def test_pictures_that_are_turned_are_told_of(collection: Collection) -> None:

@@ -8,7 +8,20 @@ import typer
 from typer.core import TyperGroup
 
 from cyano import __version__
-from cyano.cli import colmap, demo, evaluate, extract, match, match_all, pairs, reconstruct, store, train, weights
+from cyano.cli import (
+    colmap,
+    demo,
+    evaluate,
+    extract,
+    match,
+    match_all,
+    pairs,
+    reconstruct,
+    store,
+    train,
+    verify,
+    weights,
+)
 from cyano.cli.arguments import FoldedResize
 from cyano.cli.output import error_console, plain_line
 from cyano.errors import CyanoError
@@ -58,6 +71,7 @@ app.command("pairs", cls=FoldedResize, help=pairs.HELP)(pairs.pairs)
 app.command("reconstruct", cls=FoldedResize, help=reconstruct.HELP)(reconstruct.reconstruct)
 app.command("extract", cls=FoldedResize, help=extract.HELP)(extract.extract)
 app.command("match-all", cls=FoldedResize, help=match_all.HELP)(match_all.match_all)
+app.command("verify", cls=FoldedResize, help=verify.HELP)(verify.verify)
 app.command("colmap", cls=FoldedResize, help=colmap.HELP)(colmap.colmap)
 app.command("demo", cls=FoldedResize, help=demo.HELP)(demo.demo)
 app.command("evaluate", cls=FoldedResize, help=evaluate.HELP)(evaluate.evaluate)

@@ -13,7 +13,7 @@ HELP = """Reconstruct cameras and points from a folder of images: features, pair
 
 Writes into DIR: store (features and matches), database.db, sparse (models, the largest in 0) and model.png. May be \
 stopped at any moment; run again, it does what is not done yet. Images that cannot be read are listed at the end, and \
-the rest goes on. Each stage is a command, too, with the same options: extract, match-all, colmap.
+the rest goes on. Each stage is a command, too, with the same options: extract, match-all, verify, colmap.
 
 \b
 cyano reconstruct photos --out model

@@ -7,7 +7,7 @@ from cyano.collection.folder import Collection
 from cyano.collection.outputs import HlocSummary, write_database, write_hloc, write_model
 from cyano.collection.reconstruction import Reconstruction, reconstruct
 from cyano.collection.run import Run
-from cyano.collection.stages import PairChoice, extract_images, match_pairs, select_pairs
+from cyano.collection.stages import PairChoice, extract_images, match_pairs, select_pairs, verify_pairs
 
 __all__ = [
     "Collection",
@@ -19,6 +19,7 @@ __all__ = [
     "match_pairs",
     "reconstruct",
     "select_pairs",
+    "verify_pairs",
     "write_database",
     "write_hloc",
     "write_model",

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from cyano.engine import ExtractImages, MatchPairs, Recipe, find_images
+from cyano.engine import ExtractImages, MatchPairs, Recipe, VerifyPairs, find_images
 from cyano.errors import InputError
 from cyano.formats.exif import is_turned
 from cyano.geometry import RobustOptions
@@ -85,6 +85,10 @@ class Collection:
     def matching(self) -> MatchPairs:
         """The stage from features to matches."""
         return MatchPairs(self.recipe, self.store.absolute(), self.verification)
+
+    def verifying(self) -> VerifyPairs:
+        """The stage from matches that were stored without geometry to those with it."""
+        return VerifyPairs(self.recipe, self.store.absolute(), self.verification or VERIFICATION)
 
     def stored(self) -> tuple[FeatureStore, MatchStore, list[str]]:
         """Both stores, and the images that have features.

@@ -15,7 +15,15 @@ from cyano.errors import InputError
 from cyano.pairs import PairOptions, choose_pairs
 from cyano.retrieval import VladOptions, describe_collection
 
-__all__ = ["DEFAULT_VLAD", "EXHAUSTIVE_UP_TO", "PairChoice", "extract_images", "match_pairs", "select_pairs"]
+__all__ = [
+    "DEFAULT_VLAD",
+    "EXHAUSTIVE_UP_TO",
+    "PairChoice",
+    "extract_images",
+    "match_pairs",
+    "select_pairs",
+    "verify_pairs",
+]
 
 EXHAUSTIVE_UP_TO = 100
 """Images, which are 4,950 pairs; beyond that, pairing each with the 20 that look most like it is a fraction of it."""
@@ -49,6 +57,17 @@ def extract_images(collection: Collection, run: Run = DEFAULT_RUN) -> Summary:
 def match_pairs(collection: Collection, pairs: Sequence[ImagePair], run: Run = DEFAULT_RUN) -> Summary:
     """Matches of all of these pairs that do not have them yet. Errors are those of `cyano.engine.run_stage`."""
     return _run(collection.matching(), "match", pairs, run)
+
+
+def verify_pairs(collection: Collection, run: Run = DEFAULT_RUN) -> Summary:
+    """The geometry of all pairs that were matched without it, as `match_pairs` would have estimated it.
+
+    Raises:
+        InputError: there are no such pairs. Other errors are those of `cyano.engine.run_stage`.
+    """
+    stage = collection.verifying()
+    pairs = sorted(stage.matches().keys())
+    return _run(stage, "verify", pairs, run)
 
 
 def _run(stage: Stage[K, T], title: str, keys: Sequence[K], run: Run) -> Summary:

@@ -10,6 +10,7 @@ from cyano.engine.plan import Share, Unit, feature_reads, find_images, plan_imag
 from cyano.engine.ray import RayEngine
 from cyano.engine.recipe import Recipe
 from cyano.engine.run import SOME_FAILED, Summary, run_stage
+from cyano.engine.verification import VerifyPairs
 from cyano.engine.work import Engine, Failure, Receipt, Stage, Worker
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Stage",
     "Summary",
     "Unit",
+    "VerifyPairs",
     "Worker",
     "feature_reads",
     "find_images",

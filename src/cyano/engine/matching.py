@@ -9,10 +9,11 @@ from pathlib import Path
 
 from cyano.engine.plan import ImagePair, Unit, plan_pairs
 from cyano.engine.recipe import Recipe
+from cyano.engine.verification import verified
 from cyano.engine.work import MissingFeaturesError, Outcome, Stage, Worker, failed
 from cyano.geometry import RobustOptions
 from cyano.result import PairResult
-from cyano.store import FeatureStore, MatchStore, StoredPair, TwoViewGeometry
+from cyano.store import FeatureStore, MatchStore, StoredPair
 from cyano.types import Features
 
 __all__ = ["MatchPairs"]
@@ -105,9 +106,7 @@ class PairWorker(Worker[ImagePair, dict[str, Features], StoredPair]):
         return [Outcome(pair, partial(self._stored, pair, result)) for pair, result in zip(pairs, results, strict=True)]
 
     def _stored(self, pair: ImagePair, result: PairResult) -> StoredPair:
-        geometry = None
-        if self._verification is not None:
-            estimate = result.fundamental(self._verification)
-            if estimate.ok:
-                geometry = TwoViewGeometry("fundamental", estimate.matrix, estimate.inliers)
-        return StoredPair.of(*pair, result.matches, geometry)
+        stored = StoredPair.of(*pair, result.matches)
+        if self._verification is None:
+            return stored
+        return verified(stored, result.image0.keypoints, result.image1.keypoints, self._verification)

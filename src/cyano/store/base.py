@@ -92,6 +92,11 @@ class ShardStore(ABC, Generic[K, T]):
         self.quarantine = Quarantine(self.folder / "quarantine")
         self._shards = ShardFolder(self.folder, config_id(self.kind, self.configuration), self._index)
 
+    @classmethod
+    def exists(cls, root: str | Path, configuration: Configuration, *, precision: Precision = "float16") -> bool:
+        """Whether there is a store of this configuration already; nothing is made."""
+        return (Path(root) / cls.kind / config_id(cls.kind, {**configuration, PRECISION: precision})).is_dir()
+
     @abstractmethod
     def _names(self, key: K) -> Sequence[str]:
         """The names that make up a key; their order does not matter."""

@@ -1,0 +1,130 @@
+"""The stage from matches to matches that the geometry of their two views has verified, without the networks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cyano.engine.plan import ImagePair, Unit, plan_pairs
+from cyano.engine.recipe import Recipe
+from cyano.engine.work import Outcome, Stage, Worker
+from cyano.errors import InputError
+from cyano.geometry import RobustOptions, estimate_fundamental
+from cyano.store import FeatureStore, MatchStore, StoredImage, StoredPair, TwoViewGeometry
+
+__all__ = ["VerifyPairs", "verified"]
+
+
+def verified(
+    pair: StoredPair, keypoints0: NDArray[np.floating], keypoints1: NDArray[np.floating], options: RobustOptions
+) -> StoredPair:
+    """A pair with the fundamental matrix of its matches, if they have one.
+
+    Args:
+        pair: its matches.
+        keypoints0: (N, 2) of image 0, in pixels of the original.
+        keypoints1: of image 1.
+        options: of the estimation, likewise.
+    """
+    rows0, rows1 = pair.indices.T
+    estimate = estimate_fundamental(keypoints0[rows0], keypoints1[rows1], options)
+    if not estimate.ok:
+        return pair
+    return replace(pair, geometry=TwoViewGeometry("fundamental", estimate.matrix, estimate.inliers))
+
+
+@dataclass(frozen=True, eq=False)
+class VerifyPairs(Stage[ImagePair, StoredPair]):
+    """What `MatchPairs` with a verification stores, from what it stores without one.
+
+    Attributes:
+        recipe: networks and options that features and matches were made with.
+        root: folder of the store.
+        verification: see `MatchPairs`.
+    """
+
+    recipe: Recipe
+    root: Path
+    verification: RobustOptions
+
+    def open(self, *, force: bool = False) -> MatchStore:
+        """See `Stage.open`; matches that are not verified yet are there, and are not results of other options."""
+        self.matches()
+        return self._store(self.verification, force=True)
+
+    def matches(self) -> MatchStore:
+        """The store of the matches that are not verified.
+
+        Raises:
+            InputError: there is none of these options.
+        """
+        recipe = self.recipe
+        if not MatchStore.exists(self.root, recipe.match_configuration(None), precision=recipe.match_precision):
+            raise InputError(
+                f"{self.root} holds no matches of these options that wait for their geometry; first, and with the same "
+                "options: cyano match-all --no-verify"
+            )
+        return self._store(None)
+
+    def features(self) -> FeatureStore:
+        """The store of the features.
+
+        Raises:
+            OutputError: there are features of other options only.
+        """
+        recipe = self.recipe
+        return FeatureStore(self.root, recipe.feature_configuration(), precision=recipe.feature_precision)
+
+    def _store(self, verification: RobustOptions | None, *, force: bool = False) -> MatchStore:
+        configuration = self.recipe.match_configuration(verification)
+        return MatchStore(self.root, configuration, precision=self.recipe.match_precision, force=force)
+
+    def plan(self, keys: Sequence[ImagePair], config_id: str) -> list[Unit[ImagePair]]:
+        """Tiles of pairs; see `plan_pairs`."""
+        return plan_pairs(keys, config_id)
+
+    def worker(self) -> VerifyWorker:
+        """See `Stage.worker`."""
+        return VerifyWorker(self)
+
+
+class _Loaded(NamedTuple):
+    """What a tile needs: its matches, and the keypoints of its images by name."""
+
+    pairs: list[StoredPair]
+    images: dict[str, StoredImage]
+
+
+class VerifyWorker(Worker[ImagePair, _Loaded, StoredPair]):
+    """Verifies pairs in this process."""
+
+    def __init__(self, stage: VerifyPairs) -> None:
+        self.store = stage.open()
+        self._matches = stage.matches()
+        self._features = stage.features()
+        self._verification = stage.verification
+
+    def steps(self, keys: Sequence[ImagePair]) -> list[list[ImagePair]]:
+        """A tile is one step: each of its images is read once."""
+        return [list(keys)]
+
+    def load(self, step: Sequence[ImagePair]) -> _Loaded:
+        """Matches and features of a tile; both are there, or there would be no match.
+
+        Raises:
+            InputError: some are not there any more, or a shard cannot be read.
+        """
+        names = dict.fromkeys(name for pair in step for name in pair)
+        return _Loaded(self._matches.read(step), {image.name: image for image in self._features.read(names)})
+
+    def compute(self, step: Sequence[ImagePair], loaded: _Loaded) -> Iterator[Outcome[ImagePair, StoredPair]]:
+        """Estimate, behind the place where other stages have a network."""
+        for key, pair in zip(step, loaded.pairs, strict=True):
+            keypoints0, keypoints1 = (loaded.images[name].keypoints for name in key)
+            yield Outcome(key, partial(verified, pair, keypoints0, keypoints1, self._verification))
