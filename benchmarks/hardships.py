@@ -1,0 +1,176 @@
+"""A run over a collection under what happens to runs: broken images, full and read-only disks, two at once, Ctrl-C.
+
+usage: scripts/bench hardships [--images N] [--only NAME] [--save NAME]
+
+Tiny networks with random weights, photographs that are made up, all pairs. Every scenario ends with a comparison of
+its stores with those of a run that nothing disturbed. The disks are small file systems in memory, which only the
+superuser of a Linux machine may mount; without that these two scenarios are left out, and said to be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import measuring
+from cyano.engine import find_images, run_stage
+from cyano.errors import CyanoError, OutputError
+from support import collection
+
+SEED = 0
+INTERRUPTS = 10
+
+
+def malformed(images: Path, expected: Path, folder: Path) -> dict[str, Any]:
+    """As many broken images as good ones."""
+    good = find_images(images)
+    broken = collection.break_images(images, len(good))
+    try:
+        summary = run_stage(collection.extraction(images, folder), find_images(images))
+        pairs = run_stage(collection.matching(folder), collection.all_pairs(good))
+    finally:
+        for name in broken:
+            (images / name).unlink()
+    listed = {failure.item[0] for failure in summary.failures}
+    if listed != set(broken) or summary.exit_status != 3 or pairs.exit_status:
+        raise SystemExit(f"{len(listed)} of {len(broken)} broken images were listed")
+    reasons = sorted({failure.reason.replace(failure.item[0], "NAME")[-40:] for failure in summary.failures})
+    collection.assert_same_content(images, folder, expected)
+    return {"good": len(good), "broken": len(broken), "listed": len(listed), "different reasons": len(reasons)}
+
+
+@contextmanager
+def mounted(folder: Path, options: str) -> Iterator[None]:
+    """A file system in memory."""
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], check=True, capture_output=True)
+    try:
+        yield
+    finally:
+        # Lazily, for the catalogues of stores are open as long as these live.
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def remount(folder: Path, options: str) -> None:
+    """Change it while it is in use."""
+    subprocess.run(["mount", "-o", f"remount,{options}", str(folder)], check=True)
+
+
+def refused(run: Callable[[], object]) -> str:
+    """The message of a run that cannot go on."""
+    try:
+        run()
+    except OutputError as error:
+        return str(error)
+    raise SystemExit("the run went on")
+
+
+def full_disk(images: Path, expected: Path, folder: Path) -> dict[str, Any]:
+    """A disk that is full after half of the results, and then has room again."""
+    needed = sum(path.stat().st_size for path in expected.rglob("*") if path.is_file())
+    with mounted(folder, f"size={needed // 2}"):
+        message = refused(lambda: collection.run_all(images, folder))
+        stored = collection.extraction(images, folder).open().count()
+        remount(folder, f"size={4 * needed}")
+        collection.run_all(images, folder)
+        collection.assert_same_content(images, folder, expected)
+    return {"message": message.replace(str(folder), "OUT"), "images stored before": stored}
+
+
+def read_only(images: Path, expected: Path, folder: Path) -> dict[str, Any]:
+    """A disk that cannot be written, from the beginning and from the middle on."""
+    with mounted(folder, "size=64m"):
+        remount(folder, "ro")
+        first = refused(lambda: collection.run_all(images, folder))
+        remount(folder, "rw")
+        run_stage(collection.extraction(images, folder), find_images(images))
+        remount(folder, "ro")
+        second = refused(lambda: collection.run_all(images, folder))
+        remount(folder, "rw")
+        collection.run_all(images, folder)
+        collection.assert_same_content(images, folder, expected)
+    return {"messages": [message.replace(str(folder), "OUT") for message in (first, second)]}
+
+
+@contextmanager
+def program(images: Path, folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """Both stages in a process of their own, at work."""
+    command = [sys.executable, collection.__file__, str(images), str(folder)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as run:
+        assert run.stdout is not None  # noqa: S101 - a pipe was asked for
+        run.stdout.readline()
+        yield run
+
+
+def at_once(images: Path, expected: Path, folder: Path) -> dict[str, Any]:
+    """Two runs with the same output."""
+    with program(images, folder) as first, program(images, folder) as second:
+        for run in (first, second):
+            run.communicate()
+        statuses = [first.returncode, second.returncode]
+    if any(statuses):
+        raise SystemExit(f"the runs ended with {statuses}")
+    collection.assert_same_content(images, folder, expected)
+    return {"statuses": statuses}
+
+
+def interrupts(images: Path, expected: Path, folder: Path) -> dict[str, Any]:
+    """Ctrl-C at random moments, again and again; how long it takes to end."""
+    rng = np.random.default_rng(SEED)
+    seconds = []
+    for _ in range(INTERRUPTS):
+        with program(images, folder) as run:
+            time.sleep(float(rng.uniform(0.1, 2)))
+            start = time.perf_counter()
+            run.send_signal(signal.SIGINT)
+            run.communicate()
+            seconds.append(round(time.perf_counter() - start, 2))
+            if run.returncode not in (0, 130, -signal.SIGINT):
+                raise SystemExit(f"the run ended with {run.returncode}")
+    collection.run_all(images, folder)
+    collection.assert_same_content(images, folder, expected)
+    return {"interrupts": INTERRUPTS, "longest_s": max(seconds), "median_s": float(np.median(seconds))}
+
+
+SCENARIOS = {run.__name__: run for run in (malformed, full_disk, read_only, at_once, interrupts)}
+
+
+def main() -> None:
+    """Parse the arguments, run the scenarios, print, and save where asked."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=200)
+    parser.add_argument("--only", choices=SCENARIOS)
+    parser.add_argument("--save", metavar="NAME", help="write benchmarks/results/NAME.json")
+    arguments = parser.parse_args()
+    results: dict[str, Any] = {"images": arguments.images}
+    with tempfile.TemporaryDirectory() as folder:
+        images = collection.write_images(Path(folder, "images"), arguments.images)
+        expected = Path(folder, "expected")
+        collection.run_all(images, expected)
+        for name in [arguments.only] if arguments.only else SCENARIOS:
+            try:
+                results[name] = SCENARIOS[name](images, expected, Path(folder, name))
+            except subprocess.CalledProcessError as error:
+                results[name] = f"left out: {' '.join(error.cmd[:2])} is not allowed here"
+            except CyanoError as error:
+                raise SystemExit(f"{name}: {error}") from error
+            print(name, json.dumps(results[name]), flush=True)
+    if arguments.save:
+        print("wrote", measuring.save(arguments.save, SEED, results))
+
+
+if __name__ == "__main__":
+    main()
