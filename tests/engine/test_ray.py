@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cyano.engine import ExtractImages, RayEngine, find_images, run_stage
+from cyano.engine import ExtractImages, RayEngine, find_images, run_stage, supervision
 from cyano.engine.ray import cluster
 from cyano.errors import CyanoError, InputError
 from support import collection
@@ -70,6 +70,15 @@ def test_what_ends_a_run_is_told(ray: Any, images: Path, tmp_path: Path) -> None
     ):
         with pytest.raises(CyanoError, match=message):
             run_stage(stage, names, engine=RayEngine(workers=1))
+
+
+def test_workers_that_die_while_they_start_end_the_run(
+    ray: Any, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervision, "_DEATHS", 1)
+    stage = collection.DeadlyStart(collection.recipe(), images, tmp_path)
+    with pytest.raises(CyanoError, match="dies whenever it does"):
+        run_stage(stage, find_images(images), engine=RayEngine(workers=1))
 
 
 def test_a_cluster_without_room(ray: Any, images: Path, tmp_path: Path) -> None:

@@ -120,6 +120,15 @@ class _DeadlyOnceWorker(ImageWorker):
 
 
 @dataclass(frozen=True, eq=False)
+class DeadlyStart(ExtractImages):
+    """Loading the networks kills the process, as from a lack of memory."""
+
+    def worker(self) -> ImageWorker:
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError
+
+
+@dataclass(frozen=True, eq=False)
 class Full(ExtractImages):
     """The disk is full."""
 

@@ -23,6 +23,7 @@ __all__ = ["Slot", "Supervisor"]
 _WINDOW = 2  # units that a worker is given at a time
 _PATIENCE_S = 60.0  # for a worker that died to come back, before another takes its place
 _POLL_S = 5.0
+_DEATHS = 10  # of a worker in a row without an answer, after which the fault is not in what it was given
 
 
 @dataclass(eq=False)
@@ -73,7 +74,7 @@ class Slot:
 
     def ask(self) -> None:
         """Have the actor answer when it is there and all that it was given before is over."""
-        self.answer = self.handle.ready.options(max_task_retries=-1).remote(self._stage)
+        self.answer = self.handle.ready.options(max_task_retries=_DEATHS).remote(self._stage)
         self.since = time.monotonic()
         self.is_ready = False
 
@@ -140,7 +141,7 @@ class Supervisor:
         except errors.RayTaskError as error:
             raise _ours(error) from None
         except errors.RayError as error:
-            raise CyanoError(f"a worker cannot start on the Ray cluster: {error}") from error
+            raise CyanoError(f"a worker cannot start on the Ray cluster, or dies whenever it does: {error}") from error
         if slot.tasks:  # calls that fail with the actor that died, and are not back yet
             slot.ask()
             return
