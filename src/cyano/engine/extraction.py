@@ -40,8 +40,7 @@ class ExtractImages(Stage[str, StoredImage]):
 
     def open(self, *, force: bool = False) -> FeatureStore:
         """See `Stage.open`."""
-        recipe = self.recipe
-        return FeatureStore(self.root, recipe.feature_configuration(), precision=recipe.feature_precision, force=force)
+        return self.recipe.features(self.root, force=force)
 
     def plan(self, keys: Sequence[str], config_id: str) -> list[Unit[str]]:
         """Chunks of images; see `plan_images`."""

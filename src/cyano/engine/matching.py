@@ -13,7 +13,7 @@ from cyano.engine.verification import verified
 from cyano.engine.work import MissingFeaturesError, Outcome, Stage, Worker, failed
 from cyano.geometry import RobustOptions
 from cyano.result import PairResult
-from cyano.store import FeatureStore, MatchStore, StoredPair
+from cyano.store import MatchStore, StoredPair
 from cyano.types import Features
 
 __all__ = ["MatchPairs"]
@@ -36,17 +36,7 @@ class MatchPairs(Stage[ImagePair, StoredPair]):
 
     def open(self, *, force: bool = False) -> MatchStore:
         """See `Stage.open`."""
-        configuration = self.recipe.match_configuration(self.verification)
-        return MatchStore(self.root, configuration, precision=self.recipe.match_precision, force=force)
-
-    def features(self) -> FeatureStore:
-        """The store of the features.
-
-        Raises:
-            OutputError: there are features of other options only.
-        """
-        recipe = self.recipe
-        return FeatureStore(self.root, recipe.feature_configuration(), precision=recipe.feature_precision)
+        return self.recipe.matches(self.root, self.verification, force=force)
 
     def plan(self, keys: Sequence[ImagePair], config_id: str) -> list[Unit[ImagePair]]:
         """Tiles of pairs; see `plan_pairs`."""
@@ -62,7 +52,7 @@ class PairWorker(Worker[ImagePair, dict[str, Features], StoredPair]):
 
     def __init__(self, stage: MatchPairs) -> None:
         self.store = stage.open()
-        self._features = stage.features()
+        self._features = stage.recipe.features(stage.root)
         self._verification = stage.verification
         self._matcher = stage.recipe.matcher()
         # On a CPU pairs are matched one by one anyway, and padding a batch of them would be for nothing.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import torch
 
@@ -16,7 +17,7 @@ from cyano.models.superglue import SuperGlueConfig
 from cyano.models.superpoint import SuperPointConfig
 from cyano.options import MatcherOptions
 from cyano.processing.images import MIN_SIDE
-from cyano.store import Configuration, Precision
+from cyano.store import Configuration, FeatureStore, MatchStore, Precision
 
 __all__ = ["Recipe"]
 
@@ -113,3 +114,23 @@ class Recipe:
             "verification": None if verification is None else "fundamental",
             **{f"verification_{name}": value for name, value in robust.items()},
         }
+
+    def features(self, root: Path, *, force: bool = False) -> FeatureStore:
+        """The store of the features below `root`.
+
+        Args:
+            root: folder of the stores.
+            force: begin anew beside results of other options.
+
+        Raises:
+            OutputError: there are features of other options only, or nothing can be written there.
+        """
+        return FeatureStore(root, self.feature_configuration(), precision=self.feature_precision, force=force)
+
+    def matches(self, root: Path, verification: RobustOptions | None, *, force: bool = False) -> MatchStore:
+        """The store of the matches below `root`, of one verification or of none; otherwise as `features`."""
+        return MatchStore(root, self.match_configuration(verification), precision=self.match_precision, force=force)
+
+    def has_matches(self, root: Path, verification: RobustOptions | None) -> bool:
+        """Whether there is such a store already; nothing is made."""
+        return MatchStore.exists(root, self.match_configuration(verification), precision=self.match_precision)

@@ -16,7 +16,7 @@ from cyano.engine.recipe import Recipe
 from cyano.engine.work import Outcome, Stage, Worker
 from cyano.errors import InputError
 from cyano.geometry import RobustOptions, estimate_fundamental
-from cyano.store import FeatureStore, MatchStore, StoredImage, StoredPair, TwoViewGeometry
+from cyano.store import MatchStore, StoredImage, StoredPair, TwoViewGeometry
 
 __all__ = ["VerifyPairs", "verified"]
 
@@ -56,7 +56,7 @@ class VerifyPairs(Stage[ImagePair, StoredPair]):
     def open(self, *, force: bool = False) -> MatchStore:
         """See `Stage.open`; matches that are not verified yet are there, and are not results of other options."""
         self.matches()
-        return self._store(self.verification, force=True)
+        return self.recipe.matches(self.root, self.verification, force=True)
 
     def matches(self) -> MatchStore:
         """The store of the matches that are not verified.
@@ -64,26 +64,12 @@ class VerifyPairs(Stage[ImagePair, StoredPair]):
         Raises:
             InputError: there is none of these options.
         """
-        recipe = self.recipe
-        if not MatchStore.exists(self.root, recipe.match_configuration(None), precision=recipe.match_precision):
+        if not self.recipe.has_matches(self.root, None):
             raise InputError(
                 f"{self.root} holds no matches of these options that wait for their geometry; first, and with the same "
                 "options: cyano match-all --no-verify"
             )
-        return self._store(None)
-
-    def features(self) -> FeatureStore:
-        """The store of the features.
-
-        Raises:
-            OutputError: there are features of other options only.
-        """
-        recipe = self.recipe
-        return FeatureStore(self.root, recipe.feature_configuration(), precision=recipe.feature_precision)
-
-    def _store(self, verification: RobustOptions | None, *, force: bool = False) -> MatchStore:
-        configuration = self.recipe.match_configuration(verification)
-        return MatchStore(self.root, configuration, precision=self.recipe.match_precision, force=force)
+        return self.recipe.matches(self.root, None)
 
     def plan(self, keys: Sequence[ImagePair], config_id: str) -> list[Unit[ImagePair]]:
         """Tiles of pairs; see `plan_pairs`."""
@@ -107,7 +93,7 @@ class VerifyWorker(Worker[ImagePair, _Loaded, StoredPair]):
     def __init__(self, stage: VerifyPairs) -> None:
         self.store = stage.open()
         self._matches = stage.matches()
-        self._features = stage.features()
+        self._features = stage.recipe.features(stage.root)
         self._verification = stage.verification
 
     def steps(self, keys: Sequence[ImagePair]) -> list[list[ImagePair]]:
