@@ -38,8 +38,8 @@ class WeightsEntry:
 
 _DEFAULT_CHECKSUMS = MappingProxyType(
     {
-        "config.json": "8984f4b34405c16a613e6b39223fa35745b4cb2182c41ac88f855f40013defde",
-        "model.safetensors": "42e5008103f219009a3373ef1e2fa8f94a612fe868cbb500a33e09d5d99bfee9",
+        "config.json": "68032dac99a2c469800dc849e2261664fc45acbe1b9d1028dd18b1f5a6aff011",
+        "model.safetensors": "31a7042d89353634ea7921af05b4b5044269a676cc13f76b7c9c1ad942bfe302",
         "preprocessor_config.json": "9468ada39d38551eea01a9602b3098c91c02b50ae44332328f6f2e1ee768af64",
     }
 )
