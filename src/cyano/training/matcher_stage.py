@@ -62,7 +62,7 @@ class PairOptions:
         iterations: of the transport in training.
         early_weight: of the mean loss of the assignments after every fourth layer, against that of the last.
         stored: so many pairs are made and kept on disk (0.14 MB each for 256 keypoints of 128 channels) and drawn
-            again and again in place of new ones, which saves the making; 0 makes every pair anew.
+            again and again, a little varied, in place of new ones, which saves the making; 0 makes every pair anew.
     """
 
     height: int = 240
