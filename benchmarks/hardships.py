@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 import measuring
 from cyano.engine import find_images, run_stage
@@ -155,6 +156,7 @@ def main() -> None:
     parser.add_argument("--only", choices=SCENARIOS)
     parser.add_argument("--save", metavar="NAME", help="write benchmarks/results/NAME.json")
     arguments = parser.parse_args()
+    torch.set_num_threads(1)  # as the programs below have: another number of threads rounds otherwise
     results: dict[str, Any] = {"images": arguments.images}
     with tempfile.TemporaryDirectory() as folder:
         images = collection.write_images(Path(folder, "images"), arguments.images)
