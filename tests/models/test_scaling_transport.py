@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from cyano.models import scaling_transport as module
+from cyano.models import transport
 from cyano.models.scaling_transport import scaling_transport
 from cyano.models.transport import log_transport
 
@@ -22,10 +23,10 @@ def scores_of(batch: int, rows: int, columns: int, strength: float, dtype: torch
 def test_numbers_and_gradients_are_the_references(rows: int, columns: int, iterations: int) -> None:
     weights = torch.randn(2, rows + 1, columns + 1, generator=torch.Generator().manual_seed(5))
     results = []
-    for transport in (log_transport, scaling_transport):
+    for form in (log_transport, scaling_transport):
         scores = scores_of(2, rows, columns, 4.0).requires_grad_()
         bin_score = torch.tensor(3.0, requires_grad=True)
-        found = transport(scores, bin_score, iterations)
+        found = form(scores, bin_score, iterations)
         finite = torch.where(found > -1e3, found, 0)  # an empty side leaves a dustbin without mass
         (finite * weights).sum().backward()
         results.append((finite.detach(), scores.grad, bin_score.grad))
@@ -46,6 +47,6 @@ def test_the_logarithmic_form_takes_over_where_factors_leave_the_range(monkeypat
     mild, wild = scores_of(1, 20, 20, 3.0), scores_of(1, 20, 20, 60.0)
     scaling_transport(mild, torch.tensor(1.0), 20)
     assert not called
-    monkeypatch.setattr(module, "SAFE_SCALE", 1.5)
+    monkeypatch.setattr(transport, "SAFE_SCALE", 1.5)
     assert torch.equal(scaling_transport(wild, torch.tensor(1.0), 20), log_transport(wild, torch.tensor(1.0), 20))
     assert called

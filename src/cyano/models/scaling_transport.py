@@ -13,12 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cyano.models.transport import NEGLIGIBLE, log_marginals, log_transport, with_dustbins
+from cyano.models.transport import NEGLIGIBLE, is_safe, log_marginals, log_step, log_transport, with_dustbins
 
 __all__ = ["scaling_transport"]
-
-SAFE_SCALE = 1e12
-"""Largest scaling factor, or its inverse, that float32 leaves exact enough to take logarithms and products of."""
 
 
 def scaling_transport(scores: Tensor, bin_score: Tensor, iterations: int) -> Tensor:
@@ -35,24 +32,17 @@ def scaling_transport(scores: Tensor, bin_score: Tensor, iterations: int) -> Ten
     """
     couplings = with_dustbins(scores, bin_score)
     log_mu, log_nu, norm = log_marginals(scores, None, None)
-    u = log_mu - torch.logsumexp(couplings, dim=2)
-    v = log_nu - torch.logsumexp(couplings + u[:, :, None], dim=1)
+    u, v = log_step(couplings, torch.zeros_like(log_nu), log_mu, log_nu)
     centred = couplings + u[:, :, None] + v[:, None, :]
     if iterations > 1:
         kernel = centred.exp()
         # Denormal numbers are slow, and these carry no mass.
         kernel = kernel.masked_fill(kernel < NEGLIGIBLE, 0)
         a, b = _Scaling.apply(kernel, log_mu.exp(), log_nu.exp(), iterations - 1)  # type: ignore[no-untyped-call]
-        if not (_is_safe(a) and _is_safe(b)):
+        if not (is_safe(a.detach()) and is_safe(b.detach())):
             return log_transport(scores, bin_score, iterations)
         centred = centred + a.log()[:, :, None] + b.log()[:, None, :]
     return centred - norm[:, None, None]
-
-
-def _is_safe(factors: Tensor) -> bool:
-    """Whether all factors are finite and inside the safe range (NaN fails both comparisons)."""
-    low, high = torch.aminmax(factors.detach())
-    return bool(low > 1 / SAFE_SCALE) and bool(high < SAFE_SCALE)
 
 
 class _Scaling(torch.autograd.Function):

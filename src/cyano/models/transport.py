@@ -17,7 +17,7 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["fast_transport", "log_marginals", "log_transport", "with_dustbins"]
+__all__ = ["NEGLIGIBLE", "fast_transport", "is_safe", "log_marginals", "log_step", "log_transport", "with_dustbins"]
 
 SAFE_SCALE = 1e8
 """Scaling factors outside [1 / SAFE_SCALE, SAFE_SCALE] are folded into the potentials."""
@@ -131,7 +131,7 @@ def fast_transport(scores: Tensor, bin_score: Tensor, iterations: int, tolerance
     u, v = torch.zeros_like(log_mu), torch.zeros_like(log_nu)
     done = 0
     while done < iterations:
-        u, v = _log_step(couplings, v, log_mu, log_nu)
+        u, v = log_step(couplings, v, log_mu, log_nu)
         done += 1
         if done < iterations:
             u, v, used, settled = _scaling_steps(couplings, u, v, log_mu, log_nu, iterations - done, tolerance)
@@ -141,10 +141,10 @@ def fast_transport(scores: Tensor, bin_score: Tensor, iterations: int, tolerance
     return couplings.add_(u[:, None]).add_(v - norm)
 
 
-def _log_step(couplings: Tensor, v: Tensor, log_mu: Tensor, log_nu: Tensor) -> tuple[Tensor, Tensor]:
-    """One iteration in the log domain: rows, then columns."""
-    u = log_mu - torch.logsumexp(couplings + v, dim=1)
-    v = log_nu - torch.logsumexp(couplings + u[:, None], dim=0)
+def log_step(couplings: Tensor, v: Tensor, log_mu: Tensor, log_nu: Tensor) -> tuple[Tensor, Tensor]:
+    """One iteration in the log domain, of one pair or a batch: rows, then columns."""
+    u = log_mu - torch.logsumexp(couplings + v[..., None, :], dim=-1)
+    v = log_nu - torch.logsumexp(couplings + u[..., None], dim=-2)
     return u, v
 
 
@@ -169,7 +169,7 @@ def _scaling_steps(
         for _ in range(chunk):
             a = mu / torch.mv(kernel, b)
             b = nu / torch.mv(transposed, a)
-        if not (_is_safe(a) and _is_safe(b)):
+        if not (is_safe(a) and is_safe(b)):
             break
         change = float((a / good_a - 1).abs().max()) if tolerance > 0 else math.inf
         good_a, good_b, counted = a, b, counted + chunk
@@ -178,7 +178,7 @@ def _scaling_steps(
     return u + good_a.log(), v + good_b.log(), counted, False
 
 
-def _is_safe(factors: Tensor) -> bool:
+def is_safe(factors: Tensor) -> bool:
     """Whether all scaling factors are finite and inside the safe range (NaN fails both comparisons)."""
     low, high = torch.aminmax(factors)
     return float(low) > 1 / SAFE_SCALE and float(high) < SAFE_SCALE and math.isfinite(float(high))
