@@ -33,7 +33,6 @@ def verify(
     workers: given.Workers = None,
     gpus: given.Gpus = None,
     shard: given.Shard = None,
-    force: given.Force = False,
     retry: given.Retry = False,
     as_json: shared.AsJson = False,
 ) -> None:
@@ -42,7 +41,7 @@ def verify(
 
     machines = given.Machines(engine, address, workers, gpus)
     with watching(aside=True) as watcher:
-        run = given.run_of(watcher, machines, device, shard, force=force, retry=retry)
+        run = given.run_of(watcher, machines, device, shard, force=False, retry=retry)
         collection = given.collection_of(images, out, weights, device, resize, max_keypoints, False)
         from cyano.collection import verify_pairs
 
