@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 import measuring
 from cyano.engine import find_images, run_stage
@@ -105,20 +102,9 @@ def read_only(images: Path, expected: Path, folder: Path) -> dict[str, Any]:
     return {"messages": [message.replace(str(folder), "OUT") for message in (first, second)]}
 
 
-@contextmanager
-def program(images: Path, folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """Both stages in a process of their own, at work."""
-    command = [sys.executable, collection.__file__, str(images), str(folder)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as run:
-        assert run.stdout is not None  # noqa: S101 - a pipe was asked for
-        run.stdout.readline()
-        yield run
-
-
 def at_once(images: Path, expected: Path, folder: Path) -> dict[str, Any]:
     """Two runs with the same output."""
-    with program(images, folder) as first, program(images, folder) as second:
+    with collection.program(images, folder) as first, collection.program(images, folder) as second:
         for run in (first, second):
             run.communicate()
         statuses = [first.returncode, second.returncode]
@@ -133,7 +119,7 @@ def interrupts(images: Path, expected: Path, folder: Path) -> dict[str, Any]:
     rng = np.random.default_rng(SEED)
     seconds = []
     for _ in range(INTERRUPTS):
-        with program(images, folder) as run:
+        with collection.program(images, folder) as run:
             time.sleep(float(rng.uniform(0.1, 2)))
             start = time.perf_counter()
             run.send_signal(signal.SIGINT)
@@ -156,7 +142,6 @@ def main() -> None:
     parser.add_argument("--only", choices=SCENARIOS)
     parser.add_argument("--save", metavar="NAME", help="write benchmarks/results/NAME.json")
     arguments = parser.parse_args()
-    torch.set_num_threads(1)  # as the programs below have: another number of threads rounds otherwise
     results: dict[str, Any] = {"images": arguments.images}
     with tempfile.TemporaryDirectory() as folder:
         images = collection.write_images(Path(folder, "images"), arguments.images)

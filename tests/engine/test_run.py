@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from itertools import pairwise
@@ -201,19 +198,10 @@ def test_results_that_cannot_be_written_end_the_run(
     assert_same_content(images, tmp_path, undisturbed)
 
 
-def _program(images: Path, root: Path) -> subprocess.Popen[str]:
-    environment = {**os.environ, "PYTHONPATH": str(Path(collection.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, collection.__file__, str(images), str(root)]
-    program = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
-    assert program.stdout is not None
-    assert program.stdout.readline() == "begins\n"
-    return program
-
-
 def test_kills_cost_nothing(images: Path, undisturbed: Path, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for lines in (2, 5, 2):  # during the extraction, and twice during the matching
-        with _program(images, tmp_path) as program:
+        with collection.program(images, tmp_path) as program:
             assert program.stdout is not None
             for _ in range(lines):
                 program.stdout.readline()
@@ -225,7 +213,7 @@ def test_kills_cost_nothing(images: Path, undisturbed: Path, tmp_path: Path) -> 
 
 
 def test_an_interrupted_run_goes_on_from_there(images: Path, undisturbed: Path, tmp_path: Path) -> None:
-    with _program(images, tmp_path) as program:
+    with collection.program(images, tmp_path) as program:
         assert program.stdout is not None
         for line in program.stdout:
             if line.startswith("4 "):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -12,6 +13,8 @@ from functools import cache
 from itertools import combinations
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from cyano.checkpoints.loading import Networks
 from cyano.engine import ExtractImages, MatchPairs, Recipe, Summary, find_images, run_stage
@@ -160,6 +163,18 @@ class _DeadlyWorker(PairWorker):
         if self._pair in step:
             os.kill(os.getpid(), signal.SIGKILL)
         return super().load(step)
+
+
+def program(images: Path, root: Path) -> subprocess.Popen[str]:
+    """This program, at work in a process of its own; with as many threads as here, for others round otherwise."""
+    threads = str(torch.get_num_threads())
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": threads}
+    run = subprocess.Popen(
+        [sys.executable, __file__, str(images), str(root)], env=environment, stdout=subprocess.PIPE, text=True
+    )
+    assert run.stdout is not None
+    assert run.stdout.readline() == "begins\n"
+    return run
 
 
 def _tell(summary: Summary) -> None:
