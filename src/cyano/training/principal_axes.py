@@ -19,8 +19,8 @@ def turn_detector(superpoint: SuperPoint, photographs: Photographs, seed: int) -
     """Leave a detector's descriptors in the first half of their channels, in place.
 
     A turn changes no product of descriptors; the second half, which is set to zero, is nearly empty after it (3.6 % of
-    the squared length with the recipe small, and nearest neighbours are right as often without it). Descriptors that
-    are turned already stay as they are.
+    the squared length with the recipe small, and nearest neighbours are right nearly as often without it). Descriptors
+    that are turned already stay as they are.
 
     Args:
         superpoint: a trained detector.
