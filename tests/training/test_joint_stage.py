@@ -1,17 +1,27 @@
 """The joint stage: places that correspond, targets where the labels are, losses that fall."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+from cyano.errors import InputError
 from cyano.geometry.transforms import warp_points
+from cyano.geometry.truth import Visibility
 from cyano.models.superpoint import SuperPointConfig
 from cyano.synthesis.homographies import View
+from cyano.synthesis.scenes import SceneOptions, sample_pair
 from cyano.training.detector_network import fresh_superpoint
-from cyano.training.joint_stage import JointOptions, JointStage, corresponding_cells, structure_found_again
+from cyano.training.joint_pairs import ShownTruth, cells_shown, corresponding_cells, structure_found_again
+from cyano.training.joint_stage import JointOptions, JointStage
 from cyano.training.labels import AdaptationOptions, label_photographs
 from cyano.training.photographs import Photographs
 from cyano.training.schedule import Schedule, build_optimiser
+from cyano.training.views import ViewPair, two_views
+from cyano.types import ImageSize
 from support.photographs import write_photographs
 
 CONFIG = SuperPointConfig((4, 8, 16, 16), decoder_hidden_size=32, descriptor_decoder_dim=32)
@@ -29,12 +39,20 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> JointStage:
     return JointStage("joint-1", superpoint, photographs, folder / "labels", joint, schedule, seed=0)
 
 
+SIZE = ImageSize(64, 80)
+
+
+def shown_by(H1: np.ndarray, *, valid: bool = True, images: Sequence[np.ndarray] | None = None) -> ShownTruth:
+    """The truth of a photograph as it is and of another view of it."""
+    whole = np.full((64, 80), valid)
+    first, second = images or [np.zeros((64, 80), np.float32)] * 2
+    return ShownTruth(two_views(View(first, whole, np.eye(3)), View(second, whole, H1)))
+
+
 def test_places_correspond_and_corners_take_their_cells() -> None:
-    H0, H1 = np.eye(3), np.array([[1, 0.1, -8], [-0.1, 1, 5], [0, 0, 1.0]])
-    whole = np.ones((64, 80), dtype=bool)
-    views = [View(np.zeros((64, 80), np.float32), whole, H) for H in (H0, H1)]
+    H1 = np.array([[1, 0.1, -8], [-0.1, 1, 5], [0, 0, 1.0]])
     corners = np.array([[20.25, 30.75], [300.0, 10.0]])  # the second lies outside
-    places, there, used = corresponding_cells(*views, corners, np.random.default_rng(0), 1000)
+    places, there, used = corresponding_cells(shown_by(H1), SIZE, corners, np.random.default_rng(0), 1000)
     assert places.shape == there.shape == (80, 2)
     assert np.allclose(places[3 * 10 + 2], corners[0])  # cell (2, 3) of 10 columns
     assert np.allclose(there[used], warp_points(H1, places)[used], atol=1e-4)  # float32
@@ -44,13 +62,13 @@ def test_places_correspond_and_corners_take_their_cells() -> None:
 
 
 def test_nothing_corresponds_beyond_the_photograph() -> None:
-    views = [View(np.zeros((64, 80), np.float32), np.zeros((64, 80), bool), np.eye(3)) for _ in range(2)]
-    assert not corresponding_cells(*views, np.zeros((0, 2)), np.random.default_rng(0), 1000)[2].any()
+    nothing = shown_by(np.eye(3), valid=False)
+    assert not corresponding_cells(nothing, SIZE, np.zeros((0, 2)), np.random.default_rng(0), 1000)[2].any()
+    assert not any(each.any() for each in cells_shown(nothing, SIZE))
 
 
 def test_at_most_so_many_places_are_compared() -> None:
-    views = [View(np.zeros((64, 80), np.float32), np.ones((64, 80), bool), np.eye(3)) for _ in range(2)]
-    used = corresponding_cells(*views, np.zeros((0, 2)), np.random.default_rng(0), 10)[2]
+    used = corresponding_cells(shown_by(np.eye(3)), SIZE, np.zeros((0, 2)), np.random.default_rng(0), 10)[2]
     assert used.sum() == 10
 
 
@@ -64,31 +82,64 @@ def test_only_structure_that_both_views_show_is_a_target() -> None:
     H1 = np.array([[1, 0, 6.5], [0, 1, -3.25], [0, 0, 1.0]])
     first = picture([(20, 20), (50.4, 40), (30, 50)])
     second = picture([(26.5, 16.75), (56.9, 36.75), (39, 47.5), (10, 40)])  # the third is 3 pixels off, the fourth new
-    whole = np.ones((64, 80), dtype=bool)
-    views = [View(first, whole, np.eye(3)), View(second, whole, H1)]
-    images = torch.from_numpy(np.stack([first, second]))[:, None]
-    corners, valid = structure_found_again(views, images)
+    truth = shown_by(H1, images=(first, second))
+    corners = structure_found_again(torch.from_numpy(np.stack([first, second]))[:, None], truth)
     order = np.argsort(corners[0][:, 0])
     assert np.allclose(corners[0][order], [(20, 20), (50.4, 40)], atol=0.05)
     assert np.allclose(corners[1][order], [(26.5, 16.75), (56.9, 36.75)], atol=0.05)
-    # What the other view does not show decides nothing.
-    for seen, hidden in ((valid[0][10:, :70], valid[0][:, 75:]), (valid[1][:60, 8:], valid[1][62:])):
-        assert seen.all()
-        assert not hidden.any()
+
+
+def test_what_the_other_view_does_not_show_decides_nothing() -> None:
+    # By hand: 5.5 pixels to the right and 3.25 up, so the last column and the first row of cells are gone, and the
+    # first column and the last row of the other view's.
+    shown0, shown1 = cells_shown(shown_by(np.array([[1, 0, 5.5], [0, 1, -3.25], [0, 0, 1.0]])), SIZE)
+    expected = np.zeros((8, 10), dtype=bool)
+    expected[1:, :9] = True
+    assert np.array_equal(shown0, expected)
+    assert np.array_equal(shown1, expected[::-1, ::-1])
+
+
+def test_in_a_scene_with_depth_hidden_places_are_left_out() -> None:
+    pair = sample_pair([], np.random.default_rng(0), SceneOptions(size=ImageSize(96, 128), difficulty=0.3))
+    whole = np.ones((96, 128), dtype=bool)
+    truth = ShownTruth(ViewPair((pair.image0, pair.image1), pair.truth, (whole, whole)))
+    places, there, used = corresponding_cells(
+        truth, ImageSize(96, 128), np.zeros((0, 2)), np.random.default_rng(1), 1000
+    )
+    exact = pair.truth.to_image1(places)
+    assert 10 < used.sum() < len(used)
+    assert np.allclose(there[used], exact.points[used], atol=0.01)  # float32 places, and depth between pixels
+    assert (exact.visibility[used] == Visibility.VISIBLE).all()
+    back = pair.truth.to_image0(there[used])
+    assert np.nanmedian(np.linalg.norm(back.points - places[used], axis=1)) < 0.01  # there and back by the other depth
 
 
 def test_places_at_the_border_and_empty_pictures_are_no_trouble() -> None:
-    views = [View(np.zeros((64, 80), np.float32), np.ones((64, 80), bool), np.eye(3)) for _ in range(2)]
-    corners, _ = structure_found_again(views, torch.full((2, 1, 64, 80), 0.5))
+    truth = shown_by(np.eye(3))
+    corners = structure_found_again(torch.full((2, 1, 64, 80), 0.5), truth)
     assert [each.shape for each in corners] == [(0, 2), (0, 2)]
     noise = torch.rand(1, 1, 64, 80, generator=torch.Generator().manual_seed(0)).expand(2, 1, 64, 80)
-    corners, _ = structure_found_again(views, noise)
+    corners = structure_found_again(noise, truth)
     assert len(corners[0]) > 50
     assert np.array_equal(corners[0], corners[1])
 
 
+def test_scenes_join_by_their_share_and_have_no_labels(stage: JointStage) -> None:
+    options = replace(stage.options, scenes=1.0)
+    photographs = stage._views.photographs
+    batch = JointStage("joint-1", stage.superpoint, photographs, None, options, stage.schedule, seed=0).batch(
+        np.random.default_rng(0)
+    )
+    assert int(batch["used"].sum()) > 20
+    assert 0 < float(batch["valid"].float().mean()) < 1
+    with pytest.raises(InputError, match="rounds without"):
+        JointStage("joint-1", stage.superpoint, photographs, Path("labels"), options, stage.schedule, seed=0)
+
+
 def test_without_labels_the_stage_learns_from_structure(stage: JointStage) -> None:
-    free = JointStage("joint-1", stage.superpoint, stage._photographs, None, stage.options, stage.schedule, seed=0)
+    free = JointStage(
+        "joint-1", stage.superpoint, stage._views.photographs, None, stage.options, stage.schedule, seed=0
+    )
     batch = free.batch(np.random.default_rng(3))
     assert batch["targets"].shape == (6, 65, 12, 16)
     assert float((batch["targets"][:, -1] < 0.9).float().mean()) > 0.02

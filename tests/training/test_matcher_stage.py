@@ -53,7 +53,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> MatcherStage:
 def test_another_detector_is_another_stage(stage: MatcherStage) -> None:
     torch.manual_seed(1)
     other = FeatureExtractor(SuperPoint(SuperPointConfig((4, 4, 8, 16), 16, 32)), count=48)
-    changed = MatcherStage(stage.superglue, other, stage._photographs, stage.options, stage.schedule, 0)
+    changed = MatcherStage(stage.superglue, other, stage._views.photographs, stage.options, stage.schedule, 0)
     assert changed.record() != stage.record()
 
 
@@ -139,9 +139,9 @@ def test_posed_images_join_by_their_share(stage: MatcherStage, tmp_path: Path) -
     folder = write_posed_scene(tmp_path)
     posed = read_posed([folder])
     options = PairOptions(height=96, width=128, keypoints=32, scenes=0, posed=1)
-    only = MatcherStage(stage.superglue, stage._extract, stage._photographs, options, stage.schedule, 0, posed)
-    image0, image1, truth = only._source(np.random.default_rng(0))(np.random.default_rng(0))
-    assert image0.shape == image1.shape == (96, 128)
-    assert isinstance(truth, DepthTruth)
+    only = MatcherStage(stage.superglue, stage._extract, stage._views.photographs, options, stage.schedule, 0, posed)
+    pair = only._views.draw(np.random.default_rng(0))
+    assert [image.shape for image in pair.images] == [(96, 128), (96, 128)]
+    assert isinstance(pair.truth, DepthTruth)
     with pytest.raises(InputError, match="no posed scene"):
         read_posed([tmp_path / "nothing"])

@@ -21,6 +21,10 @@ app = typer.Typer(
 Images = Annotated[Path, typer.Argument(metavar="IMAGES", help="Folder of photographs, searched with sub-folders.")]
 Run = Annotated[Path, typer.Option("--run", help="Folder of the run: checkpoints, logs, results.")]
 Recipe = Annotated[str, typer.Option(help="A TOML file, or a recipe that comes with Cyano: small, tiny, sift.")]
+Posed = Annotated[
+    list[Path] | None,
+    typer.Option(help="A scene of posed images with depth (see the how-to); may be repeated.", show_default=False),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N; torchrun starts several processes.")]
 
 
@@ -38,6 +42,7 @@ def detector(
     start: Annotated[
         str | None, typer.Option("--from", help="Weights to go on from, in place of synthetic shapes.")
     ] = None,
+    posed: Posed = None,
     device: Device = "auto",
 ) -> None:
     """Train SuperPoint: synthetic shapes, labels by homographic adaptation, then detector and descriptors."""
@@ -48,7 +53,7 @@ def detector(
 
     chosen = torch.device(checked_device(device))
     with watching() as watcher:
-        folder = train_detector(read_config(recipe), images, run, chosen, watcher, start)
+        folder = train_detector(read_config(recipe), images, run, chosen, watcher, start, posed or ())
     typer.echo(f"wrote {folder}")
 
 
@@ -61,10 +66,7 @@ def matcher(
         str | None,
         typer.Option("--from", help="Weights to start from: a detector, or a whole model to go on with."),
     ] = None,
-    posed: Annotated[
-        list[Path] | None,
-        typer.Option(help="A scene of posed images with depth (see the how-to); may be repeated.", show_default=False),
-    ] = None,
+    posed: Posed = None,
     device: Device = "auto",
 ) -> None:
     """Train SuperGlue: on a detector, by default the one that this run trained, or on SIFT if the recipe says so."""

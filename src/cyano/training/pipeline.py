@@ -36,7 +36,13 @@ __all__ = ["train_detector", "train_matcher"]
 
 
 def train_detector(
-    config: TrainingConfig, images: Path, run: Path, device: torch.device, watcher: Watcher, start: str | None = None
+    config: TrainingConfig,
+    images: Path,
+    run: Path,
+    device: torch.device,
+    watcher: Watcher,
+    start: str | None = None,
+    posed: Sequence[Path] = (),
 ) -> Path:
     """Shapes, then rounds of labelling and joint training.
 
@@ -47,6 +53,7 @@ def train_detector(
         device: where the networks run.
         watcher: is told how far it is.
         start: weights to go on from in place of the shapes; see `cyano.checkpoints.load`.
+        posed: scenes of posed images with depth, see `read_posed`.
 
     Returns:
         `run`/detector, a model folder that transformers loads as SuperPointForKeypointDetection.
@@ -59,6 +66,7 @@ def train_detector(
     if not config.rounds:
         raise InputError("the recipe has no [[rounds]], which train a detector; see the recipe small")
     photographs = _training_photographs(config, images, watcher)
+    frames = read_posed(posed)
     superpoint = _first_detector(config, run, device, watcher) if start is None else _started(config, start)
     for number, phase in enumerate(config.rounds, start=1):
         labels = None
@@ -75,7 +83,7 @@ def train_detector(
                 on_photograph=_counting(labels.name, len(photographs), watcher),
             )
         name = f"joint-{number}"
-        joint = JointStage(name, superpoint, photographs, labels, phase.options, phase.schedule, config.seed)
+        joint = JointStage(name, superpoint, photographs, labels, phase.options, phase.schedule, config.seed, frames)
         _train(joint, run / name, device, watcher)
     save_detector(run / "detector", superpoint)
     return run / "detector"
