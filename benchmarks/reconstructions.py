@@ -1,9 +1,10 @@
 """What `cyano reconstruct` makes of posed sets: images registered, and relative poses against the ground truth.
 
-usage: scripts/bench reconstructions SET [SET ...] [--cameras image|folder|all] [--save NAME]
+usage: scripts/bench reconstructions SET [SET ...] [--cameras image|folder|all] [--known] [--save NAME]
 
 A SET is a folder with pairs.txt in the match_pairs format. All of its images are reconstructed with the command's own
-defaults. The errors are the larger of the angles of rotation and of direction of translation, in degrees, of those
+defaults; with --known, with the intrinsics of the set's pairs, which are kept (they have to be the same in all
+pairs). The errors are the larger of the angles of rotation and of direction of translation, in degrees, of those
 listed pairs of which both images are in the largest model.
 """
 
@@ -22,21 +23,31 @@ import measuring
 from cyano.checkpoints import load
 from cyano.collection import Collection, reconstruct
 from cyano.engine import Recipe
-from cyano.formats import Sharing, read_model
+from cyano.formats import CameraOptions, Sharing, read_model
 from cyano.geometry import pose_error
-from cyano.pairs import read_pairs
+from cyano.pairs import Pair, read_pairs
 
 SEED = 0
 
 
-def evaluate(folder: Path, sharing: Sharing) -> dict[str, Any]:
+def known_camera(pairs: list[Pair]) -> CameraOptions:
+    """The one camera that took all images, in COLMAP's pixels."""
+    matrices = {matrix.tobytes(): matrix for pair in pairs for matrix in (pair.K0, pair.K1) if matrix is not None}
+    if len(matrices) != 1:
+        raise SystemExit(f"--known takes sets with one camera, not {len(matrices)}")
+    K = next(iter(matrices.values()))
+    return CameraOptions("PINHOLE", "all", (K[0, 0], K[1, 1], K[0, 2] + 0.5, K[1, 2] + 0.5))
+
+
+def evaluate(folder: Path, sharing: Sharing, *, known: bool) -> dict[str, Any]:
     """One set."""
     listed = read_pairs(folder / "pairs.txt") if (folder / "pairs.txt").exists() else []
+    cameras = known_camera(listed) if known else CameraOptions(sharing=sharing)
     images = folder / "images"
     with tempfile.TemporaryDirectory() as out:
         collection = Collection(images, Path(out), Recipe(load()))
         start = time.perf_counter()
-        done = reconstruct(collection, sharing=sharing)
+        done = reconstruct(collection, cameras=cameras, keep_cameras=known)
         seconds = time.perf_counter() - start
         model = read_model(collection.sparse / "0")
     poses = dict(zip(model.names, model.T_world_to_camera, strict=True))
@@ -69,11 +80,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", type=Path, nargs="+", metavar="SET")
     parser.add_argument("--cameras", choices=("image", "folder", "all"), default="all")
+    parser.add_argument("--known", action="store_true")
     parser.add_argument("--save", metavar="NAME", help="write benchmarks/results/NAME.json")
     arguments = parser.parse_args()
-    rows = {folder.name: evaluate(folder, arguments.cameras) for folder in arguments.sets}
+    rows = {folder.name: evaluate(folder, arguments.cameras, known=arguments.known) for folder in arguments.sets}
     if arguments.save:
-        print("wrote", measuring.save(arguments.save, SEED, {"cameras": arguments.cameras, "sets": rows}))
+        how = {"cameras": "known" if arguments.known else arguments.cameras}
+        print("wrote", measuring.save(arguments.save, SEED, how | {"sets": rows}))
 
 
 if __name__ == "__main__":

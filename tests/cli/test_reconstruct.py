@@ -123,6 +123,35 @@ def test_stages_in_shares_make_the_same(walk: Walk, tmp_path: Path) -> None:
     assert names == sorted(walk.poses)
 
 
+def test_known_intrinsics_are_used_as_they_are(walk: Walk, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(walk.out, out)
+    given = ("--cameras", "all", "--camera-model", "PINHOLE", "--camera-params", "400,400,240,180")
+    output(run("colmap", walk.images, "--out", out, *given, "--keep-cameras", "--model", "--json"))
+    (camera,) = _cameras(out / "sparse" / "0")
+    assert camera == ("PINHOLE", [400, 400, 240, 180])
+    assert np.median(errors_deg(read_model(out / "sparse" / "0"), walk.poses)) < 0.75  # as above
+    output(run("colmap", walk.images, "--out", out, *given, "--model", "--json"))  # refined: another model
+    (camera,) = _cameras(out / "sparse" / "0")
+    assert camera != ("PINHOLE", [400, 400, 240, 180])
+    for wrong, text in (
+        (("--keep-cameras",), "goes with --camera-params"),
+        (("--camera-params", "400"), "goes with --camera-model"),
+        (("--camera-model", "PINHOLE", "--camera-params", "400,x"), "numbers with commas"),
+        (("--camera-model", "PINHOLE", "--camera-params", "400,240,180"), "fx, fy, cx, cy"),
+        (("--camera-model", "FISH"), "unknown camera model"),
+    ):
+        result = run("colmap", walk.images, "--out", out, *wrong)
+        assert result.exit_code in {1, 2}
+        assert text in " ".join(result.stderr.replace("│", " ").split())
+
+
+def _cameras(model: Path) -> list[tuple[str, list[float]]]:
+    import pycolmap
+
+    return [(camera.model.name, list(camera.params)) for camera in pycolmap.Reconstruction(model).cameras.values()]
+
+
 def test_folders_that_do_not_do(walk: Walk, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for images, out, text in (

@@ -51,6 +51,22 @@ def test_relative_poses_are_right(database: Path, tmp_path: Path, mapper: Mapper
         assert error.translation < 0.1
 
 
+@pytest.mark.parametrize("mapper", ["incremental", "global"])
+def test_known_cameras_are_kept_and_guessed_ones_refined(tmp_path: Path, mapper: Mapper) -> None:
+    stores = stores_of(SCENE, tmp_path / "store")
+    wrong = (630.0, 320.0, 240.0)  # 600 is right
+    export_database(
+        tmp_path / "x.db", stores.features, stores.matches, CameraOptions("SIMPLE_PINHOLE", "all", params=wrong)
+    )
+    found = {}
+    for keep in (True, False):
+        sparse_model(tmp_path / "x.db", None, tmp_path / str(keep), mapper, keep_cameras=keep, threads=1)
+        (camera,) = pycolmap.Reconstruction(tmp_path / str(keep) / "0").cameras.values()
+        found[keep] = tuple(camera.params)
+    assert found[True] == wrong
+    assert found[False][0] == pytest.approx(600, abs=1)  # exact points; the rest is where the solver stops
+
+
 def test_the_same_seed_and_one_thread_give_the_same_model(database: Path, tmp_path: Path) -> None:
     models = []
     for run in range(2):

@@ -12,10 +12,13 @@ from cyano.cli.output import busy
 
 if TYPE_CHECKING:
     from cyano.collection import Collection, Run
+    from cyano.formats import CameraOptions
     from cyano.watching import Watcher
 
 __all__ = [
     "Address",
+    "CameraModel",
+    "CameraParams",
     "Cameras",
     "CamerasName",
     "EngineName",
@@ -23,6 +26,7 @@ __all__ = [
     "Force",
     "Gpus",
     "Images",
+    "KeepCameras",
     "Machines",
     "Mapper",
     "MapperName",
@@ -31,6 +35,7 @@ __all__ = [
     "Retry",
     "Shard",
     "Workers",
+    "camera_options",
     "collection_of",
     "run_of",
 ]
@@ -64,6 +69,27 @@ Cameras = Annotated[
     CamerasName,
     typer.Option(
         help="Which images were taken with one camera and lens setting: each its own, those of a folder, or all.",
+        rich_help_panel=MODEL,
+    ),
+]
+CameraModel = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="COLMAP's name of it.", show_default="SIMPLE_RADIAL", rich_help_panel=MODEL),
+]
+CameraParams = Annotated[
+    str | None,
+    typer.Option(
+        metavar="A,B,...",
+        help="Of all images, in COLMAP's order and original pixels: for PINHOLE fx,fy,cx,cy.",
+        show_default="focal length from EXIF, or a guess",
+        rich_help_panel=MODEL,
+    ),
+]
+KeepCameras = Annotated[
+    bool,
+    typer.Option(
+        "--keep-cameras",
+        help="Use --camera-params as they are; else they are where refinement begins.",
         rich_help_panel=MODEL,
     ),
 ]
@@ -133,6 +159,26 @@ def collection_of(
         from cyano.engine import Recipe
 
         return Collection(images, out, Recipe(load(weights), options, place), None if no_verify else VERIFICATION)
+
+
+def camera_options(sharing: CamerasName, model: str | None, params: str | None, *, keep_cameras: bool) -> CameraOptions:
+    """What is known of the cameras.
+
+    Raises:
+        typer.BadParameter: the parameters are not numbers, lack their model, or are to be kept and not given.
+        InputError: they are not finite.
+    """
+    from cyano.formats import CameraOptions
+
+    if params is None and keep_cameras:
+        raise typer.BadParameter("--keep-cameras goes with --camera-params")
+    if params is not None and model is None:
+        raise typer.BadParameter("--camera-params goes with --camera-model, which says what they are")
+    try:
+        numbers = tuple(float(each) for each in params.split(",")) if params else ()
+    except ValueError as error:
+        raise typer.BadParameter(f"--camera-params takes numbers with commas between them, not {params!r}") from error
+    return CameraOptions(sharing=sharing, params=numbers) if model is None else CameraOptions(model, sharing, numbers)
 
 
 def run_of(

@@ -28,6 +28,9 @@ def colmap(
     hloc: Annotated[bool, typer.Option("--hloc", help="Also write features.h5 and matches.h5 into DIR/hloc.")] = False,
     mapper: given.Mapper = "incremental",
     cameras: given.Cameras = "image",
+    camera_model: given.CameraModel = None,
+    camera_params: given.CameraParams = None,
+    keep_cameras: given.KeepCameras = False,
     weights: shared.Weights = None,
     device: shared.Device = "auto",
     resize: shared.Resize = None,
@@ -41,10 +44,11 @@ def colmap(
     from cyano.cli.output import busy
     from cyano.collection import write_database, write_hloc, write_model
 
+    known = given.camera_options(cameras, camera_model, camera_params, keep_cameras=keep_cameras)
     collection = given.collection_of(images, out, weights, device, resize, max_keypoints, no_verify)
     with busy("writing"):
-        database = write_database(collection, cameras, force=force)
-        mapped = write_model(collection, mapper, force=force) if model else None
+        database = write_database(collection, known, force=force)
+        mapped = write_model(collection, mapper, keep_cameras=keep_cameras, force=force) if model else None
         exported = write_hloc(collection, force=force) if hloc else None
     facts = [*report.database_facts(database), ("file", str(collection.database))]
     if mapped is not None:

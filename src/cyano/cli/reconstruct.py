@@ -19,6 +19,7 @@ the rest goes on. Each stage is a command, too, with the same options: extract, 
 cyano reconstruct photos --out model
 cyano reconstruct frames --out model --pairs sequential --cameras all
 cyano reconstruct photos --out model --resize 1024 --max-keypoints 2048 --json > model.json
+cyano reconstruct drive --out model --camera-model PINHOLE --camera-params 718.9,718.9,607.2,185.2 --keep-cameras
 
 Exit codes: 0 done; 1 error; 2 wrong use; 3 some images or pairs failed (each is listed) and the rest is done."""
 
@@ -45,6 +46,9 @@ def reconstruct(
     no_verify: given.NoVerify = False,
     mapper: given.Mapper = "incremental",
     cameras: given.Cameras = "image",
+    camera_model: given.CameraModel = None,
+    camera_params: given.CameraParams = None,
+    keep_cameras: given.KeepCameras = False,
     engine: given.EngineOption = "local",
     address: given.Address = None,
     workers: given.Workers = None,
@@ -67,13 +71,20 @@ def reconstruct(
         pair_list=pair_list,
     )
     machines = given.Machines(engine, address, workers, gpus)
+    known = given.camera_options(cameras, camera_model, camera_params, keep_cameras=keep_cameras)
     with watching(aside=True) as watcher:
         run = given.run_of(watcher, machines, device, force=force, retry=retry)
         collection = given.collection_of(images, out, weights, device, resize, max_keypoints, no_verify)
         from cyano import collection as library
 
         done = library.reconstruct(
-            collection, wanted, sharing=cameras, mapper=mapper, vlad=pairing.vlad_options(clusters), run=run
+            collection,
+            wanted,
+            cameras=known,
+            keep_cameras=keep_cameras,
+            mapper=mapper,
+            vlad=pairing.vlad_options(clusters),
+            run=run,
         )
     from cyano.cli.collection_report import tell_reconstruction
 

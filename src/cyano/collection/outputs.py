@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +16,6 @@ from cyano.formats import (
     DatabaseSummary,
     Mapper,
     ModelSummary,
-    Sharing,
     export_database,
     export_features,
     export_matches,
@@ -27,7 +26,11 @@ from cyano.store import FeatureStore, MatchStore
 from cyano.store.keys import checksum, item_key
 from cyano.viz import draw_model
 
-__all__ = ["HlocSummary", "write_database", "write_hloc", "write_model"]
+__all__ = ["DEFAULT_CAMERAS", "HlocSummary", "write_database", "write_hloc", "write_model"]
+
+
+DEFAULT_CAMERAS = CameraOptions()
+"""Each image has its own camera, and its focal length from EXIF if it is there."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +41,14 @@ class HlocSummary:
     pairs: int
 
 
-def write_database(collection: Collection, sharing: Sharing = "image", *, force: bool = False) -> DatabaseSummary:
+def write_database(
+    collection: Collection, cameras: CameraOptions = DEFAULT_CAMERAS, *, force: bool = False
+) -> DatabaseSummary:
     """COLMAP's database of the images that have features, with all of their pairs that were matched so far.
 
     Args:
         collection: whose.
-        sharing: which images share a camera; see `CameraOptions`.
+        cameras: what is known of them; focal lengths are read from the collection's images.
         force: make it in any case.
 
     Raises:
@@ -57,21 +62,24 @@ def write_database(collection: Collection, sharing: Sharing = "image", *, force:
         collection.database,
         features,
         matches,
-        CameraOptions(sharing=sharing, images=collection.images),
+        replace(cameras, images=collection.images),
         verification="colmap" if collection.verification is None else "stored",
         names=names,
         overwrite=True,
     )
-    made_from = _source(features, matches, names, sharing)
+    made_from = _source(features, matches, names, str(cameras))
     return derived(collection.database, made_from, make, DatabaseSummary, force=force)
 
 
-def write_model(collection: Collection, mapper: Mapper = "incremental", *, force: bool = False) -> ModelSummary:
+def write_model(
+    collection: Collection, mapper: Mapper = "incremental", *, keep_cameras: bool = False, force: bool = False
+) -> ModelSummary:
     """The sparse model and its picture.
 
     Args:
         collection: whose.
         mapper: of COLMAP's; see `sparse_model`.
+        keep_cameras: as the database has them; likewise.
         force: make it in any case.
 
     Raises:
@@ -82,8 +90,9 @@ def write_model(collection: Collection, mapper: Mapper = "incremental", *, force
     source = source_of(collection.database)
     if source is None:
         raise InputError(f"there is no database of this collection in {collection.out}; make it first (cyano colmap)")
-    make = partial(_map, collection, mapper)
-    return derived(collection.sparse, f"{source} {mapper}", make, ModelSummary, force=force)
+    make = partial(_map, collection, mapper, keep_cameras)
+    made_from = f"{source} {mapper}{' kept cameras' * keep_cameras}"
+    return derived(collection.sparse, made_from, make, ModelSummary, force=force)
 
 
 def write_hloc(collection: Collection, *, force: bool = False) -> HlocSummary:
@@ -119,8 +128,10 @@ def _hloc(collection: Collection, features: FeatureStore, matches: MatchStore, n
     )
 
 
-def _map(collection: Collection, mapper: Mapper) -> ModelSummary:
-    summary = sparse_model(collection.database, collection.images, collection.sparse, mapper, overwrite=True)
+def _map(collection: Collection, mapper: Mapper, keep_cameras: bool) -> ModelSummary:
+    summary = sparse_model(
+        collection.database, collection.images, collection.sparse, mapper, keep_cameras=keep_cameras, overwrite=True
+    )
     _draw(collection.sparse / "0", collection.picture)
     return summary
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cyano.collection.folder import Collection
-from cyano.collection.outputs import write_database, write_model
+from cyano.collection.outputs import DEFAULT_CAMERAS, write_database, write_model
 from cyano.collection.run import DEFAULT_RUN, Run
 from cyano.collection.stages import DEFAULT_VLAD, PairChoice, extract_images, match_pairs, select_pairs
 from cyano.engine import Failure, Summary
 from cyano.errors import CyanoError, InputError
-from cyano.formats import DatabaseSummary, Mapper, ModelSummary, Sharing
+from cyano.formats import CameraOptions, DatabaseSummary, Mapper, ModelSummary
 from cyano.formats.extras import need_pycolmap
 from cyano.pairs import PairOptions
 from cyano.retrieval import VladOptions
@@ -58,7 +58,8 @@ def reconstruct(
     collection: Collection,
     pairs: PairOptions | None = None,
     *,
-    sharing: Sharing = "image",
+    cameras: CameraOptions = DEFAULT_CAMERAS,
+    keep_cameras: bool = False,
     mapper: Mapper = "incremental",
     vlad: VladOptions = DEFAULT_VLAD,
     run: Run = DEFAULT_RUN,
@@ -68,7 +69,8 @@ def reconstruct(
     Args:
         collection: images, results and recipe.
         pairs: which; see `select_pairs`.
-        sharing: which images share a camera.
+        cameras: what is known of them; see `write_database`.
+        keep_cameras: do not refine them; see `sparse_model`.
         mapper: of COLMAP's.
         vlad: how images are described where they are compared.
         run: how; with all of the work, for a model takes all of it.
@@ -91,10 +93,10 @@ def reconstruct(
         failures += matching.failures
         started = time.monotonic()
         run.watcher.at("database", 0, 1)
-        database = write_database(collection, sharing, force=run.force)
+        database = write_database(collection, cameras, force=run.force)
         run.watcher.at("database", 1, 1)
         run.watcher.at("model", 0, 1)
-        model = write_model(collection, mapper, force=run.force)
+        model = write_model(collection, mapper, keep_cameras=keep_cameras, force=run.force)
         run.watcher.at("model", 1, 1)
     except CyanoError:
         _tell_failures(failures, run.watcher)  # which no summary will list any more

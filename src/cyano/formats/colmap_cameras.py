@@ -53,6 +53,11 @@ class CameraOptions:
         if not all(math.isfinite(value) for value in self.params):
             raise InputError(f"camera parameters are finite numbers, not {self.params}")
 
+    def __str__(self) -> str:
+        """All that decides the cameras but the images' own EXIF data, in one line."""
+        known = sorted((self.known or {}).items())
+        return f"{self.sharing} {self.model} {self.params} {known}"
+
 
 class CameraPlan:
     """The camera of each image of a collection."""

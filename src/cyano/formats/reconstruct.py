@@ -6,7 +6,7 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from cyano.atomic import written_beside
 from cyano.errors import InputError
@@ -52,6 +52,7 @@ def sparse_model(
     out: str | os.PathLike[str],
     mapper: Mapper = "incremental",
     *,
+    keep_cameras: bool = False,
     seed: int = 0,
     threads: int = -1,
     overwrite: bool = False,
@@ -64,6 +65,8 @@ def sparse_model(
         out: folder for the models `0`, `1`, ... in COLMAP's binary form, the largest first, and their summary. It
             appears whole or not at all.
         mapper: "incremental" adds one image after the other, "global" solves for all at once.
+        keep_cameras: leave focal lengths and distortions as the database has them instead of refining them, which
+            calibrated cameras do not need and some motions, such as straight ahead, do not determine.
         seed: of COLMAP's sampling.
         threads: how many; -1 for all cores. With one, the same database gives the same model; with several, sums are
             added up in varying order.
@@ -86,7 +89,7 @@ def sparse_model(
     pycolmap = load_pycolmap()
     with quiet(pycolmap, errors=False), written_beside(Path(out), overwrite=overwrite) as beside:
         beside.mkdir()
-        total, models = _models(pycolmap, database, images, (mapper, seed, threads), beside.parent)
+        total, models = _models(pycolmap, database, images, _How(mapper, keep_cameras, seed, threads), beside.parent)
         for rank, model in enumerate(models):
             (beside / str(rank)).mkdir()
             model.write(str(beside / str(rank)))
@@ -95,23 +98,31 @@ def sparse_model(
     return summary
 
 
+class _How(NamedTuple):
+    """Options of `sparse_model`."""
+
+    mapper: Mapper
+    keep_cameras: bool
+    seed: int
+    threads: int
+
+
 def _models(
     pycolmap: Any,
     database: str | os.PathLike[str],
     images: str | os.PathLike[str] | None,
-    how: tuple[Mapper, int, int],
+    how: _How,
     staging: Path,
 ) -> tuple[int, list[Any]]:
     """The number of images in the database, and the models that come of them, the largest first."""
-    mapper, *seed_threads = how
     copy = copy_database(database, staging)
     scratch = staging / "scratch"
     scratch.mkdir()
-    run = {"incremental": _incremental, "global": _global}[mapper]
+    run = {"incremental": _incremental, "global": _global}[how.mapper]
     try:
         with pycolmap.Database.open(str(copy)) as opened:
             total, verified = opened.num_images(), opened.num_verified_image_pairs()
-        found = run(pycolmap, copy, images, scratch, seed_threads)
+        found = run(pycolmap, copy, images, scratch, how)
     except (RuntimeError, ValueError, LookupError) as error:
         raise InputError(f"COLMAP cannot map {os.fspath(database)}: {error}") from error
     filled = [model for _, model in sorted(found.items()) if model.num_reg_images()]
@@ -124,10 +135,13 @@ def _models(
 
 
 def _incremental(
-    pycolmap: Any, database: Path, images: str | os.PathLike[str] | None, scratch: Path, seed_threads: list[int]
+    pycolmap: Any, database: Path, images: str | os.PathLike[str] | None, scratch: Path, how: _How
 ) -> dict[int, Any]:
     options = pycolmap.IncrementalPipelineOptions()
-    options.random_seed, options.num_threads = seed_threads
+    options.random_seed, options.num_threads = how.seed, how.threads
+    if how.keep_cameras:
+        options.ba_refine_focal_length = options.ba_refine_extra_params = False
+        options.mapper.abs_pose_refine_focal_length = options.mapper.abs_pose_refine_extra_params = False
     options.extract_colors = images is not None
     found: dict[int, Any] = pycolmap.incremental_mapping(
         str(database), os.fspath(images or scratch), str(scratch), options
@@ -136,10 +150,13 @@ def _incremental(
 
 
 def _global(
-    pycolmap: Any, database: Path, images: str | os.PathLike[str] | None, scratch: Path, seed_threads: list[int]
+    pycolmap: Any, database: Path, images: str | os.PathLike[str] | None, scratch: Path, how: _How
 ) -> dict[int, Any]:
     options = pycolmap.GlobalPipelineOptions()
-    options.random_seed, options.num_threads = seed_threads
+    options.random_seed, options.num_threads = how.seed, how.threads
+    if how.keep_cameras:
+        adjustment = options.mapper.bundle_adjustment
+        adjustment.refine_focal_length = adjustment.refine_extra_params = False
     found: dict[int, Any] = pycolmap.global_mapping(str(database), os.fspath(images or scratch), str(scratch), options)
     return found
 
