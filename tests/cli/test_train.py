@@ -72,6 +72,19 @@ def test_every_stage_runs_and_a_second_call_only_loads(tmp_path: Path) -> None:
     assert all(
         np.array_equal(value, weights[name]) for name, value in load(out / "model").superglue.state_dict().items()
     )
+    further = tmp_path / "further.toml"
+    labels = RECIPE[RECIPE.index("[rounds.labels]") : RECIPE.index("[rounds.options]")]
+    further.write_text(RECIPE.replace(labels, "").replace("width = 96\n", "width = 96\nscenes = 0.5\n"))
+    new = ["--run", tmp_path / "further", "--recipe", further, "--from", out / "model", "--device", "cpu"]
+    detector = tmp_path / "further" / "detector"
+    assert run("train", "detector", str(images), *new).exit_code == 0
+    trained = load(detector).superpoint.state_dict()
+    assert run("train", "matcher", str(images), *new, "--detector", str(detector)).exit_code == 0
+    both = load(tmp_path / "further" / "model")
+    assert all(np.array_equal(value, trained[name]) for name, value in both.superpoint.state_dict().items())
+    matcher = both.superglue.named_parameters()
+    moved = [(value - weights[name]).abs().max() for name, value in matcher]
+    assert 0 < max(moved) < 0.1  # gone on from the matcher that was there: two steps of the learning rate
 
 
 SIFT_RECIPE = """

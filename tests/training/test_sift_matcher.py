@@ -18,7 +18,7 @@ from cyano.training.features import SiftExtractor
 from cyano.training.fresh_matcher import fresh_superglue
 from cyano.training.matcher_stage import MatcherStage, PairOptions
 from cyano.training.photographs import Photographs
-from cyano.training.pipeline import train_detector
+from cyano.training.pipeline import train_detector, train_matcher
 from cyano.training.schedule import Schedule
 from cyano.training.snapshot import take_snapshot
 from cyano.training.state import StageState, save_state
@@ -67,7 +67,7 @@ def test_projection_and_extras_reach_the_loss(stage: MatcherStage) -> None:
     with torch.no_grad():  # zero layers at the start pass no gradient to what lies before them
         for parameter in superglue.parameters():
             parameter.add_(0.01 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0)))
-    own = MatcherStage(superglue, stage._extract, stage._photographs, stage.options, stage.schedule, 0)
+    own = MatcherStage(superglue, stage._extract, stage._views.photographs, stage.options, stage.schedule, 0)
     loss, _ = own.loss(own.module, stage.batch(np.random.default_rng(3)))
     loss.backward()
     assert float(superglue.input_projection.weight.grad.abs().min()) > 0
@@ -118,6 +118,14 @@ def test_a_detector_needs_its_stages(tmp_path: Path) -> None:
     images = write_photographs(tmp_path / "images", 3)
     with pytest.raises(InputError, match="no \\[shapes\\]"):
         train_detector(config, images, tmp_path / "run", torch.device("cpu"), NOBODY)
+
+
+def test_sift_takes_no_detector(tmp_path: Path) -> None:
+    images = write_photographs(tmp_path / "images", 3)
+    with pytest.raises(InputError, match="no detector to give"):
+        train_matcher(
+            read_config("sift"), images, None, tmp_path / "run", torch.device("cpu"), NOBODY, detector="cyano-small"
+        )
 
 
 def test_a_snapshot_of_its_run(stage: MatcherStage, tmp_path: Path) -> None:

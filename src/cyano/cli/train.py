@@ -66,6 +66,13 @@ def matcher(
         str | None,
         typer.Option("--from", help="Weights to start from: a detector, or a whole model to go on with."),
     ] = None,
+    detector: Annotated[
+        str | None,
+        typer.Option(
+            help="Weights whose detector takes the place of that of --from, from which it was trained on.",
+            show_default=False,
+        ),
+    ] = None,
     posed: Posed = None,
     device: Device = "auto",
 ) -> None:
@@ -77,7 +84,7 @@ def matcher(
 
     chosen = torch.device(checked_device(device))
     with watching() as watcher:
-        folder = train_matcher(read_config(recipe), images, start, run, chosen, watcher, posed or ())
+        folder = train_matcher(read_config(recipe), images, start, run, chosen, watcher, posed or (), detector)
     typer.echo(f"wrote {folder}")
 
 

@@ -97,6 +97,7 @@ def train_matcher(
     device: torch.device,
     watcher: Watcher,
     posed: Sequence[Path] = (),
+    detector: str | Path | None = None,
 ) -> Path:
     """SuperGlue on features that stay as they are, phase after phase.
 
@@ -109,6 +110,8 @@ def train_matcher(
         device: where the matcher runs; features are computed by the workers.
         watcher: is told how far it is.
         posed: scenes of posed images with depth, see `read_posed`.
+        detector: weights whose detector takes the place of that of `start`, whose matcher then gets used to it: one
+            that was trained on from there, since its descriptors should mean about the same.
 
     Returns:
         `run`/model, a model folder that transformers loads as SuperGlueForKeypointMatching, or, without a detector,
@@ -119,7 +122,7 @@ def train_matcher(
         OutputError: a folder holds another recipe's work, or cannot be written.
     """
     photographs = _training_photographs(config, images, watcher)
-    superpoint, superglue = _matcher_start(config, start, run, photographs)
+    superpoint, superglue = _matcher_start(config, start, run, photographs, detector)
     frames = read_posed(posed)
     if superpoint is not None:
         save_detector(run / "detector", superpoint)
@@ -138,10 +141,12 @@ def train_matcher(
 
 
 def _matcher_start(
-    config: TrainingConfig, start: str | Path | None, run: Path, photographs: Photographs
+    config: TrainingConfig, start: str | Path | None, run: Path, photographs: Photographs, detector: str | Path | None
 ) -> tuple[SuperPoint | None, SuperGlue]:
     """The detector, if the features need one, and the matcher to train."""
     if config.features == "sift":
+        if detector is not None:
+            raise InputError("the recipe's matcher takes SIFT, which has no detector to give")
         found = None if start is None else load_matcher(start, config.features).superglue
         superglue = _first_matcher(config, found, str(start))
         if found is None and isinstance(superglue.input_projection, nn.Linear):
@@ -149,6 +154,8 @@ def _matcher_start(
             turn_projection(superglue.input_projection, features, photographs, config.seed)
         return None, superglue
     networks = load(run / "detector" if start is None else start)
+    if detector is not None:
+        networks = replace(networks, superpoint=load(detector).superpoint)
     dim, wanted = networks.superpoint.config.descriptor_decoder_dim, config.superglue.hidden_size
     if dim != wanted:
         raise InputError(f"{networks.source} describes with {dim} channels, the recipe's matcher takes {wanted}")
