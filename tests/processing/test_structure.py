@@ -63,6 +63,15 @@ def test_scores_are_the_detectors_surroundings_at_the_pictures_places() -> None:
     assert float(structured_scores(torch.ones(1, 80, 96), response).max()) <= 1
 
 
+@pytest.mark.parametrize("size", [(80, 96), (8, 24), (1, 1)])
+def test_surroundings_are_means_over_what_lies_in_the_image(size: tuple[int, int]) -> None:
+    probabilities = torch.rand(2, *size, generator=torch.Generator().manual_seed(0))
+    response = torch.ones_like(probabilities)  # all places are maxima
+    pooled = torch.nn.functional.avg_pool2d(probabilities[:, None] / 64, 11, 1, 5, count_include_pad=False)[:, 0]
+    expected = (pooled * 64).clamp(max=1) / (1 + STRONG)
+    assert torch.allclose(structured_scores(probabilities / 64, response), expected, atol=1e-6)  # sums in another order
+
+
 def test_the_rule_of_the_weights_decides() -> None:
     picture = blobs([(40.4, 30.2)])
     probabilities = torch.zeros(1, 80, 96)

@@ -74,11 +74,26 @@ def structured_scores(probabilities: Tensor, response: Tensor) -> Tensor:
     Returns:
         (B, H, W) in [0, 1], 0 but at maxima.
     """
-    window = 2 * REACH + 1
-    near = F.avg_pool2d(probabilities[:, None], window, stride=1, padding=REACH, count_include_pad=False)[:, 0]
-    near = near * CELL**2  # keypoints that the detector expects in a cell
+    near = _surroundings(probabilities) * CELL**2  # keypoints that the detector expects in a cell
     clear = response / (response + STRONG)
     return torch.where(_maxima(response, 1), near.clamp(max=1) * clear, 0)
+
+
+def _surroundings(probabilities: Tensor) -> Tensor:
+    """(B, H, W): the mean over the pixels of the image that lie within `REACH` to each side."""
+    rows, columns = (torch.ones(side, device=probabilities.device) for side in probabilities.shape[1:])
+    counts = _window_sums(rows, 0)[:, None] * _window_sums(columns, 0)
+    return _window_sums(_window_sums(probabilities, 1), 2) / counts
+
+
+def _window_sums(values: Tensor, axis: int) -> Tensor:
+    """Sums over all that lie within `REACH` along one axis; faster by far than pooling's loops over windows."""
+    behind = values.ndim - 1 - axis
+    padded = F.pad(values, [0, 0] * behind + [REACH, REACH])
+    total = padded.narrow(axis, 0, values.shape[axis]).clone()
+    for step in range(1, 2 * REACH + 1):
+        total += padded.narrow(axis, step, values.shape[axis])
+    return total
 
 
 def find_structure(images: Tensor) -> list[Tensor]:
