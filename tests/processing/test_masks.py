@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from cyano.errors import ImageError, InputError
-from cyano.processing.masks import keep_keypoints, mask_path_for, mask_scores, read_mask
+from cyano.processing.masks import keep_keypoints, mask_path_for, mask_scores, mask_seen, read_mask
 from cyano.types import ImageSize, ResizeMap
 
 KEEP = np.array([[True, False, True], [False, False, True]])
@@ -111,3 +111,15 @@ def test_scores_are_masked_where_they_lie_in_the_original() -> None:
     assert torch.equal(masked[:15], scores[:15])
     assert (masked[15:] == 0).all()
     assert torch.equal(scores, before)
+
+
+@pytest.mark.parametrize("turns", [0, 1])
+def test_the_mask_that_the_network_sees_hides_the_same(turns: int) -> None:
+    rng = np.random.default_rng(0)
+    mask = rng.random((31, 44)) < 0.5
+    seen_as = ImageSize(17, 20) if turns == 0 else ImageSize(20, 17)
+    frame = ResizeMap(ImageSize(31, 44), seen_as, turns)
+    scores = torch.from_numpy(rng.uniform(0.1, 1, (seen_as.height, seen_as.width))).float()
+    seen = mask_seen(mask, frame)
+    assert 0.3 < seen.mean() < 0.7
+    assert np.array_equal(mask_scores(scores, mask, frame).numpy() > 0, seen)

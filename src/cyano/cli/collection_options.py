@@ -30,9 +30,11 @@ __all__ = [
     "Machines",
     "Mapper",
     "MapperName",
+    "Masks",
     "NoVerify",
     "Out",
     "Retry",
+    "Settings",
     "Shard",
     "Workers",
     "camera_options",
@@ -50,6 +52,15 @@ CamerasName: TypeAlias = Literal["image", "folder", "all"]
 Images = Annotated[Path, typer.Argument(metavar="IMAGES", help="The folder of the images.", show_default=False)]
 Out = Annotated[
     Path, typer.Option(help="The folder of the results; made if it is not there.", show_default=False, metavar="DIR")
+]
+Masks = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Folder of masks, black where no keypoints are wanted: for photos/a/1.jpg DIR/a/1.jpg.png.",
+        show_default=False,
+        rich_help_panel=shared.MATCHING,
+    ),
 ]
 NoVerify = Annotated[
     bool,
@@ -136,21 +147,24 @@ class Machines(NamedTuple):
     gpus: float | None = None
 
 
-def collection_of(
-    images: Path,
-    out: Path,
-    weights: str | None,
-    device: str,
-    resize: list[int] | None,
-    max_keypoints: int | None,
-    no_verify: bool,
-) -> Collection:
+class Settings(NamedTuple):
+    """What decides features, and with them all that follows."""
+
+    weights: str | None
+    device: str
+    resize: list[int] | None
+    max_keypoints: int | None
+    masks: Path | None
+
+
+def collection_of(images: Path, out: Path, settings: Settings, *, verify: bool = True) -> Collection:
     """The collection that the options describe, with its networks loaded.
 
     Raises:
         typer.BadParameter: a value is out of its range.
         CyanoError: the weights cannot be loaded, or the folders do not fit.
     """
+    weights, device, resize, max_keypoints, masks = settings
     options, place = shared.matcher_options(resize, max_keypoints), shared.checked_device(device)
     with busy("loading"):
         from cyano.checkpoints import load
@@ -158,7 +172,8 @@ def collection_of(
         from cyano.collection.folder import VERIFICATION
         from cyano.engine import Recipe
 
-        return Collection(images, out, Recipe(load(weights), options, place), None if no_verify else VERIFICATION)
+        recipe = Recipe(load(weights), options, place, None if masks is None else masks.absolute())
+        return Collection(images, out, recipe, VERIFICATION if verify else None)
 
 
 def camera_options(sharing: CamerasName, model: str | None, params: str | None, *, keep_cameras: bool) -> CameraOptions:

@@ -35,6 +35,7 @@ def colmap(
     device: shared.Device = "auto",
     resize: shared.Resize = None,
     max_keypoints: shared.MaxKeypoints = None,
+    masks: given.Masks = None,
     no_verify: given.NoVerify = False,
     force: given.Force = False,
     as_json: shared.AsJson = False,
@@ -45,7 +46,8 @@ def colmap(
     from cyano.collection import write_database, write_hloc, write_model
 
     known = given.camera_options(cameras, camera_model, camera_params, keep_cameras=keep_cameras)
-    collection = given.collection_of(images, out, weights, device, resize, max_keypoints, no_verify)
+    settings = given.Settings(weights, device, resize, max_keypoints, masks)
+    collection = given.collection_of(images, out, settings, verify=not no_verify)
     with busy("writing"):
         database = write_database(collection, known, force=force)
         mapped = write_model(collection, mapper, keep_cameras=keep_cameras, force=force) if model else None

@@ -25,6 +25,7 @@ def extract(
     device: shared.Device = "auto",
     resize: shared.Resize = None,
     max_keypoints: shared.MaxKeypoints = None,
+    masks: given.Masks = None,
     engine: given.EngineOption = "local",
     address: given.Address = None,
     workers: given.Workers = None,
@@ -40,7 +41,8 @@ def extract(
     machines = given.Machines(engine, address, workers, gpus)
     with watching(aside=True) as watcher:
         run = given.run_of(watcher, machines, device, shard, force=force, retry=retry)
-        collection = given.collection_of(images, out, weights, device, resize, max_keypoints, False)
+        settings = given.Settings(weights, device, resize, max_keypoints, masks)
+        collection = given.collection_of(images, out, settings)
         from cyano.collection import extract_images
 
         summary = extract_images(collection, run)

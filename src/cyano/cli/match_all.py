@@ -39,6 +39,7 @@ def match_all(
     device: shared.Device = "auto",
     resize: shared.Resize = None,
     max_keypoints: shared.MaxKeypoints = None,
+    masks: given.Masks = None,
     no_verify: given.NoVerify = False,
     engine: given.EngineOption = "local",
     address: given.Address = None,
@@ -67,7 +68,8 @@ def match_all(
     machines = given.Machines(engine, address, workers, gpus)
     with watching(aside=True) as watcher:
         run = given.run_of(watcher, machines, device, shard, force=force, retry=retry)
-        collection = given.collection_of(images, out, weights, device, resize, max_keypoints, no_verify)
+        settings = given.Settings(weights, device, resize, max_keypoints, masks)
+        collection = given.collection_of(images, out, settings, verify=not no_verify)
         from cyano.collection import match_pairs, select_pairs
 
         choice = select_pairs(collection, wanted, pairing.vlad_options(clusters))

@@ -43,6 +43,7 @@ def reconstruct(
     device: shared.Device = "auto",
     resize: shared.Resize = None,
     max_keypoints: shared.MaxKeypoints = None,
+    masks: given.Masks = None,
     no_verify: given.NoVerify = False,
     mapper: given.Mapper = "incremental",
     cameras: given.Cameras = "image",
@@ -74,7 +75,8 @@ def reconstruct(
     known = given.camera_options(cameras, camera_model, camera_params, keep_cameras=keep_cameras)
     with watching(aside=True) as watcher:
         run = given.run_of(watcher, machines, device, force=force, retry=retry)
-        collection = given.collection_of(images, out, weights, device, resize, max_keypoints, no_verify)
+        settings = given.Settings(weights, device, resize, max_keypoints, masks)
+        collection = given.collection_of(images, out, settings, verify=not no_verify)
         from cyano import collection as library
 
         done = library.reconstruct(

@@ -28,6 +28,7 @@ def verify(
     device: shared.Device = "auto",
     resize: shared.Resize = None,
     max_keypoints: shared.MaxKeypoints = None,
+    masks: given.Masks = None,
     engine: given.EngineOption = "local",
     address: given.Address = None,
     workers: given.Workers = None,
@@ -42,7 +43,8 @@ def verify(
     machines = given.Machines(engine, address, workers, gpus)
     with watching(aside=True) as watcher:
         run = given.run_of(watcher, machines, device, shard, force=False, retry=retry)
-        collection = given.collection_of(images, out, weights, device, resize, max_keypoints, False)
+        settings = given.Settings(weights, device, resize, max_keypoints, masks)
+        collection = given.collection_of(images, out, settings)
         from cyano.collection import verify_pairs
 
         summary = verify_pairs(collection, run)

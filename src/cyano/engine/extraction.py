@@ -17,6 +17,7 @@ from cyano.engine.recipe import Recipe
 from cyano.engine.work import Outcome, Stage, Worker, failed
 from cyano.errors import ImageError
 from cyano.processing.images import read
+from cyano.processing.masks import mask_path_for, mask_seen, read_mask
 from cyano.processing.resize import apply
 from cyano.store import FeatureStore, StoredImage
 from cyano.types import Features, ResizeMap
@@ -56,11 +57,13 @@ class _Prepared(NamedTuple):
 
     Attributes:
         grey: (h, w) float32 in [0, 1].
+        keep: (h, w) bool, where keypoints are wanted; None for everywhere.
         frame: the way back to the original image.
-        content: BLAKE2b of the file.
+        content: BLAKE2b of the file, and of its mask if there is one.
     """
 
     grey: NDArray[np.float32]
+    keep: NDArray[np.bool_] | None
     frame: ResizeMap
     content: str
 
@@ -84,14 +87,16 @@ class ImageWorker(Worker[str, list[_Prepared | Exception], StoredImage]):
         return [self._prepared(name) for name in step]
 
     def _prepared(self, name: str) -> _Prepared | Exception:
-        options = self._stage.recipe.options
+        options, masks = self._stage.recipe.options, self._stage.recipe.masks
         try:
             path = _inside(self._stage.images, name)
             image = read(path, options.limits)  # first, because it refuses what is too large
             grey, frame = apply(image, options.resize)
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
-            return _Prepared(grey, frame, digest.hexdigest())
+            if masks is None:
+                return _Prepared(grey, None, frame, _content(path))
+            mask_path = mask_path_for(name, masks)
+            keep = mask_seen(read_mask(mask_path, image.size), frame)
+            return _Prepared(grey, keep, frame, _content(path, mask_path))
         except Exception as error:  # noqa: BLE001 - a broken image costs itself only
             return error
 
@@ -102,11 +107,21 @@ class ImageWorker(Worker[str, list[_Prepared | Exception], StoredImage]):
                 yield failed(name, image)
                 continue
             try:
-                features = self._matcher.extract([image.grey])[0]
+                features = self._matcher.extract([image.grey], masks=[image.keep])[0]
             except Exception as error:  # noqa: BLE001 - likewise
                 yield failed(name, error)
             else:
                 yield Outcome(name, partial(_stored, name, image, features))
+
+
+def _content(*paths: Path) -> str:
+    """BLAKE2b of files, one after the other."""
+    digest = hashlib.blake2b(digest_size=16)
+    for path in paths:
+        with path.open("rb") as file:
+            for chunk in iter(partial(file.read, 1 << 20), b""):
+                digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _inside(folder: Path, name: str) -> Path:

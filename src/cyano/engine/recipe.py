@@ -32,18 +32,21 @@ class Recipe:
         networks: from `cyano.checkpoints.load`.
         options: how to match; rotations are not searched, for features do not turn with their image.
         device: where workers run, for example "cpu" or "cuda".
+        masks: folder of masks by the names of the images, black where no keypoints are wanted; see `mask_path_for`.
+            All images need one. None for no masks.
         batch_size: pairs per batch on a GPU.
         feature_precision: of stored descriptors.
         match_precision: of stored scores.
 
     Raises:
         WeightsError: the weights are a detector's alone.
-        InputError: the options search rotations, or the device is none.
+        InputError: the options search rotations, the device is none, or there is no folder of masks.
     """
 
     networks: Networks
     options: MatcherOptions = DEFAULT_OPTIONS
     device: str = "cpu"
+    masks: Path | None = None
     batch_size: int = 8
     feature_precision: Precision = "float16"
     match_precision: Precision = "float16"
@@ -51,6 +54,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.options.rotations != "off":
             raise InputError("features are extracted once per image and do not turn; use rotations='off'")
+        if self.masks is not None and not self.masks.is_dir():
+            raise InputError(f"there is no folder {self.masks}; give that of the masks, or none")
         try:
             torch.device(self.device)
         except RuntimeError as error:
@@ -92,6 +97,7 @@ class Recipe:
             "border_removal": detection.border_removal_distance,
             "localisation": detection.keypoint_localisation,
             "subpixel": self.options.subpixel,
+            "masks": self.masks is not None,
         }
 
     def match_configuration(self, verification: RobustOptions | None) -> Configuration:

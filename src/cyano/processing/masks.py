@@ -15,7 +15,7 @@ from cyano.errors import ImageError, InputError
 from cyano.processing.images import ImageLimits, ImageSource, read_pixels
 from cyano.types import ImageSize, ResizeMap
 
-__all__ = ["keep_keypoints", "mask_path_for", "mask_scores", "read_mask"]
+__all__ = ["keep_keypoints", "mask_path_for", "mask_scores", "mask_seen", "read_mask"]
 
 _LIMITS = ImageLimits(min_side=1)
 
@@ -96,6 +96,22 @@ def keep_keypoints(mask: NDArray[np.bool_], keypoints: NDArray[np.floating[Any]]
     rows = np.clip(np.floor(y[inside] + 0.5), 0, height - 1).astype(np.int64)
     keep[inside] = mask[rows, columns]
     return keep
+
+
+def mask_seen(mask: NDArray[np.bool_], frame: ResizeMap) -> NDArray[np.bool_]:
+    """The mask of an image as the network sees it: each pixel is kept or not as a keypoint on its middle would be.
+
+    Args:
+        mask: (H, W) of the ORIGINAL image, True where keypoints are kept.
+        frame: the way between the two.
+
+    Returns:
+        (h, w) of the network's image.
+    """
+    height, width = frame.network.height, frame.network.width
+    y, x = np.mgrid[:height, :width]
+    pixels = torch.from_numpy(np.stack([x.ravel(), y.ravel()], axis=1)).float()
+    return keep_keypoints(mask, frame.to_original(pixels).numpy()).reshape(height, width)
 
 
 def mask_scores(scores: Tensor, mask: NDArray[np.bool_], frame: ResizeMap) -> Tensor:
