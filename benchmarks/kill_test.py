@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 import measuring
 from cyano.engine import ExtractImages, MatchPairs, RayEngine, find_images, run_stage
@@ -147,6 +148,9 @@ def main() -> None:
     parser.add_argument("--save", metavar="NAME", help="write benchmarks/results/NAME.json")
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    # Sums are rounded otherwise with another number of threads, and Ray gives its workers one.
+    os.environ["OMP_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)
     if arguments.child:
         scenario, images, root = arguments.child
         child(scenario, Path(images), Path(root))
