@@ -30,8 +30,13 @@ pytestmark = [
 def ray() -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(Path(collection.__file__).parents[1]))  # for its workers
-        with cluster(num_cpus=2, object_store_memory=100 << 20) as module:
-            yield module
+        try:
+            with cluster(num_cpus=2, object_store_memory=100 << 20) as module:
+                yield module
+        except CyanoError as error:
+            if "cannot be reached at local" not in str(error):
+                raise
+            pytest.skip(f"no cluster starts on this machine: {error}")
 
 
 def test_extraction_with_a_worker_that_dies_once(ray: Any, images: Path, undisturbed: Path, tmp_path: Path) -> None:
