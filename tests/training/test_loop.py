@@ -16,7 +16,7 @@ from cyano.errors import InputError, OutputError
 from cyano.training.loop import Batch, train_stage
 from cyano.training.progress import LOG_FILE, Progress
 from cyano.training.schedule import Schedule
-from cyano.training.state import STATE_FILE
+from cyano.training.state import STATE_FILE, alone_in
 
 CPU = torch.device("cpu")
 
@@ -99,6 +99,15 @@ def test_more_steps_go_on_and_other_options_are_refused(tmp_path: Path) -> None:
     train_stage(Regression(same), tmp_path, CPU)
     with pytest.raises(OutputError, match="options: 0 -> 1"):
         train_stage(Regression(schedule(steps=6), options=1), tmp_path, CPU)
+
+
+def test_a_second_run_in_the_same_folder_is_refused(tmp_path: Path) -> None:
+    with alone_in(tmp_path / "run"), pytest.raises(OutputError, match="another process is training"):
+        train_stage(Regression(schedule()), tmp_path / "run", CPU)
+    train_stage(Regression(schedule()), tmp_path / "run", CPU)  # the first one has ended
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="cannot be written"):
+        train_stage(Regression(schedule()), tmp_path / "file" / "run", CPU)
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from cyano.errors import InputError
 from cyano.training.processes import Processes
 from cyano.training.progress import Progress
 from cyano.training.schedule import Schedule, build_optimiser
-from cyano.training.state import StageState, claim_folder, load_state, save_state
+from cyano.training.state import StageState, alone_in, claim_folder, load_state, save_state
 from cyano.training.workers import in_workers
 
 __all__ = ["Batch", "Stage", "train_stage"]
@@ -96,6 +96,7 @@ def train_stage(stage: Stage, folder: Path, device: torch.device, progress: Prog
     with ExitStack() as stack:
         processes = stack.enter_context(Processes.joined(device))
         if processes.is_first:
+            stack.enter_context(alone_in(folder))
             claim_folder(folder, {**stage.schedule.record(), **stage.record(), "seed": stage.seed})
         module = stage.module.to(processes.device).train()
         optimiser = build_optimiser(module.parameters(), stage.schedule, stage.slow_parameters())

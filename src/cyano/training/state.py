@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +18,11 @@ from torch import nn
 from cyano.atomic import write_atomically
 from cyano.errors import InputError, OutputError
 
-__all__ = ["STATE_FILE", "StageState", "claim_folder", "load_state", "save_state"]
+__all__ = ["STATE_FILE", "StageState", "alone_in", "claim_folder", "load_state", "save_state"]
 
 STATE_FILE = "state.pt"
 RECORD_FILE = "stage.json"
+LOCK_FILE = "lock"
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,31 @@ def load_state(folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer)
     except (RuntimeError, KeyError, ValueError, EOFError, pickle.UnpicklingError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(f"{path} cannot be resumed from ({reason}); delete it to start this stage anew") from error
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep other runs out of a stage's folder: two of them would overwrite each other's checkpoints.
+
+    The system lets go of the lock when the process ends, however it does.
+
+    Args:
+        folder: of the stage; it is made.
+
+    Raises:
+        OutputError: another process trains there, or it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / LOCK_FILE).open("w")
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be written: {error.strerror or error}; check its parent folder") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise OutputError(f"another process is training in {folder}; wait for it, or stop it") from error
+        yield
 
 
 def claim_folder(folder: Path, record: dict[str, Any]) -> None:
