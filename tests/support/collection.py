@@ -184,6 +184,8 @@ def _tell(summary: Summary) -> None:
 
 
 if __name__ == "__main__":
+    # Whoever runs the tests in the background has it ignored, which children inherit.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     print("begins", flush=True)
     try:
         run_all(Path(sys.argv[1]), Path(sys.argv[2]), on_progress=_tell)
