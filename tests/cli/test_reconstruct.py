@@ -138,6 +138,7 @@ def test_known_intrinsics_are_used_as_they_are(walk: Walk, tmp_path: Path) -> No
         (("--keep-cameras",), "goes with --camera-params"),
         (("--camera-params", "400"), "goes with --camera-model"),
         (("--camera-model", "PINHOLE", "--camera-params", "400,x"), "numbers with commas"),
+        (("--camera-model", "PINHOLE", "--camera-params", "", "--keep-cameras"), "numbers with commas"),
         (("--camera-model", "PINHOLE", "--camera-params", "400,240,180"), "fx, fy, cx, cy"),
         (("--camera-model", "FISH"), "unknown camera model"),
     ):

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from cyano.geometry.truth import Visibility
 from cyano.models.superpoint import SuperPointConfig
 from cyano.synthesis.homographies import View
 from cyano.synthesis.scenes import SceneOptions, sample_pair
+from cyano.training.config import Round
 from cyano.training.detector_network import fresh_superpoint
 from cyano.training.joint_pairs import ShownTruth, cells_shown, corresponding_cells, structure_found_again
 from cyano.training.joint_stage import JointOptions, JointStage
@@ -133,7 +133,7 @@ def test_scenes_join_by_their_share_and_have_no_labels(stage: JointStage) -> Non
     assert int(batch["used"].sum()) > 20
     assert 0 < float(batch["valid"].float().mean()) < 1
     with pytest.raises(InputError, match="rounds without"):
-        JointStage("joint-1", stage.superpoint, photographs, Path("labels"), options, stage.schedule, seed=0)
+        Round(options, stage.schedule, AdaptationOptions())
 
 
 def test_without_labels_the_stage_learns_from_structure(stage: JointStage) -> None:

@@ -190,7 +190,7 @@ def camera_options(sharing: CamerasName, model: str | None, params: str | None, 
     if params is not None and model is None:
         raise typer.BadParameter("--camera-params goes with --camera-model, which says what they are")
     try:
-        numbers = tuple(float(each) for each in params.split(",")) if params else ()
+        numbers = () if params is None else tuple(float(each) for each in params.split(","))
     except ValueError as error:
         raise typer.BadParameter(f"--camera-params takes numbers with commas between them, not {params!r}") from error
     return CameraOptions(sharing=sharing, params=numbers) if model is None else CameraOptions(model, sharing, numbers)

@@ -119,8 +119,7 @@ def _content(*paths: Path) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for path in paths:
         with path.open("rb") as file:
-            for chunk in iter(partial(file.read, 1 << 20), b""):
-                digest.update(chunk)
+            hashlib.file_digest(file, lambda: digest)
     return digest.hexdigest()
 
 

@@ -45,6 +45,10 @@ class Round:
     schedule: Schedule
     labels: AdaptationOptions | None = None
 
+    def __post_init__(self) -> None:
+        if self.labels is not None and (self.options.scenes or self.options.posed):
+            raise InputError("labels are photographs': scenes and posed are for rounds without [rounds.labels]")
+
 
 @dataclass(frozen=True)
 class MatcherPhase:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from cyano.geometry.truth import PairTruth, Projection, Visibility
 from cyano.models.superpoint import CELL
+from cyano.processing.masks import keep_keypoints
 from cyano.processing.structure import find_structure
 from cyano.training.views import ViewPair
 from cyano.types import ImageSize
@@ -41,8 +42,8 @@ class ShownTruth:
 
     def _masked(self, points: NDArray[np.floating], projection: Projection, side: int) -> Projection:
         seen = projection.visibility == Visibility.VISIBLE
-        seen &= _on(self.views.valid[side], points)
-        seen &= _on(self.views.valid[1 - side], np.where(seen[:, None], projection.points, 0))
+        seen &= keep_keypoints(self.views.valid[side], points)
+        seen &= keep_keypoints(self.views.valid[1 - side], projection.points)
         return Projection(projection.points, np.where(seen, Visibility.VISIBLE, Visibility.HIDDEN).astype(np.int64))
 
 
@@ -115,13 +116,6 @@ def _in_cells(side: int) -> NDArray[np.float64]:
 def _visible(projection: Projection) -> _Points:
     """Where points lie; NaN, which is near to nothing and inside of nothing, where they are not visible."""
     return np.where((projection.visibility == Visibility.VISIBLE)[:, None], projection.points, np.nan)
-
-
-def _on(mask: NDArray[np.bool_], points: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Which (N, 2) points of an image lie on pixels of a mask."""
-    x, y = np.rint(points).astype(np.int64).T
-    height, width = mask.shape
-    return np.asarray(mask[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)])
 
 
 def _far_inside(points: _Points, size: ImageSize) -> NDArray[np.bool_]:

@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cyano.errors import InputError
 from cyano.geometry.transforms import warp_points
 from cyano.models.superpoint import CELL, SuperPoint
 from cyano.processing.descriptors import sample_descriptors
@@ -77,8 +76,6 @@ class JointStage:
         seed: int,
         posed: Sequence[FramePair] = (),
     ) -> None:
-        if labels is not None and (options.scenes or options.posed):
-            raise InputError("labels are photographs': scenes and posed are for rounds without [rounds.labels]")
         self.name = name
         self.options = options
         self.schedule = schedule
