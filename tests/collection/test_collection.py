@@ -100,6 +100,37 @@ def test_pictures_that_are_turned_are_told_of(collection: Collection) -> None:
     assert "EXIF turns 1 images (turned.jpg)" in (collection.turned() or "")
 
 
+def test_images_that_have_changed_are_told_of(collection: Collection) -> None:
+    extract_images(collection)
+    card, other = (collection.images / name for name in collection.names()[:2])
+    before = card.read_bytes()
+    other.touch()
+    assert extract_images(collection).kept == 6
+    card.write_bytes(other.read_bytes())
+    with pytest.raises(InputError, match=f"1 images are others now .*{card.name}.*--out"):
+        extract_images(collection)
+    assert collection.extraction().open().compact().shards_after == 1
+    with pytest.raises(InputError, match=card.name):
+        extract_images(collection)
+    card.write_bytes(before)
+    assert extract_images(collection).kept == 6
+
+
+def test_a_changed_mask_is_a_changed_image(collection: Collection, tmp_path: Path) -> None:
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    for name in collection.names():
+        Image.fromarray(np.full(Image.open(collection.images / name).size[::-1], 255, np.uint8)).save(
+            masks / f"{name}.png"
+        )
+    masked = replace(collection, recipe=replace(collection.recipe, masks=masks))
+    extract_images(masked)
+    name = masked.names()[0]
+    (masks / f"{name}.png").unlink()
+    with pytest.raises(InputError, match=name):
+        extract_images(masked)
+
+
 def test_a_model_takes_all_of_the_work(collection: Collection) -> None:
     with pytest.raises(InputError, match="in shares"):
         reconstruct(collection, run=Run(share=Share(0, 2)))

@@ -13,6 +13,7 @@ from cyano.engine import Stage, Summary, run_stage
 from cyano.engine.plan import ImagePair
 from cyano.errors import InputError
 from cyano.pairs import PairOptions, choose_pairs
+from cyano.pairs.checks import some
 from cyano.retrieval import VladOptions, describe_collection
 
 __all__ = [
@@ -50,8 +51,20 @@ class PairChoice:
 
 
 def extract_images(collection: Collection, run: Run = DEFAULT_RUN) -> Summary:
-    """Features of all images that do not have them yet. Errors are those of `cyano.engine.run_stage`."""
-    return _run(collection.extraction(), "extract", collection.names(), run)
+    """Features of all images that do not have them yet.
+
+    Raises:
+        InputError: an image is another now than when its features were stored. Other errors are those of
+            `cyano.engine.run_stage`.
+    """
+    stage, names = collection.extraction(), collection.names()
+    changed = stage.changed(names, force=run.force)
+    if changed:
+        raise InputError(
+            f"{len(changed)} images are others now than when their features were stored in {collection.out} "
+            f"({some(changed)}); put the images back, or give another folder of results (--out)"
+        )
+    return _run(stage, "extract", names, run)
 
 
 def match_pairs(collection: Collection, pairs: Sequence[ImagePair], run: Run = DEFAULT_RUN) -> Summary:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePath
@@ -47,6 +48,29 @@ class ExtractImages(Stage[str, StoredImage]):
         """Chunks of images; see `plan_images`."""
         return plan_images(keys, config_id)
 
+    def changed(self, names: Iterable[str], *, force: bool = False) -> list[str]:
+        """Those of the images that have features and are others now than when these were made.
+
+        Args:
+            names: of images.
+            force: see `Stage.open`.
+
+        Raises:
+            OutputError: see `Stage.open`.
+            ImageError: a name leads out of the folder.
+        """
+        times = {name: max(map(_touched, self.files(name))) for name in names}
+        return self.open(force=force).changed(times, lambda name: _content_now(self.files(name)))
+
+    def files(self, name: str) -> list[Path]:
+        """What decides the features of an image: its file, and that of its mask if there are masks.
+
+        Raises:
+            ImageError: the name leads out of the folder.
+        """
+        masks = self.recipe.masks
+        return [_inside(self.images, name), *([] if masks is None else [mask_path_for(name, masks)])]
+
     def worker(self) -> ImageWorker:
         """See `Stage.worker`."""
         return ImageWorker(self)
@@ -87,16 +111,13 @@ class ImageWorker(Worker[str, list[_Prepared | Exception], StoredImage]):
         return [self._prepared(name) for name in step]
 
     def _prepared(self, name: str) -> _Prepared | Exception:
-        options, masks = self._stage.recipe.options, self._stage.recipe.masks
+        options = self._stage.recipe.options
         try:
-            path = _inside(self._stage.images, name)
+            files = path, *masks = self._stage.files(name)
             image = read(path, options.limits)  # first, because it refuses what is too large
             grey, frame = apply(image, options.resize)
-            if masks is None:
-                return _Prepared(grey, None, frame, _content(path))
-            mask_path = mask_path_for(name, masks)
-            keep = mask_seen(read_mask(mask_path, image.size), frame)
-            return _Prepared(grey, keep, frame, _content(path, mask_path))
+            keep = mask_seen(read_mask(masks[0], image.size), frame) if masks else None
+            return _Prepared(grey, keep, frame, _content(files))
         except Exception as error:  # noqa: BLE001 - a broken image costs itself only
             return error
 
@@ -114,7 +135,24 @@ class ImageWorker(Worker[str, list[_Prepared | Exception], StoredImage]):
                 yield Outcome(name, partial(_stored, name, image, features))
 
 
-def _content(*paths: Path) -> str:
+def _touched(path: Path) -> float:
+    """When a file was last written, or put where it is; if it is gone, that was never too long ago."""
+    try:
+        status = path.stat()
+    except OSError:
+        return math.inf
+    return max(status.st_mtime, status.st_ctime)
+
+
+def _content_now(paths: Sequence[Path]) -> str:
+    """`_content`, and of files that cannot be read nothing."""
+    try:
+        return _content(paths)
+    except OSError:
+        return ""
+
+
+def _content(paths: Sequence[Path]) -> str:
     """BLAKE2b of files, one after the other."""
     digest = hashlib.blake2b(digest_size=16)
     for path in paths:

@@ -285,4 +285,5 @@ class ShardStore(ABC, Generic[K, T]):
         """Write one shard with all that is in these, then remove them."""
         if len(sources) > 1:
             whole = self._write(merged)
+            self._shards.date_back(whole, sources)
             self._shards.remove(name for name in sources if name != whole)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -92,19 +93,26 @@ class FeatureStore(ShardStore[str, StoredImage]):
 
     kind = "features"
 
-    def changed(self, contents: Mapping[str, str]) -> list[str]:
-        """The stored images whose content was another when their features were made.
+    def changed(self, times: Mapping[str, float], content: Callable[[str], str]) -> list[str]:
+        """The stored images that are others now than when their features were made.
 
-        What is stored stays. Everything downstream was made from it, so begin a new store.
+        What nobody touched since its shard was written is the same; only the other images are read. What is stored
+        stays. Everything downstream was made from it, so begin a new store.
 
         Args:
-            contents: content hashes by name.
+            times: when each image was last touched, by name, in seconds since the epoch.
+            content: gives the content hash of an image.
 
         Raises:
             InputError: a shard cannot be read.
         """
         self._shards.refresh()
-        return [name for name, _, place in self._places(contents) if place and place.tag != contents[name]]
+        written = cache(self._shards.written)
+        return [
+            name
+            for name, _, place in self._places(times)
+            if place and times[name] >= written(place.shard) and place.tag != content(name)
+        ]
 
     def _names(self, key: str) -> Sequence[str]:
         return (key,)

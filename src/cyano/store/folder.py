@@ -178,6 +178,19 @@ class ShardFolder:
                 found.append(Damage(self.path / name, str(error)))
         return found
 
+    def written(self, name: str) -> float:
+        """When a shard was written, in seconds since the epoch; long ago if it is gone."""
+        try:
+            return (self.path / name).stat().st_mtime
+        except FileNotFoundError:
+            return 0.0
+
+    def date_back(self, name: str, sources: Iterable[str]) -> None:
+        """Give a shard the time of the oldest of those that it was merged from."""
+        oldest = min(self.written(source) for source in sources)
+        with contextlib.suppress(OSError):  # somebody else's file, and merely a time
+            os.utime(self.path / name, (oldest, oldest))
+
     def remove(self, names: Iterable[str]) -> None:
         """Remove shards.
 
