@@ -113,10 +113,33 @@ def test_loss_is_the_papers_sum() -> None:
     loss = assignment_loss(log_assignment, matches0, matches1)
     np.testing.assert_allclose(float(loss), -(first + second) / 2, rtol=1e-6)
 
+    # Unbalanced: each keypoint the same, and a match is two of them.
+    first = 2 * (2 * p[0, 0, 2] + p[0, 1, -1] + p[0, -1, 0] + p[0, -1, 4]) / 5
+    second = 2 * (2 * p[1, 2, 0] + p[1, 0, -1] + p[1, 1, -1] + p[1, -1, 1] + p[1, -1, 2]) / 6
+    loss = assignment_loss(log_assignment, matches0, matches1, balanced=False)
+    np.testing.assert_allclose(float(loss), -(first + second) / 2, rtol=1e-6)
 
-def test_loss_of_nothing_is_zero() -> None:
+
+@pytest.mark.parametrize("balanced", [True, False])
+def test_loss_of_nothing_is_zero(balanced: bool) -> None:
     ignore = torch.full((1, 3), -2)
-    assert assignment_loss(torch.zeros(1, 4, 4) - 5, ignore, ignore) == 0
+    assert assignment_loss(torch.zeros(1, 4, 4) - 5, ignore, ignore, balanced=balanced) == 0
+
+
+def test_unbalanced_the_best_scores_are_probabilities() -> None:
+    """Of pairs with ten doubtful keypoints that look alike, three match: the loss is least where the score says so."""
+    matches = torch.where(torch.arange(10) < 3, torch.arange(10), -1)[None]
+    probabilities = torch.linspace(0.01, 0.99, 99)
+
+    def loss(p: torch.Tensor, balanced: bool) -> float:
+        log_assignment = torch.full((1, 11, 11), -9.0)
+        log_assignment[0, :10, :10].fill_diagonal_(float(p.log()))
+        log_assignment[0, :10, -1] = log_assignment[0, -1, :10] = (1 - p).log()
+        return float(assignment_loss(log_assignment, matches, matches, balanced=balanced))
+
+    best = {kind: float(min(probabilities, key=lambda p, kind=kind: loss(p, kind))) for kind in (True, False)}
+    assert best[False] == pytest.approx(0.3)
+    assert best[True] == pytest.approx(0.5)  # whatever the share is
 
 
 def test_gradients_reach_every_parameter() -> None:

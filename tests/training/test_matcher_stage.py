@@ -1,5 +1,6 @@
 """The matcher's stage: it starts as descriptor matching and learns to do better; gradients reach everything."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -10,7 +11,7 @@ import torch
 from cyano.errors import InputError
 from cyano.geometry import invert_rigid
 from cyano.geometry.truth import DepthTruth
-from cyano.models.assignment_loss import assignment_loss
+from cyano.models.assignment_loss import UNMATCHED, assignment_loss
 from cyano.models.superglue import KeypointSet, SuperGlueConfig
 from cyano.models.superpoint import SuperPoint, SuperPointConfig
 from cyano.models.transport import log_transport
@@ -145,3 +146,39 @@ def test_posed_images_join_by_their_share(stage: MatcherStage, tmp_path: Path) -
     assert isinstance(pair.truth, DepthTruth)
     with pytest.raises(InputError, match="no posed scene"):
         read_posed([tmp_path / "nothing"])
+
+
+def with_options(stage: MatcherStage, **changes: object) -> MatcherStage:
+    options = replace(stage.options, **changes)
+    return MatcherStage(stage.superglue, stage._extract, stage._views.photographs, options, stage.schedule, 0)
+
+
+def test_three_views_make_three_pairs(stage: MatcherStage) -> None:
+    three = with_options(stage, views=3)
+    pairs = three._made(np.random.default_rng(1))
+    (first, second), (again, third), (second_again, third_again) = (
+        (pair["positions0"], pair["positions1"]) for pair in pairs
+    )
+    assert torch.equal(first, again)
+    assert torch.equal(second, second_again)
+    assert torch.equal(third, third_again)
+    batch = three.batch(np.random.default_rng(1))
+    assert batch["matches0"].shape == batch["scores0"].shape == (6, 42)  # two groups; of 48, an eighth stays away
+
+
+def test_views_of_stored_pairs_are_two() -> None:
+    with pytest.raises(InputError, match="views"):
+        PairOptions(views=1)
+    with pytest.raises(InputError, match="stored"):
+        PairOptions(views=3, stored=10)
+
+
+def test_strangers_do_not_match(stage: MatcherStage) -> None:
+    plain = stage.batch(np.random.default_rng(4))
+    batch = with_options(stage, strangers=1.0).batch(np.random.default_rng(4))
+    assert torch.equal(batch["descriptors0"], plain["descriptors0"])
+    assert torch.equal(batch["descriptors1"], plain["descriptors1"].roll(3, 0))  # half of the six pairs away
+    assert (batch["matches0"] == UNMATCHED).all()
+    assert (batch["matches1"] == UNMATCHED).all()
+    some = with_options(stage, strangers=0.3).batch(np.random.default_rng(4))
+    assert 0 < int((some["matches0"] == UNMATCHED).all(1).sum()) < 6

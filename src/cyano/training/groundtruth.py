@@ -44,8 +44,8 @@ def match_labels(
     matches0 = np.full(len(keypoints0), IGNORE, dtype=np.int64)
     matches1 = np.full(len(keypoints1), IGNORE, dtype=np.int64)
     # The larger of the two reprojection errors, so that scale changes are judged in the finer image.
-    distance = np.maximum(_distances(there, keypoints1), _distances(back, keypoints0).T)
-    lenient = np.fmin(_distances(there, keypoints1), _distances(back, keypoints0).T)
+    in1, in0 = _distances(there, keypoints1), _distances(back, keypoints0).T
+    distance, lenient = np.maximum(in1, in0), np.fmin(in1, in0)
     for labels, axis, projection in ((matches0, 1, there), (matches1, 0, back)):
         nearest = lenient.min(axis=axis, initial=np.inf)
         labels[(projection.visibility == Visibility.VISIBLE) & (nearest > negative_px)] = UNMATCHED

@@ -10,12 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cyano.models.assignment_loss import IGNORE, assignment_loss
+from cyano.errors import InputError
+from cyano.geometry.truth import PairTruth
+from cyano.models.assignment_loss import IGNORE, UNMATCHED, assignment_loss
 from cyano.models.superglue import KeypointSet, SuperGlue
 from cyano.processing.assignment import mutual_matches
 from cyano.synthesis.photometric import photometric_change
 from cyano.synthesis.scenes.posed_frames import FramePair
-from cyano.training.features import Extractor
+from cyano.training.features import Extractor, ImageFeatures
 from cyano.training.groundtruth import match_labels
 from cyano.training.loop import Batch
 from cyano.training.matcher_network import TrainableMatcher, slow_ends
@@ -45,6 +47,10 @@ class PairOptions(ViewOptions):
         early_weight: of the mean loss of the assignments after every fourth layer, against that of the last.
         stored: so many pairs are made and kept on disk (0.14 MB each for 256 keypoints of 128 channels) and drawn
             again and again, a little varied, in place of new ones, which saves the making; 0 makes every pair anew.
+        views: of one photograph or scene, of which every two are a pair: three make three pairs for half as much again
+            as the work of one. Pairs that are stored are made of two.
+        strangers: share of the pairs whose sides are of different photographs or scenes, and have no match.
+        balanced: whether matches and unmatched keypoints have the same weight in each pair; see `assignment_loss`.
     """
 
     keypoints: int = 256
@@ -53,6 +59,13 @@ class PairOptions(ViewOptions):
     iterations: int = 20
     early_weight: float = 0.3
     stored: int = 0
+    views: int = 2
+    strangers: float = 0.0
+    balanced: bool = True
+
+    def __post_init__(self) -> None:
+        if self.views < 2 or (self.stored and self.views > 2):
+            raise InputError("views is at least 2, and 2 for pairs that are stored")
 
 
 class MatcherStage:
@@ -102,46 +115,67 @@ class MatcherStage:
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """Features of both sides, B pairs, and their true matches."""
-        parts: dict[str, list[Tensor]] = {}
-        for _ in range(self.schedule.batch_size):
-            for name, value in self._drawn(rng).items():
-                parts.setdefault(name, []).append(value)
-        return {name: torch.stack(values) for name, values in parts.items()}
+        pairs: list[dict[str, Tensor]] = []
+        while len(pairs) < self.schedule.batch_size:
+            pairs += self._drawn(rng)
+        del pairs[self.schedule.batch_size :]
+        pairs = _with_strangers(pairs, self.options.strangers, rng)
+        return {name: torch.stack([pair[name] for pair in pairs]) for name in pairs[0]}
 
-    def _drawn(self, rng: np.random.Generator) -> dict[str, Tensor]:
-        """A new pair, or any of those in the store."""
+    def _drawn(self, rng: np.random.Generator) -> list[dict[str, Tensor]]:
+        """New pairs, or any of those in the store; what is seen more than once is varied."""
         if self._store is None:
-            return self._pair(rng)
+            pairs = self._made(rng)
+            return [varied(pair, rng) for pair in pairs] if self.options.views > 2 else pairs
         number = int(rng.integers(self._store.count))
-        pair = self._store.pair(number, lambda: self._pair(np.random.default_rng((self.seed, number))))
-        return varied(pair, rng)
+        pair = self._store.pair(number, lambda: self._made(np.random.default_rng((self.seed, number)))[0])
+        return [varied(pair, rng)]
 
-    def _pair(self, rng: np.random.Generator) -> dict[str, Tensor]:
-        views = self._views.draw(rng)
-        # Mirrored borders have no truth: what lies beyond the photograph is grey in both views.
-        images = [np.where(*each, np.float32(0.5)) for each in zip(views.valid, views.images, strict=True)]
+    def _made(self, rng: np.random.Generator) -> list[dict[str, Tensor]]:
+        """The pairs of a new group of views."""
+        group = self._views.draw_group(rng, self.options.views)
+        # Mirrored borders have no truth: what lies beyond the photograph is grey in all views.
+        images = [np.where(*each, np.float32(0.5)) for each in zip(group.valid, group.images, strict=True)]
         images = [photometric_change(image, rng, self.options.photometric) for image in images]
         features = [self._extract(image, rng) for image in images]
+        return [self._pair(features[i], features[j], truth) for (i, j), truth in group.truths.items()]
+
+    def _pair(self, features0: ImageFeatures, features1: ImageFeatures, truth: PairTruth) -> dict[str, Tensor]:
         labels = match_labels(
-            features[0]["keypoints"].numpy(),
-            features[1]["keypoints"].numpy(),
-            views.truth,
+            features0["keypoints"].numpy(),
+            features1["keypoints"].numpy(),
+            truth,
             positive_px=self.options.positive_px,
             negative_px=self.options.negative_px,
         )
-        sides = {f"{name}{i}": side[name] for i, side in enumerate(features) for name in _SIDES if name in side}
-        return {**sides, "matches0": torch.from_numpy(labels[0]), "matches1": torch.from_numpy(labels[1])}
+        sides = enumerate((features0, features1))
+        pair = {f"{name}{i}": side[name] for i, side in sides for name in _SIDES if name in side}
+        return {**pair, "matches0": torch.from_numpy(labels[0]), "matches1": torch.from_numpy(labels[1])}
 
     def loss(self, module: nn.Module, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
         """The assignment's negative log-likelihood, with precision and recall of the mutual matches at 0.2."""
         matches0, matches1 = batch["matches0"], batch["matches1"]
         assignments = module(_keypoint_set(batch, 0), _keypoint_set(batch, 1))
-        last, *early = [assignment_loss(each, matches0, matches1) for each in assignments]
+        balanced = self.options.balanced
+        last, *early = [assignment_loss(each, matches0, matches1, balanced=balanced) for each in assignments]
         figures = {"last": last.detach(), **match_figures(assignments[0].detach(), matches0)}
         if early:
             mean = torch.stack(early).mean()
             return last + self.options.early_weight * mean, {**figures, "early": mean.detach()}
         return last, figures
+
+
+def _with_strangers(
+    pairs: Sequence[dict[str, Tensor]], share: float, rng: np.random.Generator
+) -> list[dict[str, Tensor]]:
+    """A share of the pairs with the second side of another one, half of the batch away: nothing matches any more."""
+    result = list(pairs)
+    for number in np.flatnonzero(rng.random(len(pairs)) < share).tolist():
+        other = pairs[(number + len(pairs) // 2) % len(pairs)]
+        pair = {name: (other if name.endswith("1") else pairs[number])[name] for name in pairs[number]}
+        labels = {name: torch.full_like(pair[name], UNMATCHED) for name in ("matches0", "matches1")}
+        result[number] = {**pair, **labels}
+    return result
 
 
 def _keypoint_set(batch: Batch, side: int) -> KeypointSet:

@@ -1,9 +1,10 @@
-"""Where training pairs come from: two views of a photograph, of a procedural scene, or of a real one with depth."""
+"""Where training pairs come from: views of a photograph, of a procedural scene, or of a real one with depth."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +12,12 @@ from numpy.typing import NDArray
 from cyano.geometry.truth import HomographyTruth, PairTruth
 from cyano.processing.resize import ResizeRule
 from cyano.synthesis.homographies import View, WarpRange, random_view, warp_view
-from cyano.synthesis.scenes import PosedPair, SceneOptions, sample_pair
+from cyano.synthesis.scenes import SceneOptions, sample_views
 from cyano.synthesis.scenes.posed_frames import FramePair, load_pair
 from cyano.training.photographs import Photographs
 from cyano.types import ImageSize
 
-__all__ = ["ViewOptions", "ViewPair", "ViewSource", "two_views"]
+__all__ = ["ViewGroup", "ViewOptions", "ViewPair", "ViewSource", "two_views"]
 
 _TEXTURES = 12
 """Photographs that a scene is made of."""
@@ -72,6 +73,26 @@ class ViewPair:
     valid: tuple[NDArray[np.bool_], NDArray[np.bool_]]
 
 
+@dataclass(frozen=True, eq=False)
+class ViewGroup:
+    """Several views of one thing, and the truth between every two.
+
+    Attributes:
+        images: (H, W) float32 in [0, 1] each.
+        valid: likewise as of `ViewPair`.
+        truths: by the numbers of two views, the lower one first.
+    """
+
+    images: tuple[NDArray[np.float32], ...]
+    valid: tuple[NDArray[np.bool_], ...]
+    truths: Mapping[tuple[int, int], PairTruth]
+
+    def pair(self, first: int, second: int) -> ViewPair:
+        """Two of the views, by number."""
+        images = self.images[first], self.images[second]
+        return ViewPair(images, self.truths[first, second], (self.valid[first], self.valid[second]))
+
+
 class ViewSource:
     """Pairs of views by some options; what is drawn depends on the generator alone."""
 
@@ -95,43 +116,58 @@ class ViewSource:
 
     def draw(self, rng: np.random.Generator) -> ViewPair:
         """A pair of any kind."""
+        return self.draw_group(rng, 2).pair(0, 1)
+
+    def draw_group(self, rng: np.random.Generator, count: int) -> ViewGroup:
+        """So many views of any kind; of posed images always two."""
         drawn = rng.random()
         if drawn < self.options.scenes:
-            return self._of_scene(rng)
+            return self._of_scene(rng, count)
         if self.posed and drawn < self.options.scenes + self.options.posed:
             return self._of_posed(rng)
-        return two_views(*self.photograph_views(rng)[1])
+        return _of_photograph(self.photograph_views(rng, count)[1])
 
-    def photograph_views(self, rng: np.random.Generator) -> tuple[int, tuple[View, View]]:
-        """A photograph's number and two views of it."""
+    def photograph_views(self, rng: np.random.Generator, count: int = 2) -> tuple[int, tuple[View, ...]]:
+        """A photograph's number and views of it."""
         number, photograph = self.photographs.draw(rng)
         source, size = ImageSize(*photograph.shape), self.options.size
         centre = rng.uniform((0.3, 0.3), (0.7, 0.7)) * (source.width, source.height)
-        look0, look1 = (random_view(source, size, centre, rng, self._limits) for _ in range(2))
-        return number, (warp_view(photograph, look0, size), warp_view(photograph, look1, size))
+        looks = [random_view(source, size, centre, rng, self._limits) for _ in range(count)]
+        return number, tuple(warp_view(photograph, look, size) for look in looks)
 
-    def _of_posed(self, rng: np.random.Generator) -> ViewPair:
+    def _of_posed(self, rng: np.random.Generator) -> ViewGroup:
         """Two posed images with depth, in either order."""
         frames = self.posed[int(rng.integers(len(self.posed)))]
         if rng.random() < 0.5:
             frames = FramePair(frames.frame1, frames.frame0, frames.overlap)
-        return _whole(load_pair(frames, ResizeRule.exact(self.options.height, self.options.width)))
+        pair = load_pair(frames, ResizeRule.exact(self.options.height, self.options.width))
+        return _whole((pair.image0, pair.image1), {(0, 1): pair.truth})
 
-    def _of_scene(self, rng: np.random.Generator) -> ViewPair:
-        """Two cameras in one scene."""
+    def _of_scene(self, rng: np.random.Generator, count: int) -> ViewGroup:
+        """Cameras in one scene."""
         textures = [self.photographs.draw(rng)[1] for _ in range(_TEXTURES)]
         options = SceneOptions(size=self.options.size, difficulty=self.options.difficulty)
-        return _whole(sample_pair(textures, rng, options))
+        views = sample_views(textures, rng, options, count)
+        truths = {(i, j): views[i].truth_with(views[j]) for i, j in combinations(range(count), 2)}
+        return _whole(tuple(view.image for view in views), truths)
 
 
 def two_views(view0: View, view1: View) -> ViewPair:
     """Two views of one photograph as a pair."""
+    return _of_photograph((view0, view1)).pair(0, 1)
+
+
+def _of_photograph(views: Sequence[View]) -> ViewGroup:
+    """Views of one photograph."""
+    truths = {(i, j): _between(views[i], views[j]) for i, j in combinations(range(len(views)), 2)}
+    return ViewGroup(tuple(view.image for view in views), tuple(view.valid for view in views), truths)
+
+
+def _between(view0: View, view1: View) -> HomographyTruth:
     H = view1.H @ np.linalg.inv(view0.H)
-    truth = HomographyTruth(H / H[2, 2], ImageSize(*view0.image.shape), ImageSize(*view1.image.shape))
-    return ViewPair((view0.image, view1.image), truth, (view0.valid, view1.valid))
+    return HomographyTruth(H / H[2, 2], ImageSize(*view0.image.shape), ImageSize(*view1.image.shape))
 
 
-def _whole(pair: PosedPair) -> ViewPair:
-    """Nothing of it is mirrored."""
-    valid = np.ones(pair.image0.shape, dtype=bool)
-    return ViewPair((pair.image0, pair.image1), pair.truth, (valid, valid))
+def _whole(images: tuple[NDArray[np.float32], ...], truths: Mapping[tuple[int, int], PairTruth]) -> ViewGroup:
+    """Nothing of the images is mirrored."""
+    return ViewGroup(images, tuple(np.ones(image.shape, dtype=bool) for image in images), truths)

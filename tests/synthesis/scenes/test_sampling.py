@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from itertools import chain
 
 import cv2
 import numpy as np
@@ -11,10 +12,10 @@ import pytest
 from cyano.errors import InputError
 from cyano.geometry.transforms import rotation_angle_between
 from cyano.geometry.truth import DepthTruth, Visibility
-from cyano.synthesis.scenes import PosedPair, SceneOptions, make_scene, overlap, sample_pair
+from cyano.synthesis.scenes import PosedPair, SceneOptions, make_scene, overlap, sample_pair, sample_views
 from cyano.synthesis.scenes.geometry_pass import NOTHING, intersect
 from cyano.synthesis.scenes.layouts import KINDS, SceneKind, lay_out
-from cyano.synthesis.scenes.viewpoints import look_at, sample_viewpoints
+from cyano.synthesis.scenes.viewpoints import look_at, sample_another, sample_viewpoints
 from cyano.types import ImageSize
 from support.posed_scenes import detailed_photographs
 
@@ -50,6 +51,26 @@ def test_visible_points_look_the_same_in_both_views(kind: SceneKind) -> None:
     assert np.median(np.concatenate(errors)) < 0.015
     assert np.median(np.concatenate(errors)) < 0.15 * np.median(np.concatenate(contrast))
     assert np.median(np.concatenate(errors)) < 0.6 * np.median(np.concatenate(moved))
+
+
+def test_further_views_share_with_the_first_and_agree_with_all() -> None:
+    options = replace(SMALL, difficulty=0.3, size=ImageSize(240, 320))
+    shares, errors, contrast = [], [], []
+    for seed in range(4):
+        views = sample_views(PHOTOGRAPHS, np.random.default_rng(seed), options, 4)
+        pair = _pair(seed, options)
+        assert np.array_equal(views[0].image, pair.image0)
+        assert np.array_equal(views[1].image, pair.image1)
+        shares += [overlap(views[0].truth_with(view)) for view in views[1:]]
+        points = np.random.default_rng(seed).uniform(2, (317, 237), (3000, 2))
+        found = views[2].truth_with(views[3]).to_image1(points)
+        seen = found.visibility == Visibility.VISIBLE
+        here = _read(views[2].image, points[seen])
+        errors.append(np.abs(_read(views[3].image, found.points[seen]) - here))
+        contrast.append(np.abs(here - here.mean()))
+    assert sum(min(share) >= 0.1 and max(share) <= 0.95 for share in shares) >= 11  # small views decide: give or take
+    # As for two views, above.
+    assert np.median(np.concatenate(errors)) < 0.15 * np.median(np.concatenate(contrast))
 
 
 def test_the_same_seed_gives_the_same_pair_and_another_seed_another() -> None:
@@ -113,7 +134,9 @@ def test_cameras_stay_on_the_stage_and_out_of_solids(kind: SceneKind) -> None:
     options = replace(SMALL, kinds=(kind,))
     for _ in range(3):
         scene = make_scene([], rng, options)
-        for T in (view for _ in range(10) for view in sample_viewpoints(scene, rng, options)):
+        pairs = [sample_viewpoints(scene, rng, options) for _ in range(10)]
+        others = [sample_another(scene, rng, options, first, 2.0) for first, _ in pairs]
+        for T in (*chain(*pairs), *others):
             eye = -T[:3, :3].T @ T[:3, 3]
             assert scene.stage.contains(eye, 1e-9)
             assert not any(box.contains(eye) for box in scene.obstacles)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from cyano.synthesis.scenes.surfaces import Bounds
 
-__all__ = ["Lighting", "sample_lighting"]
+__all__ = ["Lighting", "sample_another_light", "sample_lighting"]
 
 
 def _overhead() -> NDArray[np.float64]:
@@ -55,9 +55,19 @@ def sample_lighting(room: Bounds, rng: np.random.Generator, change: float) -> tu
         change: 0 for equal light without vignette and with plain exposure, 1 for the strongest changes.
     """
     first, second = _light(room, rng), _light(room, rng)
-    if rng.random() < 1 - 0.7 * change:  # mostly it is the same light, as when one camera moves on
+    if rng.random() < _same(change):
         second = first
     return _exposed(first, rng, change), _exposed(second, rng, change)
+
+
+def sample_another_light(first: Lighting, room: Bounds, rng: np.random.Generator, change: float) -> Lighting:
+    """The light of a further view of the place of `first`; otherwise as `sample_lighting`."""
+    return _exposed(first if rng.random() < _same(change) else _light(room, rng), rng, change)
+
+
+def _same(change: float) -> float:
+    """How often two views have the same light; mostly they do, as when one camera moves on."""
+    return 1 - 0.7 * change
 
 
 def _light(room: Bounds, rng: np.random.Generator) -> Lighting:

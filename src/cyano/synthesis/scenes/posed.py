@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cyano.errors import InputError
-from cyano.geometry.truth import Visibility
+from cyano.geometry.transforms import invert_rigid
+from cyano.geometry.truth import DepthTruth, Visibility
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cyano.geometry.truth import DepthTruth
+    from cyano.geometry.camera import Camera
 
-__all__ = ["PosedPair", "overlap"]
+__all__ = ["PosedPair", "PosedView", "overlap"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +42,28 @@ class PosedPair:
                 raise InputError(
                     f"an image (H, W) and its depth have the same size, not {image.shape} and {depth.shape}"
                 )
+
+
+@dataclass(frozen=True, eq=False)
+class PosedView:
+    """One view of a rigid scene.
+
+    Attributes:
+        image: (H, W) float32 grey in [0, 1].
+        depth: (H, W) float32, metres, 0 where it is not known.
+        camera: of the view.
+        T_world_to_camera: (4, 4), metres.
+    """
+
+    image: NDArray[np.float32]
+    depth: NDArray[np.float32]
+    camera: Camera
+    T_world_to_camera: NDArray[np.float64]
+
+    def truth_with(self, other: PosedView) -> DepthTruth:
+        """Where points of this view lie in another one, and the other way round."""
+        T_0to1 = other.T_world_to_camera @ invert_rigid(self.T_world_to_camera)
+        return DepthTruth(self.depth, other.depth, self.camera, other.camera, T_0to1)
 
 
 def overlap(truth: DepthTruth, columns: int = 32) -> tuple[float, float]:

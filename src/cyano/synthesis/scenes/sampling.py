@@ -10,15 +10,13 @@ import numpy as np
 
 from cyano.errors import InputError
 from cyano.geometry.camera import Camera
-from cyano.geometry.transforms import invert_rigid
-from cyano.geometry.truth import DepthTruth
 from cyano.synthesis.scenes.atlas import build_atlas
 from cyano.synthesis.scenes.geometry_pass import NOTHING, intersect
 from cyano.synthesis.scenes.layouts import KINDS, SceneKind, lay_out
-from cyano.synthesis.scenes.lighting import sample_lighting
-from cyano.synthesis.scenes.posed import PosedPair, overlap
+from cyano.synthesis.scenes.lighting import Lighting, sample_another_light, sample_lighting
+from cyano.synthesis.scenes.posed import PosedPair, PosedView, overlap
 from cyano.synthesis.scenes.render import Scene, render
-from cyano.synthesis.scenes.viewpoints import Viewpoint, sample_viewpoints
+from cyano.synthesis.scenes.viewpoints import Viewpoint, sample_another, sample_viewpoints
 from cyano.types import ImageSize, ResizeMap
 
 if TYPE_CHECKING:
@@ -26,15 +24,17 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cyano.geometry.truth import DepthTruth
     from cyano.synthesis.scenes.atlas import Atlas
     from cyano.synthesis.scenes.geometry_pass import Layers
 
-__all__ = ["SceneOptions", "make_scene", "sample_camera", "sample_pair", "sample_pair_in"]
+__all__ = ["SceneOptions", "make_scene", "sample_camera", "sample_pair", "sample_views"]
 
 _SIZE = ImageSize(480, 640)
 _TRIES_PER_SCENE = 12
 _SCENES = 4
 _COARSE_LONGEST = 80
+_NO_PICTURE = np.zeros((0, 0), np.float32)
 _LARGEST_SURFACE = 0.7  # share of a view; homographies of single photographs teach planes well enough
 
 
@@ -124,76 +124,119 @@ def sample_pair(
     Arguments and errors are those of `make_scene`. Where no pair of cameras is within the wanted overlap after
     a few dozen tries, which is rare, the pair that is closest to it comes back.
     """
+    first, second = sample_views(textures, rng, options)
+    return PosedPair(first.image, second.image, first.truth_with(second))
+
+
+def sample_views(
+    textures: Sequence[NDArray[np.generic]],
+    rng: np.random.Generator,
+    options: SceneOptions = _DEFAULTS,
+    count: int = 2,
+) -> list[PosedView]:
+    """Several views of a new random scene, the first two as `sample_pair` has them.
+
+    Each further one shares with the first what two views of a pair share; with the others it may share anything,
+    and nothing. It costs less than half of a pair.
+
+    Args:
+        textures: see `make_scene`.
+        rng: likewise.
+        options: likewise.
+        count: at least 2.
+
+    Raises:
+        InputError: see `make_scene`.
+    """
     scene = make_scene(textures, rng, options)
-    best = sample_pair_in(scene, rng, options)
+    found = _two_views(scene, rng, options)
     for _ in range(_SCENES - 1):
-        if best[0] == 0:
+        if found.missed == 0:
             break
         # The textures took the time: they serve again.
-        other = sample_pair_in(_arranged(scene.atlas, rng, options), rng, options)
-        best = min(best, other, key=lambda found: found[0])
-    return best[1]
+        other = _two_views(_arranged(scene.atlas, rng, options), rng, options)
+        found = min(found, other, key=lambda each: each.missed)
+    return [*found.views, *(_another_view(found, rng, options) for _ in range(count - 2))]
 
 
 class _Candidate(NamedTuple):
     missed: float
     cameras: tuple[Camera, Camera]
-    views: tuple[Viewpoint, Viewpoint]
+    viewpoints: tuple[Viewpoint, Viewpoint]
 
 
-def sample_pair_in(
-    scene: Scene, rng: np.random.Generator, options: SceneOptions = _DEFAULTS
-) -> tuple[float, PosedPair]:
-    """Two views of a given scene, for those who want several pairs of each.
+class _Found(NamedTuple):
+    """Two views of a scene, by how much their overlap misses the wanted range, and the light of the first."""
 
-    Returns:
-        By how much the overlap misses the wanted range (0: within it; 1 and more: a view shows hardly anything),
-        and the pair.
-    """
-    best: _Candidate | None = None
-    for _ in range(_TRIES_PER_SCENE):
-        candidate = _candidate(scene, rng, options)
-        if best is None or candidate.missed < best.missed:
-            best = candidate
-        if candidate.missed == 0:
-            missed, pair = _rendered(scene, candidate, rng, options)
-            if missed == 0:
-                return 0.0, pair
-            best = candidate._replace(missed=missed)
-    if best is None:
-        raise InputError("a pair takes at least one try")
-    missed, pair = _rendered(scene, best, rng, options)
-    return max(missed, best.missed), pair
+    missed: float
+    scene: Scene
+    views: tuple[PosedView, PosedView]
+    light: Lighting
+
+
+def _two_views(scene: Scene, rng: np.random.Generator, options: SceneOptions) -> _Found:
+    """The first two views within the wanted overlap, or else those closest to it."""
+    best = _candidate(scene, rng, options)
+    for _ in range(_TRIES_PER_SCENE - 1):
+        if best.missed == 0:
+            found = _rendered(scene, best, rng, options)
+            if found.missed == 0:
+                return found
+            best = best._replace(missed=found.missed)
+        best = min(best, _candidate(scene, rng, options), key=lambda each: each.missed)
+    found = _rendered(scene, best, rng, options)
+    return found._replace(missed=max(found.missed, best.missed))
 
 
 def _candidate(scene: Scene, rng: np.random.Generator, options: SceneOptions) -> _Candidate:
     """Two cameras, judged by small depth maps."""
     cameras = sample_camera(rng, options), sample_camera(rng, options)
-    coarse = _coarse(cameras[0]), _coarse(cameras[1])
-    views = sample_viewpoints(scene, rng, options)
-    layers = [intersect(scene.surfaces, camera, view) for camera, view in zip(coarse, views, strict=True)]
-    missed = float(sum(_is_poor(layer, scene) for layer in layers))
-    if missed == 0:
-        missed = _missed(_truth([layer.depth() for layer in layers], coarse, views), options.overlap)
-    return _Candidate(missed, cameras, views)
+    viewpoints = sample_viewpoints(scene, rng, options)
+    looks = [_look(scene, *each) for each in zip(cameras, viewpoints, strict=True)]
+    missed = float(sum(look is None for look in looks))
+    if looks[0] is not None and looks[1] is not None:
+        missed = _missed(looks[0].truth_with(looks[1]), options.overlap)
+    return _Candidate(missed, cameras, viewpoints)
 
 
-def _rendered(
-    scene: Scene, candidate: _Candidate, rng: np.random.Generator, options: SceneOptions
-) -> tuple[float, PosedPair]:
+def _look(scene: Scene, camera: Camera, viewpoint: Viewpoint) -> PosedView | None:
+    """A small view without a picture; None if there is little to learn from it."""
+    coarse = _coarse(camera)
+    layers = intersect(scene.surfaces, coarse, viewpoint)
+    if _is_poor(layers, scene):
+        return None
+    return PosedView(_NO_PICTURE, layers.depth(), coarse, viewpoint)
+
+
+def _rendered(scene: Scene, candidate: _Candidate, rng: np.random.Generator, options: SceneOptions) -> _Found:
     lights = sample_lighting(scene.stage, rng, options.light_change)
-    (image0, depth0), (image1, depth1) = (
-        render(scene, camera, view, light)
-        for camera, view, light in zip(candidate.cameras, candidate.views, lights, strict=True)
-    )
-    truth = _truth([depth0, depth1], candidate.cameras, candidate.views)
-    return _missed(truth, options.overlap), PosedPair(image0, image1, truth)
+    first, second = (_view(scene, *each) for each in zip(candidate.cameras, candidate.viewpoints, lights, strict=True))
+    return _Found(_missed(first.truth_with(second), options.overlap), scene, (first, second), lights[0])
 
 
-def _truth(
-    depths: list[NDArray[np.float32]], cameras: tuple[Camera, Camera], views: tuple[Viewpoint, Viewpoint]
-) -> DepthTruth:
-    return DepthTruth(depths[0], depths[1], cameras[0], cameras[1], views[1] @ invert_rigid(views[0]))
+def _view(scene: Scene, camera: Camera, viewpoint: Viewpoint, light: Lighting) -> PosedView:
+    return PosedView(*render(scene, camera, viewpoint, light), camera, viewpoint)
+
+
+def _another_view(found: _Found, rng: np.random.Generator, options: SceneOptions) -> PosedView:
+    """One more view that shares enough with the first of two, or comes closest to that."""
+    scene, first = found.scene, found.views[0]
+    known = first.depth[first.depth > 0]
+    distance = float(np.median(known)) if len(known) else scene.distances[1]
+    best: tuple[float, Camera, Viewpoint] | None = None
+    for _ in range(_TRIES_PER_SCENE):
+        camera = sample_camera(rng, options)
+        viewpoint = sample_another(scene, rng, options, first.T_world_to_camera, distance)
+        look = _look(scene, camera, viewpoint)
+        missed = 1.0 if look is None else _missed(first.truth_with(look), options.overlap)
+        if best is None or missed < best[0]:
+            best = missed, camera, viewpoint
+        if missed == 0:
+            break
+    if best is None:
+        raise InputError("a view takes at least one try")
+    light = sample_another_light(found.light, scene.stage, rng, options.light_change)
+    return _view(scene, best[1], best[2], light)
 
 
 def _missed(truth: DepthTruth, wanted: tuple[float, float]) -> float:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 
-from cyano.geometry.transforms import rigid_motion
+from cyano.geometry.transforms import invert_rigid, rigid_motion
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cyano.synthesis.scenes.render import Scene
 
-__all__ = ["Motion", "Viewpoint", "look_at", "sample_viewpoints"]
+__all__ = ["Motion", "Viewpoint", "look_at", "sample_another", "sample_viewpoints"]
 
 Viewpoint: TypeAlias = "NDArray[np.float64]"
 """T_world_to_camera, (4, 4), metres."""
@@ -59,19 +59,42 @@ def sample_viewpoints(scene: Scene, rng: np.random.Generator, motion: Motion) ->
     The angle is uniform up to its largest, the logarithm of the scale too; the largest values grow with the
     difficulty. Both cameras are outside of all solids, though what they look at may be hidden from them.
     """
-    largest = math.radians(motion.max_angle_deg) * (0.25 + 0.75 * motion.difficulty)
-    most = math.log(motion.max_scale) * (0.15 + 0.85 * motion.difficulty)
     for _ in range(_TRIES):
         target = scene.interests[int(rng.integers(len(scene.interests)))]
         eye0 = _first_eye(scene, target, rng)
-        angle, scale = rng.uniform(0.1, 1.0) * largest, math.exp(rng.uniform(-1, 1) * most)
-        eye1 = target + scale * _rotated(eye0 - target, _axis(rng), angle)
+        eye1 = _moved(eye0, target, rng, motion)
         if _is_free(scene, eye0) and _is_free(scene, eye1):
             break
     else:
         eye0, eye1 = _side_by_side(scene, target, rng)
     views = [_aimed(eye, target, rng, motion) for eye in (eye0, eye1)]
     return views[0], views[1]
+
+
+def sample_another(
+    scene: Scene, rng: np.random.Generator, motion: Motion, first: Viewpoint, distance: float
+) -> Viewpoint:
+    """A further camera: the first one, moved around what lies so many metres before it; outside of all solids.
+
+    Where there is no room for it, it looks from where the first one does.
+    """
+    T_camera_to_world = invert_rigid(first)
+    eye0, forward = T_camera_to_world[:3, 3], T_camera_to_world[:3, 2]
+    target = eye0 + distance * forward
+    tries = (_moved(eye0, target, rng, motion) for _ in range(_TRIES))
+    eye = next((place for place in tries if _is_free(scene, place)), eye0)
+    return _aimed(eye, target, rng, motion)
+
+
+def _moved(
+    eye: NDArray[np.float64], target: NDArray[np.float64], rng: np.random.Generator, motion: Motion
+) -> NDArray[np.float64]:
+    """(3,) another place around a target, nearer or farther."""
+    largest = math.radians(motion.max_angle_deg) * (0.25 + 0.75 * motion.difficulty)
+    most = math.log(motion.max_scale) * (0.15 + 0.85 * motion.difficulty)
+    angle, scale = rng.uniform(0.1, 1.0) * largest, math.exp(rng.uniform(-1, 1) * most)
+    place: NDArray[np.float64] = target + scale * _rotated(eye - target, _axis(rng), angle)
+    return place
 
 
 def _first_eye(scene: Scene, target: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
