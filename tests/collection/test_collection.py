@@ -24,6 +24,8 @@ from cyano.collection import stages as stages_module
 from cyano.collection.derived import derived, source_of
 from cyano.engine import Share
 from cyano.errors import InputError, OutputError
+from cyano.formats import CameraOptions
+from cyano.formats.colmap_cameras import need_camera
 from cyano.pairs import PairOptions
 from cyano.retrieval import VladOptions
 from support.collection import VERIFICATION, recipe, write_images
@@ -118,17 +120,26 @@ def test_images_that_have_changed_are_told_of(collection: Collection) -> None:
 
 def test_a_changed_mask_is_a_changed_image(collection: Collection, tmp_path: Path) -> None:
     masks = tmp_path / "masks"
-    masks.mkdir()
     for name in collection.names():
-        Image.fromarray(np.full(Image.open(collection.images / name).size[::-1], 255, np.uint8)).save(
-            masks / f"{name}.png"
-        )
+        (masks / name).parent.mkdir(parents=True, exist_ok=True)
+        with Image.open(collection.images / name) as image:
+            Image.new("L", image.size, 255).save(masks / f"{name}.png")
     masked = replace(collection, recipe=replace(collection.recipe, masks=masks))
     extract_images(masked)
     name = masked.names()[0]
     (masks / f"{name}.png").unlink()
     with pytest.raises(InputError, match=name):
         extract_images(masked)
+
+
+def test_wrong_cameras_are_refused_before_the_work(collection: Collection) -> None:
+    pytest.importorskip("pycolmap", reason="the extra collections brings pycolmap")
+    with pytest.raises(InputError, match="PINHOLE has the parameters fx, fy, cx, cy"):
+        reconstruct(collection, cameras=CameraOptions("PINHOLE", params=(500.0, 320.0, 240.0)))
+    with pytest.raises(InputError, match="unknown camera model 'PIN'"):
+        reconstruct(collection, cameras=CameraOptions("PIN"))
+    assert not collection.store.exists()
+    need_camera(CameraOptions("OPENCV", params=(500.0, 500.0, 320.0, 240.0, 0.0, 0.0, 0.0, 0.0)))
 
 
 def test_a_model_takes_all_of_the_work(collection: Collection) -> None:

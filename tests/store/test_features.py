@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -102,7 +103,9 @@ def test_an_image_that_changed_is_told(tmp_path: Path) -> None:
     store = FeatureStore(tmp_path, CONFIGURATION)
     store.write([image("a"), image("b")])
     contents = {"a": image("a").content, "b": "another", "not stored": ""}
-    assert store.changed(contents) == ["b"]
+    now = time.time() + 60
+    assert store.changed(dict.fromkeys(contents, now), contents.__getitem__) == ["b"]
+    assert store.changed(dict.fromkeys(contents, now - 3600), contents.__getitem__) == []  # nobody touched them since
 
 
 def test_shards_are_safetensors_of_the_promised_size(tmp_path: Path) -> None:

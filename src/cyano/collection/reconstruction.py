@@ -13,6 +13,7 @@ from cyano.collection.stages import DEFAULT_VLAD, PairChoice, extract_images, ma
 from cyano.engine import Failure, Summary
 from cyano.errors import CyanoError, InputError
 from cyano.formats import CameraOptions, DatabaseSummary, Mapper, ModelSummary
+from cyano.formats.colmap_cameras import need_camera
 from cyano.formats.extras import need_pycolmap
 from cyano.pairs import PairOptions
 from cyano.retrieval import VladOptions
@@ -83,6 +84,7 @@ def reconstruct(
     if run.share is not None:
         raise InputError("a model takes all pairs; extract and match in shares, then reconstruct without one")
     need_pycolmap()  # better missed now than after hours
+    need_camera(cameras)
     turned = collection.turned()
     extraction = extract_images(collection, run)
     failures = extraction.failures

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+import subprocess
+import sys
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -16,7 +18,7 @@ from cyano.formats.extras import load_pycolmap
 from cyano.geometry import Camera
 from cyano.types import ImageSize
 
-__all__ = ["CameraOptions", "CameraPlan", "Sharing"]
+__all__ = ["CameraOptions", "CameraPlan", "Sharing", "need_camera"]
 
 Sharing = Literal["image", "folder", "all"]
 
@@ -57,6 +59,37 @@ class CameraOptions:
         """All that decides the cameras but the images' own EXIF data, in one line."""
         known = sorted((self.known or {}).items())
         return f"{self.sharing} {self.model} {self.params} {known}"
+
+
+def need_camera(options: CameraOptions) -> None:
+    """Refuse early what would be refused when the database is written.
+
+    COLMAP is asked in another process: it takes over the signals of the one that loads it.
+
+    Raises:
+        InputError: COLMAP has no such model, or the parameters are not those of the model.
+    """
+    if (options.model, options.params) == (CameraOptions.model, ()):
+        return
+    command = [sys.executable, "-c", _ASK, options.model, *map(repr, options.params)]
+    asked = subprocess.run(command, capture_output=True, text=True, check=False)
+    if asked.returncode == _REFUSED:  # whatever else goes wrong there goes wrong in the end as well, and is told then
+        raise InputError(asked.stdout.strip())
+
+
+_REFUSED = 2
+_ASK = f"""
+import sys
+from cyano.errors import InputError
+from cyano.formats.colmap_cameras import CameraOptions, CameraPlan
+from cyano.types import ImageSize
+options = CameraOptions(sys.argv[1], params=tuple(map(float, sys.argv[2:])))
+try:
+    CameraPlan(["any"], options).build("any", ImageSize(480, 640))
+except InputError as error:
+    print(error)
+    sys.exit({_REFUSED})
+"""
 
 
 class CameraPlan:
