@@ -146,19 +146,6 @@ def test_without_labels_the_stage_learns_from_structure(stage: JointStage) -> No
     assert int(batch["used"].sum()) > 50
 
 
-def test_places_beside_are_so_far_away_and_reach_the_loss(stage: JointStage) -> None:
-    options = replace(stage.options, beside=(4.0, 6.0))
-    own = JointStage("joint-1", stage.superpoint, stage._views.photographs, None, options, stage.schedule, seed=0)
-    batch = own.batch(np.random.default_rng(3))
-    lengths = batch["beside"].norm(dim=-1)
-    assert batch["beside"].shape == (3, 192, 2, 2)
-    assert float(lengths.min()) >= 4
-    assert float(lengths.max()) <= 6
-    with_them = own.loss(own.module, batch)[1]["descriptor"]
-    without = own.loss(own.module, {name: value for name, value in batch.items() if name != "beside"})[1]["descriptor"]
-    assert with_them > without + 0.01  # one more wrong answer
-
-
 def test_the_targets_are_the_labels_in_each_view(stage: JointStage) -> None:
     batch = stage.batch(np.random.default_rng(3))
     assert batch["images"].shape == (6, 1, 96, 128)

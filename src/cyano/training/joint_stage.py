@@ -37,8 +37,6 @@ class JointOptions(ViewOptions):
     Attributes:
         descriptor_weight: of the descriptors' loss against the detector's.
         detector_weight: of the detector's loss.
-        beside: (least, most) pixels from a place to another one drawn at random, whose descriptor has to differ from
-            that of the place in the other view; (0, 0) for none.
         places: at most so many descriptors of each pair are compared, chosen at random; the work grows with the square.
     """
 
@@ -49,7 +47,6 @@ class JointOptions(ViewOptions):
     perspective: float = 0.2
     descriptor_weight: float = 1.0
     detector_weight: float = 1.0
-    beside: tuple[float, float] = (0.0, 0.0)
     places: int = 400
 
 
@@ -112,7 +109,7 @@ class JointStage:
         targets = [cell_targets(torch.from_numpy(each), size.height, size.width) for each in shown.corners]
         places = corresponding_cells(shown.truth, size, shown.corners[0], rng, self.options.places)
         points0, points1, used = (torch.from_numpy(each) for each in places)
-        result = {
+        return {
             "images": shown.images,
             "targets": torch.stack(targets),
             "valid": torch.from_numpy(np.stack(shown.valid)),
@@ -120,9 +117,6 @@ class JointStage:
             "points1": points1,
             "used": used,
         }
-        if self.options.beside[1] > 0:
-            result["beside"] = torch.from_numpy(_steps(len(used), self.options.beside, rng))
-        return result
 
     def _with_structure(self, rng: np.random.Generator) -> _Shown:
         """A pair whose corners are the structure that both views show."""
@@ -148,30 +142,19 @@ class JointStage:
         """Detector and descriptor loss, and the share of nearest neighbours that are right."""
         logits, maps, temperature = module(batch["images"])
         detection = detector_loss(logits, batch["targets"], batch["valid"])
-        beside = batch.get("beside")
         each = maps.unbind()  # indexing instead would make the whole batch's gradient for every picture
         losses, shares = [], []
         for pair, used in enumerate(batch["used"]):
             points0, points1 = batch["points0"][pair][used], batch["points1"][pair][used]
             rows0 = sample_descriptors(each[2 * pair], points0)
             rows1 = sample_descriptors(each[2 * pair + 1], points1)
-            near = None
-            if beside is not None:
-                near0 = sample_descriptors(each[2 * pair], points0 + beside[pair][used, 0])
-                near = near0, sample_descriptors(each[2 * pair + 1], points1 + beside[pair][used, 1])
-            loss, right = info_nce(rows0, rows1, points1, temperature, near)
+            loss, right = info_nce(rows0, rows1, points1, temperature)
             losses.append(loss)
             shares.append(right)
         description = torch.stack(losses).mean()
         total = self.options.detector_weight * detection + self.options.descriptor_weight * description
         figures = {"detector": detection.detach(), "descriptor": description.detach()}
         return total, {**figures, "nearest_right": torch.stack(shares).mean(), "temperature": temperature.detach()}
-
-
-def _steps(count: int, limits: tuple[float, float], rng: np.random.Generator) -> NDArray[np.float32]:
-    """(count, 2, 2) float32: for each place and view a step in any direction, of a length between the limits."""
-    lengths, angles = rng.uniform(*limits, (count, 2)), rng.uniform(0, 2 * np.pi, (count, 2))
-    return np.asarray(np.stack([lengths * np.cos(angles), lengths * np.sin(angles)], axis=2), dtype=np.float32)
 
 
 def _whole_cells(valid: NDArray[np.bool_]) -> NDArray[np.bool_]:

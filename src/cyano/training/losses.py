@@ -63,7 +63,6 @@ def info_nce(
     descriptors1: Tensor,
     points1: Tensor,
     temperature: Tensor,
-    beside: tuple[Tensor, Tensor] | None = None,
     apart: float = 6.0,
 ) -> tuple[Tensor, Tensor]:
     """Symmetric InfoNCE (van den Oord et al., arXiv:1807.03748) over corresponding descriptors of one pair.
@@ -75,12 +74,10 @@ def info_nce(
         descriptors1: (N, D) unit rows; row i belongs to row i.
         points1: (N, 2) where they lie in image 1; other points nearer than `apart` pixels are no negatives.
         temperature: cosines are multiplied by this.
-        beside: (N, D) rows of image 0 and of image 1 read off a little beside each place: one more negative for row i
-            of the other image. None for none.
         apart: pixels.
 
     Returns:
-        The loss, 0 for N = 0, and the share of rows whose best partner is the right one, those beside not asked.
+        The loss, 0 for N = 0, and the share of rows whose best partner is the right one.
     """
     if not len(descriptors0):
         return temperature.sum() * 0, temperature.new_zeros(())
@@ -91,12 +88,5 @@ def info_nce(
     cosines = cosines.masked_fill(near, torch.finfo(cosines.dtype).min)
     own = torch.arange(count, device=cosines.device)
     right = (cosines.argmax(1) == own).float().mean()
-    rows, columns = cosines, cosines.t()
-    if beside is not None:
-        wrong1, wrong0 = (
-            (a.float() * b.float()).sum(1, keepdim=True) * temperature
-            for a, b in ((descriptors0, beside[1]), (descriptors1, beside[0]))
-        )
-        rows, columns = torch.cat([rows, wrong1], dim=1), torch.cat([columns, wrong0], dim=1)
-    loss = (F.cross_entropy(rows, own) + F.cross_entropy(columns, own)) / 2
+    loss = (F.cross_entropy(cosines, own) + F.cross_entropy(cosines.t(), own)) / 2
     return loss, right.detach()
