@@ -3,8 +3,8 @@
 usage: scripts/bench training PHOTOGRAPHS [--steps N] [--save NAME]
 
 Every stage trains for N steps from fresh weights, with its own workers; the first N / 2 steps warm up and are not
-counted. The joint stage also runs at 192x256, and the matcher also on pairs that are stored: its first N / 2 steps make
-them.
+counted. The joint stage also runs at 192x256, and the matcher also on three views of each thing, and on pairs that are
+stored: its first N / 2 steps make them.
 """
 
 # ruff: noqa: E402
@@ -80,17 +80,18 @@ def stages(folder: Path, steps: int, work: Path) -> Iterator[Stage]:
         name = f"joint, {options.height}x{options.width}"
         yield JointStage(name, detector, photographs, None, options, schedule, SEED)
     schedule = short(matcher.schedule, steps)
-    for scenes, stored in ((0.0, 0), (matcher.options.scenes, 0), (matcher.options.scenes, schedule.batch_size)):
+    share = matcher.options.scenes
+    for scenes, views, stored in ((0.0, 2, 0), (share, 2, 0), (share, 3, 0), (share, 2, schedule.batch_size)):
         stage = MatcherStage(
             fresh_superglue(config.superglue, SEED),
             FeatureExtractor(detector, matcher.options.keypoints, torch.bfloat16),
             photographs,
-            replace(matcher.options, scenes=scenes, stored=stored),
+            replace(matcher.options, scenes=scenes, views=views, stored=stored),
             schedule,
             SEED,
             store=PairStore(work / "pairs", stored) if stored else None,
         )
-        stage.name = f"matcher, {scenes:.0%} scenes" + (", stored" if stored else "")
+        stage.name = f"matcher, {scenes:.0%} scenes, {views} views" + (", stored" if stored else "")
         yield stage
 
 
