@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import numpy as np
+import torch
 
 import cyano
 from cyano.checkpoints import load
+from cyano.checkpoints.lone_matcher import load_matcher
 from support.commands import SHIFT, output, run, shifted_photographs
 from support.photographs import write_photographs
 
@@ -85,6 +87,25 @@ def test_every_stage_runs_and_a_second_call_only_loads(tmp_path: Path) -> None:
     matcher = both.superglue.named_parameters()
     moved = [(value - weights[name]).abs().max() for name, value in matcher]
     assert 0 < max(moved) < 0.1  # gone on from the matcher that was there: two steps of the learning rate
+
+
+def test_the_model_is_the_mean_of_the_last_phases(tmp_path: Path) -> None:
+    images = write_photographs(tmp_path / "images", 5)
+    recipe, out = tmp_path / "recipe.toml", tmp_path / "run"
+    phase = SIFT_RECIPE[SIFT_RECIPE.index("[[matcher]]") :]
+    recipe.write_text(SIFT_RECIPE.replace("seed = 0", "seed = 0\naveraged = 2") + 2 * phase)
+    result = run("train", "matcher", str(images), "--run", str(out), "--recipe", str(recipe), "--device", "cpu")
+    assert result.exit_code == 0, result.output
+    states = [torch.load(out / f"matcher-{number}" / "state.pt")["model"] for number in (1, 2, 3)]
+    model = load_matcher(out / "model", "sift").superglue.state_dict()
+    name = "final_projection.final_proj.weight"
+    first, second, third = (state[f"superglue.{name}"] for state in states)
+    assert not torch.equal(first, second)
+    torch.testing.assert_close(model[name], (second + third) / 2)
+    recipe.write_text(SIFT_RECIPE.replace("seed = 0", "seed = 0\naveraged = 2"))
+    wrong = run("train", "matcher", str(images), "--run", str(out), "--recipe", str(recipe), "--device", "cpu")
+    assert wrong.exit_code == 1
+    assert "averaged lies between 1 and" in wrong.output
 
 
 SIFT_RECIPE = """

@@ -66,6 +66,8 @@ class TrainingConfig:
         seed: of weights and data.
         superglue: the matcher's sizes, and the settings that go into config.json.
         matcher: the matcher's stages, in order; each goes on from the one before.
+        averaged: the model is the mean of the weights at the ends of so many of the last of them (Wortsman et al.,
+            arXiv:2203.05482).
         features: what the matcher matches; "sift" needs no detector, and so nothing of what follows but `validation`.
         superpoint: the detector's sizes and settings.
         shapes: the detector's first stage.
@@ -81,8 +83,11 @@ class TrainingConfig:
     shapes: ShapesPhase | None = None
     rounds: tuple[Round, ...] = ()
     validation: float = 0.05
+    averaged: int = 1
 
     def __post_init__(self) -> None:
+        if not 1 <= self.averaged <= max(len(self.matcher), 1):
+            raise InputError(f"averaged lies between 1 and the number of [[matcher]] phases, not {self.averaged}")
         matcher = self.superglue
         if self.features == "superpoint":
             if matcher.input_size or matcher.keypoint_extras:

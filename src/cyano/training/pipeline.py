@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from cyano.checkpoints.checkpoint import Checkpoint
 from cyano.checkpoints.huggingface import save_folder
@@ -126,6 +126,7 @@ def train_matcher(
     frames = read_posed(posed)
     if superpoint is not None:
         save_detector(run / "detector", superpoint)
+    ends: list[dict[str, Tensor]] = []
     for number, phase in enumerate(config.matcher, start=1):
         extractor = _extractor(superpoint, phase)
         seed = config.seed + number
@@ -133,11 +134,22 @@ def train_matcher(
         store = PairStore(folder / "pairs", phase.options.stored) if phase.options.stored else None
         stage = MatcherStage(superglue, extractor, photographs, phase.options, phase.schedule, seed, frames, store)
         _train(stage, folder, device, watcher)
+        ends.append({name: tensor.detach().clone() for name, tensor in superglue.state_dict().items()})
+    superglue.load_state_dict(_mean(ends[-config.averaged :]))
     if superpoint is None:
         save_matcher(run / "model", superglue, config.features, overwrite=True)
     else:
         save_model(run / "model", superpoint, superglue)
     return run / "model"
+
+
+def _mean(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The mean of weights of one network; counters are the last one's."""
+    last = states[-1]
+    means = {
+        name: torch.stack([state[name] for state in states]).mean(0) for name in last if last[name].is_floating_point()
+    }
+    return {**last, **means}
 
 
 def _matcher_start(
