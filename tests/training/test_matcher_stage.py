@@ -180,5 +180,7 @@ def test_strangers_do_not_match(stage: MatcherStage) -> None:
     assert torch.equal(batch["descriptors1"], plain["descriptors1"].roll(3, 0))  # half of the six pairs away
     assert (batch["matches0"] == UNMATCHED).all()
     assert (batch["matches1"] == UNMATCHED).all()
+    with pytest.raises(InputError, match="batch_size of at least 12"):
+        with_options(stage, strangers=0.1, views=4)
     some = with_options(stage, strangers=0.3).batch(np.random.default_rng(4))
     assert 0 < int((some["matches0"] == UNMATCHED).all(1).sum()) < 6

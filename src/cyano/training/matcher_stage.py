@@ -84,6 +84,14 @@ class MatcherStage:
         posed: Sequence[FramePair] = (),
         store: PairStore | None = None,
     ) -> None:
+        """Nothing is made yet.
+
+        Raises:
+            InputError: the batch is too small for strangers: half of it away there might be the same thing.
+        """
+        least = options.views * (options.views - 1)
+        if options.strangers and schedule.batch_size < least:
+            raise InputError(f"strangers need a batch_size of at least {least} with views = {options.views}")
         self.options = options
         self.schedule = schedule
         self.seed = seed
