@@ -22,6 +22,7 @@ from cyano.models.superpoint import DenseFeatures, SuperPoint
 from cyano.models.transport import log_transport
 from cyano.options import MatcherOptions
 from cyano.processing import resize
+from cyano.processing.alignment import align_matches
 from cyano.processing.assignment import MatchTensors, mutual_matches
 from cyano.processing.batching import pad
 from cyano.processing.descriptors import sample_descriptors
@@ -135,12 +136,13 @@ class Matcher:
         keep0, keep1 = _mask(mask0, loaded0), _mask(mask1, loaded1)
         features0, features1 = self._detect(loaded0, keep0), self._detect(loaded1, keep1)
         matches = self._assign([(features0, features1)])[0]
-        if self.options.rotations == "auto" and _count(matches) < self.options.few_matches:
+        if self.options.rotations == "auto" and matches.count < self.options.few_matches:
             for turns in (1, 2, 3):
                 turned = self._detect(loaded1, keep1, turns)
                 candidate = self._assign([(features0, turned)])[0]
-                if _count(candidate) > _count(matches):
+                if candidate.count > matches.count:
                     features1, matches = turned, candidate
+        features1, matches = align_matches(features0, features1, matches)
         return PairResult(_keypoints(features0, loaded0), _keypoints(features1, loaded1), matches)
 
     def extract(
@@ -195,8 +197,9 @@ class Matcher:
         results = []
         for start in range(0, len(listed), self._batch_size):
             chunk = listed[start : start + self._batch_size]
-            for (features0, features1), matches in zip(chunk, self._assign(chunk), strict=True):
-                results.append(PairResult(_keypoints(features0), _keypoints(features1), matches))
+            for (features0, features1), assigned in zip(chunk, self._assign(chunk), strict=True):
+                moved, matches = align_matches(features0, features1, assigned)
+                results.append(PairResult(_keypoints(features0), _keypoints(moved), matches))
         return results
 
     @torch.inference_mode()
@@ -214,7 +217,8 @@ class Matcher:
         if self.options.subpixel:
             keypoints = maps.refine(keypoints)
         descriptors = sample_descriptors(dense.descriptors[0], keypoints)
-        return Features(frame.to_original(keypoints), values, descriptors, frame)
+        seen = images[0, 0].half() if self.options.align else None
+        return Features(frame.to_original(keypoints), values, descriptors, frame, image=seen)
 
     def _dense(self, images: Tensor) -> DenseFeatures:
         """The detector's maps, float32."""
@@ -277,10 +281,6 @@ def _device(device: torch.device | str) -> torch.device:
 
 def _mask(source: ImageSource | None, image: LoadedImage) -> NDArray[np.bool_] | None:
     return None if source is None else read_mask(source, image.size)
-
-
-def _count(matches: Matches) -> int:
-    return int((matches.matches0 >= 0).sum())
 
 
 def _keypoints(features: Features, image: LoadedImage | None = None) -> ImageKeypoints:

@@ -36,6 +36,10 @@ class MatcherOptions:
         localisation: "probability" or "structure": what decides where keypoints lie; see `SuperPointConfig`.
         subpixel: move each keypoint to where it is between the pixels; without, keypoints are whole pixels of the
             resized image, as in transformers.
+        align: move the second point of each match to where its surroundings look like those of the first, and drop
+            matches whose surroundings differ; see `cyano.processing.alignment`. Features are extracted with what
+            that takes, and without where this is off; a `cyano.store` has none, for its keypoints are to be the same
+            in all pairs.
         tolerance: stop the transport early, on a CPU, once no keypoint's mass changes by more than this
             fraction over ten iterations; 0 never does.
         precision: what convolutions and linear layers compute in; attention and transport are always float32.
@@ -56,6 +60,7 @@ class MatcherOptions:
     sinkhorn_iterations: int | None = None
     localisation: Literal["probability", "structure"] | None = None
     subpixel: bool = True
+    align: bool = True
     tolerance: float = 0.0
     precision: Precision = "float32"
     rotations: Literal["off", "auto"] = "off"

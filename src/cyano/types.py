@@ -127,6 +127,8 @@ class Features:
         frame: how the original image became the one that the detector saw; the matcher normalises
             positions in that frame.
         extras: (N, E) float32, what else the matcher's keypoint encoder reads of each keypoint; None for nothing.
+        image: (H, W) float16 in [0, 1], what the detector saw, by which matches are aligned; None where it was not
+            kept, as in a `cyano.store`.
     """
 
     keypoints: torch.Tensor
@@ -134,6 +136,7 @@ class Features:
     descriptors: torch.Tensor
     frame: ResizeMap
     extras: torch.Tensor | None = None
+    image: torch.Tensor | None = None
 
     def __post_init__(self) -> None:
         count = self.keypoints.shape[0]
@@ -156,9 +159,9 @@ class Features:
 
     def to(self, device: torch.device | str) -> Features:
         """The same features on another device."""
-        extras = None if self.extras is None else self.extras.to(device)
+        extras, image = (None if each is None else each.to(device) for each in (self.extras, self.image))
         moved = (self.keypoints.to(device), self.scores.to(device), self.descriptors.to(device))
-        return Features(*moved, self.frame, extras)
+        return Features(*moved, self.frame, extras, image)
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,3 +179,8 @@ class Matches:
     matches1: NDArray[np.int64]
     scores0: NDArray[np.float32]
     scores1: NDArray[np.float32]
+
+    @property
+    def count(self) -> int:
+        """How many matches there are."""
+        return int((self.matches0 >= 0).sum())

@@ -106,6 +106,14 @@ Rotations = Annotated[
         rich_help_panel=MATCHING,
     ),
 ]
+NoAlign = Annotated[
+    bool,
+    typer.Option(
+        "--no-align",
+        help="Leave matched keypoints where the detector found them in each image, the same in all pairs.",
+        rich_help_panel=MATCHING,
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and all else on stderr.")]
 EstimatorOption = Annotated[
     EstimatorName,
@@ -158,6 +166,8 @@ def matcher_options(
     sinkhorn_iterations: int | None = None,
     precision: PrecisionName = "float32",
     rotations: RotationsName = "off",
+    *,
+    align: bool = True,
 ) -> MatcherOptions:
     """The library's options from those of the command line; None and [] leave the library's defaults.
 
@@ -177,6 +187,7 @@ def matcher_options(
             sinkhorn_iterations=sinkhorn_iterations,
             precision=precision,
             rotations=rotations,
+            align=align,
         )
 
 

@@ -44,8 +44,8 @@ Methods = Annotated[
     str,
     typer.Option(
         metavar="A,B",
-        help="Of cyano, mutual-nn (the same detector), sift, sift-superglue (weights of a matcher trained on SIFT), "
-        "aliked-lightglue (if installed).",
+        help="Of cyano, cyano-unaligned, mutual-nn (the same detector), sift, sift-superglue (weights of a matcher "
+        "trained on SIFT), aliked-lightglue (if installed).",
         rich_help_panel=PROTOCOL,
     ),
 ]
@@ -144,7 +144,7 @@ def _networks(methods: Sequence[str], weights: str | None) -> tuple[Networks | N
     from cyano.checkpoints import load, load_matcher
 
     with busy("loading the networks"):
-        networks = load(weights) if {"cyano", "mutual-nn"} & set(methods) else None
+        networks = load(weights) if {"cyano", "cyano-unaligned", "mutual-nn"} & set(methods) else None
         return networks, load_matcher(weights, "sift") if "sift-superglue" in methods else None
 
 

@@ -136,6 +136,7 @@ def match(
     match_threshold: shared.MatchThreshold = None,
     sinkhorn_iterations: shared.SinkhornIterations = None,
     rotations: shared.Rotations = "off",
+    no_align: shared.NoAlign = False,
     as_json: shared.AsJson = False,
 ) -> None:
     """Parse, match, estimate, write; the help is `HELP`."""
@@ -147,7 +148,7 @@ def match(
     kinds = models.kinds(homography or registered is not None, fundamental, pose)
     wanted = models.ModelOptions.parsed(kinds, (intrinsics0, intrinsics1), threshold, estimator, seed)
     detector, matcher = (max_keypoints, keypoint_threshold, nms_radius), (match_threshold, sinkhorn_iterations)
-    options = shared.matcher_options(resize, *detector, *matcher, precision, rotations)
+    options = shared.matcher_options(resize, *detector, *matcher, precision, rotations, align=not no_align)
     pair = report.match_images((a, b), weights, options, shared.checked_device(device), (mask0, mask1))
     found = models.estimate(pair.result, wanted)
     written = outputs.write(pair, found)

@@ -144,6 +144,7 @@ def pairs(
     match_threshold: MatchThreshold = 0.2,
     precision: shared.Precision = "float32",
     rotations: shared.Rotations = "off",
+    no_align: shared.NoAlign = False,
     device: shared.Device = "auto",
     force_cpu: ForceCpu = False,
     as_json: shared.AsJson = False,
@@ -153,7 +154,9 @@ def pairs(
         from cyano.cli import pairs_run
 
     detector, matcher = (max_keypoints, keypoint_threshold, nms_radius), (match_threshold, sinkhorn_iterations)
-    matching = shared.matcher_options(resize or list(ORIGINAL_RESIZE), *detector, *matcher, precision, rotations)
+    matching = shared.matcher_options(
+        resize or list(ORIGINAL_RESIZE), *detector, *matcher, precision, rotations, align=not no_align
+    )
     pictures = pairs_run.picture_options(viz, fast_viz, show_keypoints, viz_extension)
     robust = pairs_run.robust_options(evaluate, estimator, threshold, seed)
     place = shared.checked_device(pairs_run.device_name(device, force_cpu))

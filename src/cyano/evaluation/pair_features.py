@@ -81,4 +81,4 @@ class ImageFeatures:
             rule = replace(rule, size=rule.size.turned(turns))
         grey, frame = resize.apply(image, rule, -turns % 4)
         seen = self._matcher.extract([grey])[0]
-        return Features(frame.to_original(seen.keypoints), seen.scores, seen.descriptors, frame)
+        return replace(seen, keypoints=frame.to_original(seen.keypoints), frame=frame)

@@ -46,6 +46,7 @@ def matching_record(matcher: Matcher, networks: Networks, rule: ResizeRule) -> R
         "border_removal": matcher.detection.border_removal_distance,
         "localisation": matcher.detection.keypoint_localisation,
         "subpixel": matcher.options.subpixel,
+        "align": matcher.options.align,
         "match_threshold": matcher.assignment.matching_threshold,
         "sinkhorn_iterations": matcher.assignment.sinkhorn_iterations,
         "tolerance": matcher.options.tolerance,

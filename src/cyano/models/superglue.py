@@ -114,9 +114,10 @@ class KeypointEncoder(nn.Module):
         """The outputs of all layers, the last one being the encoding."""
         x = torch.cat([part for part in (positions, scores[..., None], extras) if part is not None], dim=-1)
         outputs = []
-        for layer in self.encoder:
-            x = layer(x)
-            outputs.append(x)
+        with torch.autocast(x.device.type, enabled=False):  # bfloat16 would move keypoints by one or two pixels
+            for layer in self.encoder:
+                x = layer(x)
+                outputs.append(x)
         return outputs
 
 

@@ -12,7 +12,7 @@ _Image = NDArray[np.float32]
 
 
 def photometric_change(image: _Image, rng: np.random.Generator, strength: float = 1.0) -> _Image:
-    """A random mixture of shading, exposure, gamma, blur, noise and JPEG compression.
+    """A random mixture of shading, shadows, exposure, gamma, blur, noise and JPEG compression.
 
     Args:
         image: (H, W) float32 in [0, 1].
@@ -27,6 +27,8 @@ def photometric_change(image: _Image, rng: np.random.Generator, strength: float 
     out = image
     if rng.random() < 0.5:
         out = _shading(out, rng, strength)
+    if rng.random() < 0.25:
+        out = _shadow(out, rng, strength)
     out = _exposure(out, rng, strength)
     if rng.random() < 0.35:
         out = _blur(out, rng, strength)
@@ -52,6 +54,19 @@ def _shading(image: _Image, rng: np.random.Generator, strength: float) -> _Image
     coarse = rng.uniform(-0.6, 0.4, (rng.integers(2, 6), rng.integers(2, 6))).astype(np.float32)
     field = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
     return np.asarray(image * (1 + np.float32(strength) * field), dtype=np.float32)
+
+
+def _shadow(image: _Image, rng: np.random.Generator, strength: float) -> _Image:
+    """The shadow of something outside of the picture: polygons with an edge that the sun blurs more or less."""
+    height, width = image.shape
+    cover = np.zeros((height, width), dtype=np.float32)
+    for _ in range(int(rng.integers(1, 4))):
+        centre, reach = rng.uniform(0, 1, 2), rng.uniform(0.1, 0.6)
+        turns = np.sort(rng.uniform(0, 2 * np.pi, int(rng.integers(3, 7))))
+        corners = centre + reach * np.stack([np.cos(turns), np.sin(turns)], axis=1)
+        cv2.fillPoly(cover, [np.rint(corners * (width, height)).astype(np.int32)], 1.0)
+    cover = np.asarray(cv2.GaussianBlur(cover, (0, 0), rng.uniform(0.5, 4.0)), dtype=np.float32)
+    return np.asarray(image * (1 - np.float32(rng.uniform(0.2, 0.7) * strength) * cover), dtype=np.float32)
 
 
 def _blur(image: _Image, rng: np.random.Generator, strength: float) -> _Image:

@@ -38,7 +38,7 @@ class ViewOptions:
         rotation: degrees to either side.
         any_rotation: share of the views that turn by any angle.
         perspective: largest move of a view's corner as a share of its side.
-        photometric: strength of blur, noise and light, 0 to 1.
+        photometric: strength of blur, noise and light, 0 to 1; also how far the light of scenes changes.
     """
 
     height: int = 240
@@ -146,7 +146,8 @@ class ViewSource:
     def _of_scene(self, rng: np.random.Generator, count: int) -> ViewGroup:
         """Cameras in one scene."""
         textures = [self.photographs.draw(rng)[1] for _ in range(_TEXTURES)]
-        options = SceneOptions(size=self.options.size, difficulty=self.options.difficulty)
+        size, difficulty, light = self.options.size, self.options.difficulty, min(self.options.photometric, 1.0)
+        options = SceneOptions(size=size, difficulty=difficulty, light_change=light)
         views = sample_views(textures, rng, options, count)
         truths = {(i, j): views[i].truth_with(views[j]) for i, j in combinations(range(count), 2)}
         return _whole(tuple(view.image for view in views), truths)

@@ -18,7 +18,7 @@ from cyano.processing.resize import ResizeRule
 
 __all__ = ["DEFAULT_MATCHING", "METHODS", "MethodName", "build_methods", "method_names"]
 
-MethodName: TypeAlias = Literal["cyano", "mutual-nn", "sift", "sift-superglue", "aliked-lightglue"]
+MethodName: TypeAlias = Literal["cyano", "cyano-unaligned", "mutual-nn", "sift", "sift-superglue", "aliked-lightglue"]
 METHODS: tuple[MethodName, ...] = get_args(MethodName)
 
 DEFAULT_MATCHING = MatcherOptions(resize=ResizeRule.longest(640, allow_upscale=True), max_keypoints=1024)
@@ -48,8 +48,8 @@ def build_methods(
 
     Args:
         names: some of `METHODS`.
-        networks: for "cyano" and "mutual-nn", which share the detector's features.
-        options: for both and "sift-superglue"; SIFT and ALIKED see images of the same size. ALIKED gets as many
+        networks: for "cyano", "cyano-unaligned" and "mutual-nn", which share the detector's features.
+        options: for these and "sift-superglue"; SIFT and ALIKED see images of the same size. ALIKED gets as many
             keypoints, "sift" 2048.
         device: where the networks run.
         sift_matcher: for "sift-superglue".
@@ -59,17 +59,20 @@ def build_methods(
 
     Raises:
         InputError: networks or the matcher are needed and not given.
-        WeightsError: "cyano" is asked for and the weights are a detector's alone.
+        WeightsError: "cyano" or "cyano-unaligned" is asked for and the weights are a detector's alone.
     """
     methods: list[Method] = []
     skipped: dict[str, str] = {}
     shared: NetworkFeatures | None = None
     for name in names:
-        if name in ("cyano", "mutual-nn"):
+        if name in ("cyano", "cyano-unaligned", "mutual-nn"):
             if networks is None:
                 raise InputError(f"the method {name} needs weights")
             shared = shared or NetworkFeatures(networks, options, device)
-            methods.append(SuperGlueMethod(networks, options, shared) if name == "cyano" else MutualNearest(shared))
+            if name == "mutual-nn":
+                methods.append(MutualNearest(shared))
+            else:
+                methods.append(SuperGlueMethod(networks, options, shared, align=name == "cyano"))
         elif name == "sift":
             methods.append(SiftMethod(SiftFeatures(options.resize)))
         elif name == "sift-superglue":

@@ -20,10 +20,12 @@ class Found(NamedTuple):
     Attributes:
         matches: (K, 2) int64 rows (index in image 0, index in image 1).
         scores: (K,) float32.
+        keypoints1: (N, 2) float32, image 1's keypoints where the method moved them for this pair; None if it did not.
     """
 
     matches: NDArray[np.int64]
     scores: NDArray[np.float32]
+    keypoints1: NDArray[np.float32] | None = None
 
 
 class Extractor(Protocol):

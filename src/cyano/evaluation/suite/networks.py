@@ -48,7 +48,7 @@ class NetworkFeatures:
         """The features of an image in pixels of the original, seen after so many CLOCKWISE quarter turns."""
         grey, frame = resize.apply(image, turned_rule(self._rule, turns), -turns % 4)
         seen = self.matcher.extract([grey])[0]
-        return Features(frame.to_original(seen.keypoints), seen.scores, seen.descriptors, frame)
+        return replace(seen, keypoints=frame.to_original(seen.keypoints), frame=frame)
 
 
 def turned_rule(rule: ResizeRule, turns: int) -> ResizeRule:
@@ -69,25 +69,29 @@ def _stand_in(networks: Networks) -> SuperGlue:
 
 
 class SuperGlueMethod:
-    """What `cyano.match` does."""
+    """What `cyano.match` does, with or without the alignment at its end."""
 
-    name = "cyano"
-
-    def __init__(self, networks: Networks, options: MatcherOptions, extractor: NetworkFeatures) -> None:
-        """Take the matcher that goes with the detector.
+    def __init__(
+        self, networks: Networks, options: MatcherOptions, extractor: NetworkFeatures, *, align: bool = True
+    ) -> None:
+        """Take the matcher that goes with the detector, and align its matches if the options and `align` say so.
 
         Raises:
             WeightsError: the weights are a detector's alone.
         """
         if networks.superglue is None:
             raise WeightsError(f"{networks.source} holds a detector alone: evaluate it by the method mutual-nn")
+        self.name = "cyano" if align else "cyano-unaligned"
         self.extractor = extractor
         self.record = matching_record(extractor.matcher, networks, options.resize)
+        self.record["align"] = self._align = align and options.align
 
     def match(self, features0: Features, features1: Features) -> Found:
         """Match by SuperGlue; scores are probabilities."""
+        if not self._align:
+            features0, features1 = replace(features0, image=None), replace(features1, image=None)
         result = self.extractor.matcher.match_features([(features0, features1)])[0]
-        return Found(result.indices, result.scores)
+        return Found(result.indices, result.scores, result.image1.keypoints)
 
 
 class MutualNearest:

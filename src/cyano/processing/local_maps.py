@@ -1,0 +1,62 @@
+"""How image 1 lies over image 0 around each match, as far as the matches near it agree on that."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+__all__ = ["local_maps"]
+
+NEIGHBOURS = 12
+"""Of the nearest matches so many have a say."""
+
+FEWEST = 4
+"""With fewer neighbours than that a map would follow from its noise."""
+
+INLIER_PX = 3.0
+"""A neighbour that is so far from where the first fit has it counts for a quarter in the second."""
+
+RIDGE = 1e-3
+"""Pull towards the identity; it decides where neighbours lie on a line, and little elsewhere."""
+
+
+def local_maps(points0: Tensor, points1: Tensor, scores: Tensor) -> Tensor:
+    """The linear part of the affine map that fits each match's neighbours best, weighted by score and nearness.
+
+    Two rounds of least squares, the second without those that the first does not fit, so a few wrong matches do not
+    turn it. Every match's own position has no part in its map.
+
+    Args:
+        points0: (K, 2) (x, y) in pixels of image 0.
+        points1: (K, 2) their partners in image 1.
+        scores: (K,) probability of each match.
+
+    Returns:
+        (K, 2, 2): steps in image 0 to steps in image 1; the identity where there are too few neighbours.
+    """
+    identity = torch.eye(2, device=points0.device).expand(len(points0), 2, 2)
+    count = min(NEIGHBOURS, len(points0) - 1)
+    if count < FEWEST:
+        return identity.clone()
+    distances = torch.cdist(points0, points0, compute_mode="donot_use_mm_for_euclid_dist")
+    distances.fill_diagonal_(torch.inf)
+    near, who = distances.topk(count, largest=False)
+    radius = near[:, -1:].clamp(min=1e-3)
+    steps = (points0[who] - points0[:, None]) / radius[..., None]
+    # What the identity leaves over, so that the ridge pulls towards it.
+    rest = (points1[who] - points1[:, None]) / radius[..., None] - steps
+    design = torch.cat([torch.ones_like(near)[..., None], steps], dim=2)
+    weights = scores[who].clamp(min=1e-3) * torch.exp(-2 * (near / radius) ** 2)
+    fit = _weighted_fit(design, rest, weights)
+    error = (rest - design @ fit).norm(dim=2) * radius / INLIER_PX
+    fit = _weighted_fit(design, rest, weights / (1 + error**2) ** 2)
+    return identity + fit[:, 1:].transpose(1, 2)
+
+
+def _weighted_fit(design: Tensor, values: Tensor, weights: Tensor) -> Tensor:
+    """(K, 3, 2) least squares of K systems of N rows, the slopes pulled towards 0."""
+    weighted = (design * weights[..., None]).transpose(1, 2)
+    normal = weighted @ design
+    pull = RIDGE * weights.sum(1, keepdim=True) * design.new_tensor([1e-3, 1.0, 1.0])
+    solved: Tensor = torch.linalg.solve(normal + torch.diag_embed(pull), weighted @ values)
+    return solved
