@@ -22,6 +22,7 @@ from cyano.collection import (
 )
 from cyano.collection import stages as stages_module
 from cyano.collection.derived import derived, source_of
+from cyano.collection.reconstruction import _of_guesses
 from cyano.engine import Share
 from cyano.errors import InputError, OutputError
 from cyano.formats import CameraOptions
@@ -140,6 +141,18 @@ def test_wrong_cameras_are_refused_before_the_work(collection: Collection) -> No
         reconstruct(collection, cameras=CameraOptions("PIN"))
     assert not collection.store.exists()
     need_camera(CameraOptions("OPENCV", params=(500.0, 500.0, 320.0, 240.0, 0.0, 0.0, 0.0, 0.0)))
+
+
+def test_focal_lengths_that_nobody_told_are_told_of(collection: Collection) -> None:
+    pytest.importorskip("pycolmap", reason="the extra collections brings pycolmap")
+    extract_images(collection)
+    guessed = write_database(collection)
+    assert guessed.guessed_cameras == guessed.cameras == 6
+    (note,) = _of_guesses(guessed)
+    assert "6 of 6 cameras is not known" in note
+    known = write_database(collection, CameraOptions("SIMPLE_PINHOLE", "all", (90.0, 50.0, 40.0)))
+    assert known.guessed_cameras == 0
+    assert not _of_guesses(known)
 
 
 def test_a_model_takes_all_of_the_work(collection: Collection) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from cyano.errors import InputError, OutputError
 from cyano.formats import CameraOptions, Mapper, export_database, sparse_model
+from cyano.formats.reconstruct import _estimate_focal_lengths
 from cyano.geometry import pose_error
 from support.orbit import orbit, stores_of
 
@@ -65,6 +66,24 @@ def test_known_cameras_are_kept_and_guessed_ones_refined(tmp_path: Path, mapper:
         found[keep] = tuple(camera.params)
     assert found[True] == wrong
     assert found[False][0] == pytest.approx(600, abs=1)  # exact points; the rest is where the solver stops
+
+
+def test_focal_lengths_that_nobody_told_are_estimated_and_known_ones_left(tmp_path: Path) -> None:
+    # Fundamental matrices do not tell the focal length of cameras whose axes meet (Sturm, 1997).
+    stores = stores_of(orbit(aside=0.15), tmp_path / "store")
+    told = CameraOptions("SIMPLE_PINHOLE", "all", params=(650.0, 320.0, 240.0))
+    focal_lengths = []
+    for number, cameras in enumerate((CameraOptions(sharing="all"), told)):
+        path = tmp_path / f"{number}.db"
+        summary = export_database(path, stores.features, stores.matches, cameras, verification="colmap")
+        assert summary.guessed_cameras == 1 - number
+        _estimate_focal_lengths(pycolmap, path, seed=0)
+        with pycolmap.Database.open(str(path)) as opened:
+            (camera,) = opened.read_all_cameras()
+            assert opened.num_verified_image_pairs() == summary.verified_pairs
+        focal_lengths.append(camera.params[0])
+    assert focal_lengths[0] == pytest.approx(600, rel=0.02)  # the guess is 768; fundamental matrices are robust fits
+    assert focal_lengths[1] == 650
 
 
 def test_the_same_seed_and_one_thread_give_the_same_model(database: Path, tmp_path: Path) -> None:

@@ -46,8 +46,11 @@ class Orbit:
         return np.asarray(self.poses[second] @ np.linalg.inv(self.poses[first]))
 
 
-def orbit(views: int = 6, points: int = 250, seed: int = 0) -> Orbit:
-    """Each view shows a random four fifths of the points, in its own order, exactly."""
+def orbit(views: int = 6, points: int = 250, seed: int = 0, aside: float = 0.0) -> Orbit:
+    """Each view shows a random four fifths of the points, in its own order, exactly.
+
+    The cameras look at the middle, or by random angles of about so many radians past it.
+    """
     rng = np.random.default_rng(seed)
     world = rng.uniform(-1.2, 1.2, (points, 3))
     scene = Orbit(world, [], [], [], [])
@@ -55,6 +58,8 @@ def orbit(views: int = 6, points: int = 250, seed: int = 0) -> Orbit:
         pose = np.eye(4)
         pose[:3, :3] = rotation_about((0.1, 1.0, 0.05 * view), _STEP_DEGREES * view)
         pose[:3, 3] = (0.0, 0.0, _DISTANCE)
+        if aside:
+            pose[:3] = rotation_about(rng.normal(size=3), aside) @ pose[:3]
         tracks = rng.permutation(points)[: points * 4 // 5]
         seen = world[tracks] @ pose[:3, :3].T + pose[:3, 3]
         scene.names.append(f"folder {view % 2}/vue é {view}.jpg")

@@ -104,8 +104,19 @@ def reconstruct(
         _tell_failures(failures, run.watcher)  # which no summary will list any more
         raise
     seconds = time.monotonic() - started
-    notes = (*choice.notes, *([turned] if turned else []))
+    notes = (*choice.notes, *([turned] if turned else []), *_of_guesses(database))
     return Reconstruction(extraction, choice, matching, database, model, seconds, notes)
+
+
+def _of_guesses(database: DatabaseSummary) -> list[str]:
+    """What the user should know of focal lengths that nobody told."""
+    if not database.guessed_cameras:
+        return []
+    return [
+        f"the focal length of {database.guessed_cameras} of {database.cameras} cameras is not known and was estimated "
+        "from the matches; if you know it, camera parameters make better poses (--camera-model, --camera-params), and "
+        "so does one camera for images that share it (--cameras)"
+    ]
 
 
 def _tell_failures(failures: Sequence[Failure], watcher: Watcher) -> None:

@@ -45,6 +45,7 @@ class DatabaseSummary:
         matches: of all pairs together.
         verified_pairs: pairs with a two-view geometry.
         inlier_matches: matches that obey it, of all pairs together.
+        guessed_cameras: cameras of which neither EXIF nor anybody told the focal length.
     """
 
     cameras: int
@@ -54,6 +55,7 @@ class DatabaseSummary:
     matches: int
     verified_pairs: int
     inlier_matches: int
+    guessed_cameras: int = 0
 
 
 def export_database(
@@ -206,6 +208,7 @@ def _summary(database: Any) -> DatabaseSummary:
         database.num_matches(),
         database.num_verified_image_pairs(),
         database.num_inlier_matches(),
+        sum(not camera.has_prior_focal_length for camera in database.read_all_cameras()),
     )
 
 

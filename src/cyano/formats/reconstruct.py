@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
@@ -21,6 +22,7 @@ SUMMARY_FILE = "summary.json"
 """The `ModelSummary` in the folder of the models."""
 
 _MAX_SEED = 2**31 - 1
+_SAME = 1e-3  # a relative difference of focal lengths that says that the estimate did not leave the guess
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,8 @@ def sparse_model(
             appears whole or not at all.
         mapper: "incremental" adds one image after the other, "global" solves for all at once.
         keep_cameras: leave focal lengths and distortions as the database has them instead of refining them, which
-            calibrated cameras do not need and some motions, such as straight ahead, do not determine.
+            calibrated cameras do not need and some motions, such as straight ahead, do not determine. Otherwise focal
+            lengths of which nothing is known beforehand are estimated from all fundamental matrices together first.
         seed: of COLMAP's sampling.
         threads: how many; -1 for all cores. With one, the same database gives the same model; with several, sums are
             added up in varying order.
@@ -120,6 +123,8 @@ def _models(
     scratch.mkdir()
     run = {"incremental": _incremental, "global": _global}[how.mapper]
     try:
+        if not how.keep_cameras:
+            _estimate_focal_lengths(pycolmap, copy, how.seed)
         with pycolmap.Database.open(str(copy)) as opened:
             total, verified = opened.num_images(), opened.num_verified_image_pairs()
         found = run(pycolmap, copy, images, scratch, how)
@@ -132,6 +137,31 @@ def _models(
             "pairs, of pictures that overlap and are taken from different places"
         )
     return total, sorted(filled, key=lambda model: (-model.num_reg_images(), -model.num_points3D()))
+
+
+def _estimate_focal_lengths(pycolmap: Any, database: Path, seed: int) -> None:
+    """Replace guessed focal lengths by COLMAP's estimate from the view graph, where it comes to one.
+
+    The mappers begin with the guess, 1.2 times the longest side, and from motions straight ahead do not find back.
+    COLMAP's calibration changes two-view geometries as well, from which the incremental mapper then finds no start, so
+    it gets a copy of its own.
+    """
+    aside = database.with_name("calibrated.db")
+    shutil.copyfile(database, aside)
+    options = pycolmap.ViewGraphCalibrationOptions()
+    options.random_seed = seed
+    if not pycolmap.calibrate_view_graph(str(aside), options):
+        return
+    with pycolmap.Database.open(str(aside)) as opened:
+        found = {camera.camera_id: camera for camera in opened.read_all_cameras()}
+    with pycolmap.Database.open(str(database)) as opened:
+        for camera in opened.read_all_cameras():
+            estimate = found[camera.camera_id]
+            if (
+                not camera.has_prior_focal_length
+                and abs(estimate.mean_focal_length() / camera.mean_focal_length() - 1) > _SAME
+            ):
+                opened.update_camera(estimate)
 
 
 def _incremental(
