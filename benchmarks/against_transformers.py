@@ -162,13 +162,18 @@ def compare_collections(images: int, their_pairs: int) -> dict[str, Any]:
 
     photographs = views(images)
     pairs = list(combinations(range(images), 2))
-    matcher = Matcher(load(), cyano.MatcherOptions())
+    matcher, aligning = (Matcher(load(), cyano.MatcherOptions(align=align)) for align in (False, True))
     matcher.match(photographs[0], photographs[1])  # not counted: first use
     start = time.perf_counter()
     features = matcher.extract(photographs)
     extracted = time.perf_counter() - start
     matcher.match_features((features[i], features[j]) for i, j in pairs)
     ours = time.perf_counter() - start
+    # Alignment, which transformers has not, is not part of the comparison.
+    seen = aligning.extract(photographs)
+    start = time.perf_counter()
+    aligning.match_features((seen[i], seen[j]) for i, j in pairs)
+    aligned = time.perf_counter() - start
     theirs = transformers.SuperGlueForKeypointMatching.from_pretrained(resolve())
     grey = [torch.from_numpy(image.mean(2, dtype=np.float32) / 255).expand(3, -1, -1) for image in photographs]
     start = time.perf_counter()
@@ -182,6 +187,7 @@ def compare_collections(images: int, their_pairs: int) -> dict[str, Any]:
         "cyano_pairs_per_s": round(len(pairs) / ours, 3),
         "cyano_extraction_s_per_image": round(extracted / images, 4),
         "cyano_matching_s_per_pair": round((ours - extracted) / len(pairs), 4),
+        "cyano_alignment_s_per_pair": round((aligned - (ours - extracted)) / len(pairs), 4),
         "transformers_pairs_per_s": round(1 / their_seconds, 3),
         "transformers_pairs_measured": their_pairs,
         "times_faster": round(their_seconds * len(pairs) / ours, 2),
@@ -195,7 +201,7 @@ def compare_precisions() -> dict[str, Any]:
     left, right = stereo_pair(HEIGHT, WIDTH)
     found = {}
     for precision in get_args(Precision):
-        result = cyano.Matcher(load(), cyano.MatcherOptions(precision=precision)).match(left, right)
+        result = cyano.Matcher(load(), cyano.MatcherOptions(precision=precision, align=False)).match(left, right)
         found[precision] = {tuple(row) for row in np.hstack([result.keypoints0, result.keypoints1]).tolist()}
     exact = found["float32"]
     shares = {name: round(len(exact & matches) / len(exact), 4) for name, matches in found.items()}

@@ -31,6 +31,7 @@ __all__ = [
     "Mapper",
     "MapperName",
     "Masks",
+    "NoAlign",
     "NoVerify",
     "Out",
     "Retry",
@@ -92,7 +93,7 @@ CameraParams = Annotated[
     typer.Option(
         metavar="A,B,...",
         help="Of all images, in COLMAP's order and original pixels: for PINHOLE fx,fy,cx,cy.",
-        show_default="focal length from EXIF, or a guess",
+        show_default="focal length from EXIF, or from the matches",
         rich_help_panel=MODEL,
     ),
 ]
@@ -101,6 +102,14 @@ KeepCameras = Annotated[
     typer.Option(
         "--keep-cameras",
         help="Use --camera-params as they are; else they are where refinement begins.",
+        rich_help_panel=MODEL,
+    ),
+]
+NoAlign = Annotated[
+    bool,
+    typer.Option(
+        "--no-align",
+        help="Leave keypoints where they were detected; else they are aligned over the images of each point first.",
         rich_help_panel=MODEL,
     ),
 ]

@@ -38,7 +38,8 @@ def stage_facts(name: str, summary: Summary) -> Facts:
 def database_facts(database: DatabaseSummary) -> Facts:
     """A database in a line."""
     verified = f"{database.verified_pairs} verified with {database.inlier_matches} matches"
-    return [("database", f"{database.images} images, {database.pairs} pairs, {verified}")]
+    moved = f"; {database.moved_keypoints} keypoints aligned" if database.moved_keypoints else ""
+    return [("database", f"{database.images} images, {database.pairs} pairs, {verified}{moved}")]
 
 
 def model_facts(model: ModelSummary) -> Facts:

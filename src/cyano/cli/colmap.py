@@ -31,6 +31,7 @@ def colmap(
     camera_model: given.CameraModel = None,
     camera_params: given.CameraParams = None,
     keep_cameras: given.KeepCameras = False,
+    no_align: given.NoAlign = False,
     weights: shared.Weights = None,
     device: shared.Device = "auto",
     resize: shared.Resize = None,
@@ -49,7 +50,7 @@ def colmap(
     settings = given.Settings(weights, device, resize, max_keypoints, masks)
     collection = given.collection_of(images, out, settings, verify=not no_verify)
     with busy("writing"):
-        database = write_database(collection, known, force=force)
+        database = write_database(collection, known, align=not no_align, force=force)
         mapped = write_model(collection, mapper, keep_cameras=keep_cameras, force=force) if model else None
         exported = write_hloc(collection, force=force) if hloc else None
     facts = [*report.database_facts(database), ("file", str(collection.database))]

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from cyano.atomic import write_atomically
+from cyano.collection.alignment import Aligned, align_keypoints
 from cyano.collection.derived import derived, source_of
 from cyano.collection.folder import Collection
 from cyano.errors import InputError
@@ -25,6 +26,7 @@ from cyano.formats import (
 from cyano.store import FeatureStore, MatchStore
 from cyano.store.keys import checksum, item_key
 from cyano.viz import draw_model
+from cyano.watching import NOBODY, Watcher
 
 __all__ = ["DEFAULT_CAMERAS", "HlocSummary", "write_database", "write_hloc", "write_model"]
 
@@ -42,32 +44,45 @@ class HlocSummary:
 
 
 def write_database(
-    collection: Collection, cameras: CameraOptions = DEFAULT_CAMERAS, *, force: bool = False
+    collection: Collection,
+    cameras: CameraOptions = DEFAULT_CAMERAS,
+    *,
+    align: bool = True,
+    watcher: Watcher = NOBODY,
+    force: bool = False,
 ) -> DatabaseSummary:
     """COLMAP's database of the images that have features, with all of their pairs that were matched so far.
 
     Args:
         collection: whose.
         cameras: what is known of them; focal lengths are read from the collection's images.
+        align: make keypoints exact first (`cyano.collection.alignment`), where pairs are verified.
+        watcher: follows that.
         force: make it in any case.
 
     Raises:
+        ImageError: an image cannot be read any more, which alignment needs.
         InputError: there are no features yet; or see `export_database`.
         OutputError: it cannot be written, or something else has made it.
         MissingExtraError: pycolmap is not installed.
     """
     features, matches, names = collection.stored()
-    make = partial(
-        export_database,
-        collection.database,
-        features,
-        matches,
-        replace(cameras, images=collection.images),
-        verification="colmap" if collection.verification is None else "stored",
-        names=names,
-        overwrite=True,
-    )
-    made_from = _source(features, matches, names, str(cameras))
+    align = align and collection.verification is not None
+
+    def make() -> DatabaseSummary:
+        aligned = align_keypoints(collection, features, matches, names, watcher) if align else Aligned({}, 0)
+        summary = export_database(
+            collection.database,
+            features,
+            matches,
+            replace(cameras, images=collection.images),
+            verification="colmap" if collection.verification is None else "stored",
+            images={name: aligned.keypoints.get(name) for name in names},
+            overwrite=True,
+        )
+        return replace(summary, moved_keypoints=aligned.moved)
+
+    made_from = _source(features, matches, names, str(cameras), *["aligned"] * align)
     return derived(collection.database, made_from, make, DatabaseSummary, force=force)
 
 

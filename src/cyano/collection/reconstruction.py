@@ -61,6 +61,7 @@ def reconstruct(
     *,
     cameras: CameraOptions = DEFAULT_CAMERAS,
     keep_cameras: bool = False,
+    align: bool = True,
     mapper: Mapper = "incremental",
     vlad: VladOptions = DEFAULT_VLAD,
     run: Run = DEFAULT_RUN,
@@ -72,6 +73,7 @@ def reconstruct(
         pairs: which; see `select_pairs`.
         cameras: what is known of them; see `write_database`.
         keep_cameras: do not refine them; see `sparse_model`.
+        align: make keypoints exact before mapping; see `write_database`.
         mapper: of COLMAP's.
         vlad: how images are described where they are compared.
         run: how; with all of the work, for a model takes all of it.
@@ -95,7 +97,7 @@ def reconstruct(
         failures += matching.failures
         started = time.monotonic()
         run.watcher.at("database", 0, 1)
-        database = write_database(collection, cameras, force=run.force)
+        database = write_database(collection, cameras, align=align, watcher=run.watcher, force=run.force)
         run.watcher.at("database", 1, 1)
         run.watcher.at("model", 0, 1)
         model = write_model(collection, mapper, keep_cameras=keep_cameras, force=run.force)

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cyano.atomic import written_beside
 from cyano.errors import InputError
@@ -46,6 +47,7 @@ class DatabaseSummary:
         verified_pairs: pairs with a two-view geometry.
         inlier_matches: matches that obey it, of all pairs together.
         guessed_cameras: cameras of which neither EXIF nor anybody told the focal length.
+        moved_keypoints: keypoints that are elsewhere than the features have them.
     """
 
     cameras: int
@@ -56,6 +58,7 @@ class DatabaseSummary:
     verified_pairs: int
     inlier_matches: int
     guessed_cameras: int = 0
+    moved_keypoints: int = 0
 
 
 def export_database(
@@ -66,7 +69,7 @@ def export_database(
     *,
     verification: Verification = "stored",
     seed: int = 0,
-    names: Iterable[str] | None = None,
+    images: Mapping[str, NDArray[np.float32] | None] | None = None,
     overwrite: bool = False,
 ) -> DatabaseSummary:
     """Write a COLMAP database of images and their pairs, for COLMAP's mappers.
@@ -82,7 +85,8 @@ def export_database(
         verification: whence the two-view geometries, without which no mapper uses a pair: those in the store,
             estimated by COLMAP with its default options, or none.
         seed: of COLMAP's estimation.
-        names: of the images that count, with the pairs among them; None for all.
+        images: those that count, with the pairs among them, by name: where their keypoints are, (N, 2) in Cyano's
+            pixels, or None for where the features have them. None for all images.
         overwrite: replace an existing file; nobody may have it open.
 
     Returns:
@@ -100,11 +104,12 @@ def export_database(
     target = Path(path)
     with quiet(pycolmap), written_beside(target, overwrite=overwrite) as beside:
         with pycolmap.Database.open(str(beside)) as database, pycolmap.DatabaseTransaction(database):
-            chosen = sorted(features.keys() if names is None else names)
+            chosen = sorted(features.keys() if images is None else images)
             writer = _Writer(pycolmap, database, CameraPlan(chosen, cameras))
             for image in images_of(features, chosen):
-                writer.image(image)
-            kept = None if names is None else set(chosen)
+                placed = None if images is None else images[image.name]
+                writer.image(image if placed is None else replace(image, keypoints=placed))
+            kept = None if images is None else set(chosen)
             for pair in pairs_of(matches, _pairs(matches, kept)):
                 writer.pair(pair, with_geometry=verification == "stored")
         if verification == "colmap":

@@ -87,7 +87,9 @@ class _Placement(NamedTuple):
     correlation: Tensor
 
 
-def align(image0: Tensor, image1: Tensor, points0: Tensor, points1: Tensor, scores: Tensor) -> Alignment:
+def align(
+    image0: Tensor, image1: Tensor, points0: Tensor, points1: Tensor, scores: Tensor, chosen: Tensor | None = None
+) -> Alignment:
     """Move the second point of each match to where its surroundings look like those of the first.
 
     Args:
@@ -96,8 +98,12 @@ def align(image0: Tensor, image1: Tensor, points0: Tensor, points1: Tensor, scor
         points0: (K, 2) float32 (x, y) in pixels of image 0.
         points1: (K, 2) their partners in image 1.
         scores: (K,) probability of each match; surer ones say more about how their neighbours are sheared.
+        chosen: (L,) indices of matches that are to be aligned, and that the result is of; None for all.
     """
-    place = _Placement(points1, local_maps(points0, points1, scores), torch.full_like(scores, torch.nan))
+    maps = local_maps(points0, points1, scores)
+    if chosen is not None:
+        maps, points0, points1, scores = maps[chosen], points0[chosen], points1[chosen], scores[chosen]
+    place = _Placement(points1, maps, torch.full_like(scores, torch.nan))
     if len(points0):
         for spacing, shears in LEVELS:
             patches = _Patches(_Reduced(image0, spacing), points0, spacing, shears)

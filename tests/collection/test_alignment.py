@@ -1,0 +1,126 @@
+"""Keypoints of several images made exact: whose place they take, and that they take it."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from cyano.collection import Collection, write_database
+from cyano.collection.alignment import align_keypoints, find_references
+from cyano.engine import Recipe
+from cyano.options import MatcherOptions
+from cyano.processing.resize import ResizeRule
+from cyano.store import FeatureStore, MatchStore, StoredImage, StoredPair, TwoViewGeometry
+from cyano.types import ImageSize, ResizeMap
+from support.collection import VERIFICATION, recipe
+
+VIEWS = 4
+SIZE = ImageSize(200, 260)
+
+
+@pytest.mark.parametrize(
+    ("edges", "expected"),
+    [
+        ([], [-1, -1, -1]),
+        ([(0, 1)], [-1, 0, -1]),  # the first of two alike
+        ([(1, 0), (1, 2)], [1, -1, 1]),  # a star
+        ([(0, 1), (1, 2), (2, 3), (2, 4)], [-1, 2, -1, 2, 2]),  # 0 matches no keypoint that stays
+        ([(0, 1), (0, 2), (3, 2), (3, 4), (3, 5)], [-1, 0, 3, -1, 3, 3]),  # 2 goes by the one with more matches
+    ],
+)
+def test_references(edges: list[tuple[int, int]], expected: list[int]) -> None:
+    found = find_references(np.array(edges, np.int64).reshape(-1, 2), len(expected))
+    assert found.tolist() == expected
+
+
+def test_references_by_loops() -> None:
+    rng = np.random.default_rng(0)
+    total = 60
+    edges = np.unique(np.sort(rng.integers(0, total, (90, 2)), axis=1), axis=0)
+    edges = edges[edges[:, 0] != edges[:, 1]]
+    neighbours: list[set[int]] = [set() for _ in range(total)]
+    for a, b in edges.tolist():
+        neighbours[a].add(b)
+        neighbours[b].add(a)
+
+    def rank(keypoint: int) -> tuple[int, int]:
+        return len(neighbours[keypoint]), -keypoint
+
+    stays = {k for k in range(total) if all(rank(k) > rank(n) for n in neighbours[k])}
+    expected = [max(neighbours[k] & stays, key=rank, default=-1) for k in range(total)]
+    assert find_references(edges, total).tolist() == expected
+
+
+def _write(folder: Path) -> tuple[Collection, FeatureStore, MatchStore, list[np.ndarray]]:
+    """Views of one photograph by known warps, with keypoints that are beside their points of it, each its own way."""
+    skimage_data = pytest.importorskip("skimage.data", reason="scikit-image brings the photograph")
+    photograph = cv2.cvtColor(skimage_data.astronaut(), cv2.COLOR_RGB2GRAY)
+    rng = np.random.default_rng(4)
+    corners = cv2.goodFeaturesToTrack(photograph[:200, :260], 300, 0.01, 6)[:, 0].astype(np.float64)
+    points = corners[((corners > 40) & (corners < (220, 160))).all(axis=1)]
+    (folder / "images").mkdir()
+    networks = recipe().networks
+    options = MatcherOptions(resize=ResizeRule.none())
+    collection = Collection(folder / "images", folder / "out", Recipe(networks, options), VERIFICATION)
+    warps, images = [], []
+    for number in range(VIEWS):
+        turn = cv2.getRotationMatrix2D((130, 100), 6 * number, 1 + 0.05 * number)
+        warps.append(turn)
+        picture = cv2.warpAffine(photograph, turn, (SIZE.width, SIZE.height), flags=cv2.INTER_CUBIC)
+        name = f"{number}.png"
+        cv2.imwrite(str(folder / "images" / name), picture)
+        there = points @ turn[:, :2].T + turn[:, 2] + rng.normal(0, 0.7, points.shape)
+        frame = ResizeMap.identity(SIZE)
+        descriptors = rng.normal(size=(len(points), 4)).astype(np.float16)
+        scores = np.full(len(points), 0.5, np.float32)
+        images.append(StoredImage(name, "c0ffee", there.astype(np.float32), scores, descriptors, frame))
+    features, matches = collection.extraction().open(), collection.matching().open()
+    features.write(images)
+    every = np.arange(len(points), dtype=np.int32)
+    geometry = TwoViewGeometry("homography", np.eye(3), np.ones(len(points), bool))
+    scores = np.full(len(points), 0.9, np.float32)
+    alike = np.stack([every, every], axis=1)
+    pairs = [(f"{a}.png", f"{b}.png") for a, b in combinations(range(VIEWS), 2)]
+    matches.write([StoredPair(*pair, alike, scores, geometry) for pair in pairs])
+    return collection, features, matches, warps
+
+
+def _spread(keypoints: dict[str, np.ndarray], warps: list[np.ndarray]) -> float:
+    """How far apart the views have a point of the photograph: the median over points and pairs of views."""
+    seen = [(keypoints[f"{n}.png"] - warp[:, 2]) @ np.linalg.inv(warp[:, :2]).T for n, warp in enumerate(warps)]
+    return float(np.median([np.linalg.norm(a - b, axis=1) for a, b in combinations(seen, 2)]))
+
+
+def test_all_images_have_a_point_in_one_place_then(tmp_path: Path) -> None:
+    collection, features, matches, warps = _write(tmp_path)
+    names = [f"{number}.png" for number in range(VIEWS)]
+    before = {image.name: image.keypoints for image in features.read(names)}
+    found = align_keypoints(collection, features, matches, names)
+    assert np.array_equal(found.keypoints["0.png"], before["0.png"])  # all match alike, so the first image stays
+    assert found.moved > 0.8 * (VIEWS - 1) * len(before["0.png"])
+    # 0.7 pixels along each axis, in both of two views, against two alignments by warped pixels.
+    assert _spread(before, warps) > 0.9
+    assert _spread(found.keypoints, warps) < 0.15
+    some = align_keypoints(collection, features, matches, names[1:])
+    assert list(some.keypoints) == names[1:]
+
+
+def test_the_database_has_them(tmp_path: Path) -> None:
+    pycolmap = pytest.importorskip("pycolmap", reason="the extra collections brings pycolmap")
+    collection, features, _, warps = _write(tmp_path)
+    names = [f"{number}.png" for number in range(VIEWS)]
+    places = {}
+    for align in (True, False):
+        summary = write_database(collection, align=align)
+        assert (summary.moved_keypoints > 0) == align
+        with pycolmap.Database.open(str(collection.database)) as opened:
+            ids = {image.name: image.image_id for image in opened.read_all_images()}
+            places[align] = {name: opened.read_keypoints(ids[name])[:, :2] - 0.5 for name in names}
+    assert _spread(places[True], warps) < 0.2 * _spread(places[False], warps)
+    stored = {image.name: image.keypoints for image in features.read(names)}
+    for name in names:  # half a pixel there and back in float32
+        np.testing.assert_allclose(places[False][name], stored[name], atol=1e-4)
