@@ -36,7 +36,7 @@ WINDOW = 0.6
 FARTHEST_PX = 8.0
 """Nothing moves farther: what is farther away is another match."""
 
-STEPS = 12
+STEPS = 8
 """Of a level, at most."""
 
 STILL = 0.02
