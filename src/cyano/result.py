@@ -68,7 +68,8 @@ class PairResult:
 
     Attributes:
         image0: all keypoints of image 0.
-        image1: all keypoints of image 1.
+        image1: all keypoints of image 1, the matched ones where they look like their partners; see
+            `MatcherOptions.align`.
         matches: the assignment, from both sides.
     """
 

@@ -53,6 +53,16 @@ def test_states_keep_their_precision_under_autocast() -> None:
     assert {state.dtype for state in states} == {torch.float32}
 
 
+def test_positions_keep_their_precision_under_autocast() -> None:
+    """Keypoints that are half a pixel apart, of an image of 640, have codes of their own."""
+    network = random_superglue().eval()
+    positions = torch.tensor([[[0.6, 0.3], [0.6 + 0.5 / 448, 0.3]]])
+    exact = network.keypoint_encoder(positions, torch.ones(1, 2))[-1]
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(network.keypoint_encoder(positions, torch.ones(1, 2))[-1], exact)
+    assert not torch.equal(exact[0, 0], exact[0, 1])
+
+
 def test_an_empty_image_beside_a_full_one_stays_finite() -> None:
     model = random_superglue()
     set0 = _batch([random_keypoints(5), random_keypoints(0)])

@@ -67,6 +67,15 @@ def test_blur_moves_no_point(seed: int) -> None:
     assert float((blurred * y).sum() / blurred.sum()) == pytest.approx(15, abs=1e-4)
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_shadows_darken_a_part(seed: int) -> None:
+    image = np.full((60, 80), 0.5, np.float32)
+    share = photometric._shadow(image, np.random.default_rng(seed), 1.0) / image
+    assert share.max() <= 1
+    assert 0.25 < share.min() < 0.85
+    assert (share < 0.999).mean() > 0.01
+
+
 def test_no_strength_is_no_change() -> None:
     image = photograph()
     assert photometric_change(image, np.random.default_rng(0), 0) is image
