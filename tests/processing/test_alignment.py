@@ -113,7 +113,7 @@ def test_what_looks_different_stays_where_it_is() -> None:
     assert unlike.mean() > 0.95
     assert np.array_equal(found.points1.numpy()[unlike], points1[unlike])
     moves = np.linalg.norm(found.points1.numpy() - points1, axis=1)
-    assert moves.max() <= FARTHEST_PX + 6  # the last step may lead beyond
+    assert moves.max() <= FARTHEST_PX + 1e-3  # float32 positions
 
 
 def test_plain_patches_say_nothing() -> None:
