@@ -142,9 +142,10 @@ def _listed(text: str) -> list[str]:
 def _networks(methods: Sequence[str], weights: str | None) -> tuple[Networks | None, LoneMatcher | None]:
     """The networks, and the matcher of SIFT's features, if a method needs them."""
     from cyano.checkpoints import load, load_matcher
+    from cyano.evaluation.suite import OF_NETWORKS
 
     with busy("loading the networks"):
-        networks = load(weights) if {"cyano", "cyano-unaligned", "mutual-nn"} & set(methods) else None
+        networks = load(weights) if set(OF_NETWORKS) & set(methods) else None
         return networks, load_matcher(weights, "sift") if "sift-superglue" in methods else None
 
 

@@ -21,7 +21,7 @@ from torch import Tensor
 from cyano.collection.folder import Collection
 from cyano.formats.items import check_indices, images_of, pairs_of
 from cyano.processing import resize
-from cyano.processing.alignment import ALIKE, align
+from cyano.processing.alignment import align
 from cyano.processing.images import read
 from cyano.store import FeatureStore, MatchStore
 from cyano.types import ResizeMap
@@ -78,9 +78,10 @@ def align_keypoints(
         InputError: matches are of other features.
     """
     images = {image.name: _Image(image.keypoints, image.frame) for image in images_of(features, names)}
-    pairs = list(_verified(matches, images))
-    starts = dict(zip(images, np.cumsum([0, *(len(image.keypoints) for image in images.values())]), strict=False))
-    total = sum(len(image.keypoints) for image in images.values())
+    counts = {name: len(image.keypoints) for name, image in images.items()}
+    pairs = list(_verified(matches, counts))
+    *firsts, total = np.cumsum([0, *counts.values()]).tolist()
+    starts = dict(zip(counts, firsts, strict=True))
     edges = [pair.indices + [starts[name] for name in pair.names] for pair in pairs]
     references = find_references(np.concatenate([np.zeros((0, 2), np.int64), *edges]), total)
     look = _looker(collection)
@@ -119,8 +120,7 @@ def find_references(edges: NDArray[np.int64], total: int) -> NDArray[np.int64]:
     return np.where(reference >= 0, total - 1 - reference % max(total, 1), -1)
 
 
-def _verified(matches: MatchStore, images: dict[str, _Image]) -> Iterator[_Verified]:
-    counts = {name: len(image.keypoints) for name, image in images.items()}
+def _verified(matches: MatchStore, counts: dict[str, int]) -> Iterator[_Verified]:
     stored = matches.keys()
     for pair in pairs_of(matches, sorted(names for names in stored if counts.keys() >= set(names))):
         if pair.geometry is not None and pair.geometry.inliers.any():
@@ -131,10 +131,11 @@ def _verified(matches: MatchStore, images: dict[str, _Image]) -> Iterator[_Verif
 
 def _looker(collection: Collection) -> Callable[[str], Tensor]:
     """What the detector saw of an image; the last ones are kept."""
+    options = collection.recipe.options
 
     @lru_cache(_IMAGES)
     def look(name: str) -> Tensor:
-        grey, _ = resize.apply(read(collection.images / name), collection.recipe.options.resize)
+        grey, _ = resize.apply(read(collection.images / name, options.limits), options.resize)
         return torch.from_numpy(grey)
 
     return look
@@ -154,7 +155,6 @@ def _align(
     points1 = torch.from_numpy(image1.frame.to_network(image1.keypoints[pair.indices[:, 1]]))
     scores = torch.from_numpy(pair.scores)
     found = align(look(pair.names[0]), look(pair.names[1]), points0, points1, scores, torch.from_numpy(chosen))
-    exact = (found.correlation >= ALIKE).numpy()
-    places = image1.frame.to_original(found.points1.numpy())
-    keypoints1[pair.indices[chosen[exact], 1]] = places[exact]
-    return int(exact.sum())
+    moved = found.moved.numpy()
+    keypoints1[pair.indices[chosen[moved], 1]] = image1.frame.to_original(found.points1.numpy()[moved])
+    return int(moved.sum())

@@ -58,10 +58,12 @@ class Alignment(NamedTuple):
     Attributes:
         points1: (K, 2) float32 in pixels of image 1; unmoved where the patches stay unlike.
         correlation: (K,) of the grey values, -1 to 1; NaN where a patch is too plain to tell.
+        moved: (K,) bool, where the patches are alike.
     """
 
     points1: Tensor
     correlation: Tensor
+    moved: Tensor
 
 
 class _Reduced:
@@ -108,8 +110,8 @@ def align(
         for spacing, shears in LEVELS:
             patches = _Patches(_Reduced(image0, spacing), points0, spacing, shears)
             place = _descend(patches, _Reduced(image1, spacing), place, points1)
-    moved = (place.correlation >= ALIKE)[:, None]
-    return Alignment(torch.where(moved, place.centres, points1), place.correlation)
+    moved = place.correlation >= ALIKE
+    return Alignment(torch.where(moved[:, None], place.centres, points1), place.correlation, moved)
 
 
 @torch.inference_mode()
@@ -133,7 +135,7 @@ def align_matches(features0: Features, features1: Features, matches: Matches) ->
         torch.from_numpy(scores).to(device),
     )
     keypoints = features1.keypoints.clone()
-    keypoints[which1] = features1.frame.to_original(found.points1)
+    keypoints[which1[found.moved]] = features1.frame.to_original(found.points1[found.moved])
     unlike = (found.correlation.cpu().numpy() < UNLIKE) & (scores <= SURE)
     return replace(features1, keypoints=keypoints), _without(matches, matched[unlike], partners[unlike])
 

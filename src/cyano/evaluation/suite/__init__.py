@@ -5,7 +5,7 @@ from their names (`build_methods`) or from anything with the interface of `Metho
 `write_report` writes what came out.
 """
 
-from cyano.evaluation.suite.choice import METHODS, build_methods, method_names
+from cyano.evaluation.suite.choice import METHODS, OF_NETWORKS, build_methods, method_names
 from cyano.evaluation.suite.estimators import ESTIMATORS, Estimators, estimator_names
 from cyano.evaluation.suite.folders import STEREO_SET, find_sets, stereo_set
 from cyano.evaluation.suite.generated import GENERATED_SET, generated_set
@@ -25,6 +25,7 @@ __all__ = [
     "ESTIMATORS",
     "GENERATED_SET",
     "METHODS",
+    "OF_NETWORKS",
     "STEREO_SET",
     "Estimators",
     "EvaluateOptions",

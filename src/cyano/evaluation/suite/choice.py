@@ -16,10 +16,12 @@ from cyano.evaluation.suite.sift_superglue import SiftSuperGlueMethod
 from cyano.options import MatcherOptions
 from cyano.processing.resize import ResizeRule
 
-__all__ = ["DEFAULT_MATCHING", "METHODS", "MethodName", "build_methods", "method_names"]
+__all__ = ["DEFAULT_MATCHING", "METHODS", "OF_NETWORKS", "MethodName", "build_methods", "method_names"]
 
 MethodName: TypeAlias = Literal["cyano", "cyano-unaligned", "mutual-nn", "sift", "sift-superglue", "aliked-lightglue"]
 METHODS: tuple[MethodName, ...] = get_args(MethodName)
+OF_NETWORKS: tuple[MethodName, ...] = ("cyano", "cyano-unaligned", "mutual-nn")
+"""Those that need Cyano's own weights."""
 
 DEFAULT_MATCHING = MatcherOptions(resize=ResizeRule.longest(640, allow_upscale=True), max_keypoints=1024)
 """The protocol of the project's tables: longest side 640, smaller images enlarged, at most 1024 keypoints."""
@@ -48,7 +50,7 @@ def build_methods(
 
     Args:
         names: some of `METHODS`.
-        networks: for "cyano", "cyano-unaligned" and "mutual-nn", which share the detector's features.
+        networks: for those of `OF_NETWORKS`, which share the detector's features.
         options: for these and "sift-superglue"; SIFT and ALIKED see images of the same size. ALIKED gets as many
             keypoints, "sift" 2048.
         device: where the networks run.
@@ -65,7 +67,7 @@ def build_methods(
     skipped: dict[str, str] = {}
     shared: NetworkFeatures | None = None
     for name in names:
-        if name in ("cyano", "cyano-unaligned", "mutual-nn"):
+        if name in OF_NETWORKS:
             if networks is None:
                 raise InputError(f"the method {name} needs weights")
             shared = shared or NetworkFeatures(networks, options, device)
