@@ -1,11 +1,12 @@
-"""How a collection scales: images and pairs a second by size, engine and workers, the store's share, a million pairs.
+"""How a collection scales: images, pairs and aligned images a second by size and engine, the store, a million pairs.
 
 usage: scripts/bench collection FOLDER [--sizes N ...] [--engines NAME ...] [--million] [--save NAME]
 
 FOLDER holds photographs, as many as the largest size; each is paired with the next two. Every setting is a process of
-its own with the default weights, begun from nothing: its extraction and its matching are timed from the first image or
-pair to the last, so without loading. Two workers of the local engine are two shares in two processes. --million plans
-a million pairs of made-up names, stores half of them with a few made-up matches, and takes the run up again.
+its own with the default weights, begun from nothing: its extraction, its matching and the alignment of its keypoints
+are timed from the first image or pair to the last, so without loading. Two workers of the local engine are two shares
+in two processes. --million plans a million pairs of made-up names, stores half of them with a few made-up matches, and
+takes the run up again.
 """
 
 from __future__ import annotations
@@ -27,11 +28,13 @@ import numpy as np
 import measuring
 from cyano.checkpoints import load
 from cyano.engine import (
+    AlignImages,
     ExtractImages,
     MatchPairs,
     RayEngine,
     Recipe,
     Share,
+    Stage,
     Summary,
     find_images,
     plan_pairs,
@@ -43,6 +46,7 @@ from cyano.store import MatchStore, ShardStore, StoredPair
 
 SEED = 0
 ENGINES = ("local-1", "local-2", "ray-1", "ray-2")
+STAGES = ("images", "pairs", "aligned")
 NEXT = 2
 MILLION = 1_000_000
 
@@ -89,16 +93,17 @@ def child(images: Path, root: Path, engine: str, share: str) -> None:
         first.append(time.time())
 
     measured: dict[str, Any] = {}
-    stages = (
-        ("images", ExtractImages(recipe, images, root), names),
-        ("pairs", MatchPairs(recipe, root, verification), neighbours(names)),
+    stages: tuple[tuple[str, Callable[[], Stage[Any, Any]], list[Any]], ...] = (
+        ("images", lambda: ExtractImages(recipe, images, root), names),
+        ("pairs", lambda: MatchPairs(recipe, root, verification), neighbours(names)),
+        ("aligned", lambda: AlignImages.of(recipe, images, root, verification, names), names),
     )
     for title, stage, keys in stages:
         if share:
             print("ready", flush=True)
-            sys.stdin.readline()  # shares begin a stage together, since pairs need the images of both
+            sys.stdin.readline()  # shares begin a stage together, for pairs need all images, and keypoints all pairs
         first.clear()
-        summary = run_stage(stage, keys, on_progress=begun, **options)  # type: ignore[arg-type, misc]
+        summary = run_stage(stage(), keys, on_progress=begun, **options)
         measured[title] = {"done": summary.done, "from": first[0], "to": time.time()}
         if summary.exit_status:
             raise SystemExit(f"{summary.failures} {summary.absent}")
@@ -117,7 +122,7 @@ def run_setting(images: Path, root: Path, engine: str) -> dict[str, Any]:
         for share in shares
     ]  # fmt: skip
     if len(runs) > 1:
-        for _ in range(2):
+        for _ in STAGES:
             for run in runs:
                 assert run.stdout is not None  # noqa: S101 - a pipe was asked for
                 run.stdout.readline()
@@ -127,12 +132,12 @@ def run_setting(images: Path, root: Path, engine: str) -> dict[str, Any]:
                 run.stdin.flush()
     parts = [json.loads(run.communicate()[0].splitlines()[-1]) for run in runs]
     row: dict[str, Any] = {}
-    for title in ("images", "pairs"):
+    for title in STAGES:
         seconds = max(part[title]["to"] for part in parts) - min(part[title]["from"] for part in parts)
         done = sum(part[title]["done"] for part in parts)
         row[title] = {"count": done, "seconds": round(seconds, 2), "per_s": round(done / seconds, 3)}
     if not engine.startswith("ray"):  # whose workers hold the stores
-        total = sum(part[title]["to"] - part[title]["from"] for part in parts for title in ("images", "pairs"))
+        total = sum(part[title]["to"] - part[title]["from"] for part in parts for title in STAGES)
         row["store_share"] = round(sum(part["store_s"] for part in parts) / total, 4)
         row["peak_MiB"] = round(max(part["peak_MiB"] for part in parts))
     return row

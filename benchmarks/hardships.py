@@ -38,6 +38,7 @@ def malformed(images: Path, expected: Path, folder: Path) -> dict[str, Any]:
     try:
         summary = run_stage(collection.extraction(images, folder), find_images(images))
         pairs = run_stage(collection.matching(folder), collection.all_pairs(good))
+        run_stage(collection.aligning(images, folder), good)
     finally:
         for name in broken:
             (images / name).unlink()
@@ -46,6 +47,7 @@ def malformed(images: Path, expected: Path, folder: Path) -> dict[str, Any]:
         raise SystemExit(f"{len(listed)} of {len(broken)} broken images were listed")
     reasons = sorted({failure.reason.replace(failure.item[0], "NAME")[-40:] for failure in summary.failures})
     collection.assert_same_content(images, folder, expected)
+    collection.assert_same_keypoints(images, folder, expected)
     return {"good": len(good), "broken": len(broken), "listed": len(listed), "different reasons": len(reasons)}
 
 
@@ -84,6 +86,7 @@ def full_disk(images: Path, expected: Path, folder: Path) -> dict[str, Any]:
         remount(folder, f"size={4 * needed}")
         collection.run_all(images, folder)
         collection.assert_same_content(images, folder, expected)
+        collection.assert_same_keypoints(images, folder, expected)
     return {"message": message.replace(str(folder), "OUT"), "images stored before": stored}
 
 
@@ -99,6 +102,7 @@ def read_only(images: Path, expected: Path, folder: Path) -> dict[str, Any]:
         remount(folder, "rw")
         collection.run_all(images, folder)
         collection.assert_same_content(images, folder, expected)
+        collection.assert_same_keypoints(images, folder, expected)
     return {"messages": [message.replace(str(folder), "OUT") for message in (first, second)]}
 
 
@@ -111,6 +115,7 @@ def at_once(images: Path, expected: Path, folder: Path) -> dict[str, Any]:
     if any(statuses):
         raise SystemExit(f"the runs ended with {statuses}")
     collection.assert_same_content(images, folder, expected)
+    collection.assert_same_keypoints(images, folder, expected)
     return {"statuses": statuses}
 
 
@@ -129,6 +134,7 @@ def interrupts(images: Path, expected: Path, folder: Path) -> dict[str, Any]:
                 raise SystemExit(f"the run ended with {run.returncode}")
     collection.run_all(images, folder)
     collection.assert_same_content(images, folder, expected)
+    collection.assert_same_keypoints(images, folder, expected)
     return {"interrupts": INTERRUPTS, "longest_s": max(seconds), "median_s": float(np.median(seconds))}
 
 

@@ -26,7 +26,8 @@ import numpy as np
 import torch
 
 import measuring
-from cyano.engine import ExtractImages, MatchPairs, RayEngine, find_images, run_stage
+from cyano.engine import AlignImages, ExtractImages, MatchPairs, RayEngine, find_images, run_stage
+from cyano.engine.alignment import AlignWorker
 from cyano.engine.extraction import ImageWorker
 from cyano.engine.matching import PairWorker
 from cyano.store.shard import open_shard
@@ -63,20 +64,32 @@ class NotedMatching(MatchPairs):
         return super().worker()
 
 
+@dataclass(frozen=True, eq=False)
+class NotedAligning(AlignImages):
+    """Aligning by workers whose process numbers are known."""
+
+    def worker(self) -> AlignWorker:
+        """See `Stage.worker`."""
+        note(self.root)
+        return super().worker()
+
+
 def child(scenario: str, images: Path, root: Path) -> None:
-    """What is killed: both stages."""
+    """What is killed: all stages."""
     names = find_images(images)
     recipe = collection.recipe()
     extraction = NotedExtraction(recipe, images, root)
     matching = NotedMatching(recipe, root, collection.VERIFICATION)
     options: dict[str, Any] = {} if scenario == "run" else {"engine": RayEngine(workers=2, cpus=0.5, attempts=1000)}
     print("begins", flush=True)
-    for summary in (
+    summaries = [
         run_stage(extraction, names, **options),
         run_stage(matching, collection.all_pairs(names), **options),
-    ):
-        if summary.exit_status:
-            raise SystemExit(summary.exit_status)
+    ]
+    aligning = NotedAligning.of(recipe, images, root, collection.VERIFICATION, names)
+    summaries.append(run_stage(aligning, names, **options))
+    if any(summary.exit_status for summary in summaries):
+        raise SystemExit(1)
 
 
 @contextmanager
@@ -131,12 +144,13 @@ def kill_workers(images: Path, fresh: Callable[[], Path], kills: int, longest_s:
 def copies(images: Path, root: Path) -> int:
     """How many images and pairs are stored more than once."""
     features, matches = collection.extraction(images, root).open(), collection.matching(root).open()
+    keypoints = collection.aligning(images, root).open()
     rows = 0
-    for store in (features, matches):
+    for store in (features, matches, keypoints):
         for name in store.sizes():
             with open_shard(store.folder / name) as shard:
-                rows += len(shard.document["images"]) if store is features else len(shard.tensor("pairs"))
-    return rows - features.count() - matches.count()
+                rows += len(shard.tensor("pairs")) if store is matches else len(shard.document["images"])
+    return rows - features.count() - matches.count() - keypoints.count()
 
 
 def main() -> None:
@@ -175,6 +189,7 @@ def main() -> None:
             seconds, runs, twice = time.perf_counter(), 0, 0
             for root in roots:
                 collection.assert_same_content(images, root, expected)
+                collection.assert_same_keypoints(images, root, expected)
                 runs, twice = runs + 1, twice + copies(images, root)
             seconds = time.perf_counter() - seconds
             results[scenario] = {"kills": arguments.kills, "runs": runs, "lost": 0, "different": 0, "twice": twice}

@@ -113,11 +113,12 @@ def test_a_broken_image_is_listed_and_the_rest_goes_on(walk: Walk, tmp_path: Pat
 
 
 def test_stages_in_shares_make_the_same(walk: Walk, tmp_path: Path) -> None:
-    for command, *options in (("extract",), ("match-all", "--no-verify"), ("verify",)):
+    for command, *options in (("extract",), ("match-all", "--no-verify"), ("verify",), ("align",)):
         for share in ("1/2", "0/2"):
             assert run(command, walk.images, "--out", tmp_path, "--shard", share, *options).exit_code == 0
     exported = output(run("colmap", walk.images, "--out", tmp_path, "--cameras", "all", "--hloc", "--json"))
     assert exported["database"] == walk.document["database"]
+    assert (exported["aligned"]["kept"], exported["aligned"]["done"]) == (6, 0)
     assert exported["hloc"] == {"images": 6, "pairs": 15}
     names = [image.name for image in read_features(tmp_path / "hloc" / "features.h5")]
     assert names == sorted(walk.poses)

@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
-from cyano.collection import Collection, write_database
-from cyano.collection.alignment import align_keypoints, find_references
-from cyano.engine import Recipe
+from cyano.collection import Collection, Run, align_images, write_database, write_hloc
+from cyano.engine import Recipe, Share
+from cyano.engine.references import References, find_references
+from cyano.errors import InputError
 from cyano.options import MatcherOptions
 from cyano.processing.resize import ResizeRule
 from cyano.store import FeatureStore, MatchStore, StoredImage, StoredPair, TwoViewGeometry
@@ -33,7 +34,8 @@ SIZE = ImageSize(200, 260)
     ],
 )
 def test_references(edges: list[tuple[int, int]], expected: list[int]) -> None:
-    found = find_references(np.array(edges, np.int64).reshape(-1, 2), len(expected))
+    parts = np.array_split(np.array(edges, np.int64).reshape(-1, 2), 2)
+    found = find_references(lambda: iter(parts), len(expected))
     assert found.tolist() == expected
 
 
@@ -52,7 +54,7 @@ def test_references_by_loops() -> None:
 
     stays = {k for k in range(total) if all(rank(k) > rank(n) for n in neighbours[k])}
     expected = [max(neighbours[k] & stays, key=rank, default=-1) for k in range(total)]
-    assert find_references(edges, total).tolist() == expected
+    assert find_references(lambda: iter(np.array_split(edges, 7)), total).tolist() == expected
 
 
 def _write(folder: Path) -> tuple[Collection, FeatureStore, MatchStore, list[np.ndarray]]:
@@ -95,18 +97,57 @@ def _spread(keypoints: dict[str, np.ndarray], warps: list[np.ndarray]) -> float:
     return float(np.median([np.linalg.norm(a - b, axis=1) for a, b in combinations(seen, 2)]))
 
 
+def test_references_by_image(tmp_path: Path) -> None:
+    references = References(["a", "b", "c"], np.array([0, 2, 2, 5]), np.array([3, -1, 0, -1, 1]))
+    references.save(tmp_path / "references.npz")
+    found = References.load(tmp_path / "references.npz")
+    laid = {name: [(other, own.tolist(), theirs.tolist()) for other, own, theirs in found.of(name)] for name in "abc"}
+    assert laid == {"a": [("c", [0], [1])], "b": [], "c": [("a", [0, 2], [0, 1])]}
+    (tmp_path / "references.npz").write_bytes(b"damaged")
+    with pytest.raises(InputError, match="made again"):
+        References.load(tmp_path / "references.npz")
+
+
 def test_all_images_have_a_point_in_one_place_then(tmp_path: Path) -> None:
-    collection, features, matches, warps = _write(tmp_path)
+    collection, features, _, warps = _write(tmp_path)
     names = [f"{number}.png" for number in range(VIEWS)]
     before = {image.name: image.keypoints for image in features.read(names)}
-    found = align_keypoints(collection, features, matches, names)
-    assert np.array_equal(found.keypoints["0.png"], before["0.png"])  # all match alike, so the first image stays
-    assert found.moved > 0.8 * (VIEWS - 1) * len(before["0.png"])
+    parts = [align_images(collection, Run(share=Share(index, 2))).done for index in range(2)]
+    assert sum(parts) == VIEWS
+    stored = collection.aligning(names).open().read(names)
+    after = {image.name: image.keypoints for image in stored}
+    assert np.array_equal(after["0.png"], before["0.png"])  # all match alike, so the first image stays
+    assert sum(image.moved for image in stored) > 0.8 * (VIEWS - 1) * len(before["0.png"])
     # 0.7 pixels along each axis, in both of two views, against two alignments by warped pixels.
     assert _spread(before, warps) > 0.9
-    assert _spread(found.keypoints, warps) < 0.15
-    some = align_keypoints(collection, features, matches, names[1:])
-    assert list(some.keypoints) == names[1:]
+    assert _spread(after, warps) < 0.15
+    (collection.images / "0.png").unlink()
+    rest = align_images(collection)  # other pairs make other references
+    assert (rest.total, rest.done) == (VIEWS - 1, VIEWS - 1)
+
+
+def test_what_is_not_aligned_is_not_written(tmp_path: Path) -> None:
+    pytest.importorskip("pycolmap", reason="the extra collections brings pycolmap")
+    collection, *_ = _write(tmp_path)
+    for write in (write_database, write_hloc):
+        with pytest.raises(InputError, match=r"4 images .* are not aligned .*cyano align"):
+            write(collection)
+    assert not collection.database.exists()
+    assert not collection.hloc.exists()
+
+
+def test_hloc_has_them(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py", reason="the extra collections brings h5py")
+    collection, features, _, _ = _write(tmp_path)
+    align_images(collection)
+    names = [f"{number}.png" for number in range(VIEWS)]
+    exact = {image.name: image.keypoints for image in collection.aligning(names).open().read(names)}
+    found = {image.name: image.keypoints for image in features.read(names)}
+    for align, expected in ((True, exact), (False, found)):
+        write_hloc(collection, align=align)
+        with h5py.File(collection.hloc / "features.h5") as file:
+            for name in names:
+                np.testing.assert_array_equal(file[name]["keypoints"], expected[name])
 
 
 def test_the_database_has_them(tmp_path: Path) -> None:
@@ -114,6 +155,7 @@ def test_the_database_has_them(tmp_path: Path) -> None:
     collection, features, _, warps = _write(tmp_path)
     names = [f"{number}.png" for number in range(VIEWS)]
     places = {}
+    align_images(collection)
     for align in (True, False):
         summary = write_database(collection, align=align)
         assert (summary.moved_keypoints > 0) == align

@@ -13,6 +13,7 @@ from PIL import Image
 from cyano.collection import (
     Collection,
     Run,
+    align_images,
     extract_images,
     match_pairs,
     reconstruct,
@@ -60,12 +61,14 @@ def test_the_database_follows_the_images(collection: Collection) -> None:
         write_database(collection)
     extract_images(collection)
     match_pairs(collection, select_pairs(collection).pairs)
+    align_images(collection)
     whole = write_database(collection)
     assert (whole.images, whole.pairs) == (6, 15)
     made = collection.database.stat().st_mtime_ns
     assert write_database(collection) == whole
     assert collection.database.stat().st_mtime_ns == made
     (collection.images / "card.png").unlink()
+    align_images(collection)
     rest = write_database(collection)
     assert (rest.images, rest.pairs) == (5, 10)
     collection.database.unlink()
@@ -146,6 +149,7 @@ def test_wrong_cameras_are_refused_before_the_work(collection: Collection) -> No
 def test_focal_lengths_that_nobody_told_are_told_of(collection: Collection) -> None:
     pytest.importorskip("pycolmap", reason="the extra collections brings pycolmap")
     extract_images(collection)
+    align_images(collection)
     guessed = write_database(collection)
     assert guessed.guessed_cameras == guessed.cameras == 6
     (note,) = _of_guesses(guessed)

@@ -16,7 +16,7 @@ from cyano.engine import ExtractImages, RayEngine, find_images, run_stage, super
 from cyano.engine.ray import cluster
 from cyano.errors import CyanoError, InputError
 from support import collection
-from support.collection import Deadly, DeadlyOnce, all_pairs, assert_same_content
+from support.collection import Deadly, DeadlyOnce, all_pairs, assert_same_content, assert_same_keypoints
 
 pytestmark = [
     pytest.mark.ray,
@@ -48,6 +48,8 @@ def test_extraction_with_a_worker_that_dies_once(ray: Any, images: Path, undistu
     assert (summary.done, summary.exit_status) == (len(names), 0)
     shutil.copytree(undisturbed / "matches", tmp_path / "matches")
     assert_same_content(images, tmp_path, undisturbed)
+    assert run_stage(collection.aligning(images, tmp_path), names, engine=RayEngine(workers=1)).done == len(names)
+    assert_same_keypoints(images, tmp_path, undisturbed)
 
 
 def test_a_pair_that_kills_its_worker_ends_alone(ray: Any, images: Path, undisturbed: Path, tmp_path: Path) -> None:

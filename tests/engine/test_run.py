@@ -18,7 +18,16 @@ from cyano.errors import InputError, OutputError, WeightsError
 from cyano.matcher import Matcher
 from cyano.store import MatchStore, StoredImage
 from support import collection
-from support.collection import all_pairs, assert_same_content, extraction, matching, recipe, run_all
+from support.collection import (
+    aligning,
+    all_pairs,
+    assert_same_content,
+    assert_same_keypoints,
+    extraction,
+    matching,
+    recipe,
+    run_all,
+)
 from support.stores import image as made_up
 
 
@@ -53,17 +62,22 @@ def test_features_and_matches_are_those_of_the_matcher(images: Path, undisturbed
 
 def test_shares_make_the_same(images: Path, undisturbed: Path, tmp_path: Path) -> None:
     names = find_images(images)
-    for stage, keys in ((extraction(images, tmp_path), names), (matching(tmp_path), all_pairs(names))):
-        parts = [run_stage(stage, keys, share=Share(index, 3)) for index in (2, 0, 1)]  # type: ignore[type-var]
+    for stage, keys in (
+        (lambda: extraction(images, tmp_path), names),
+        (lambda: matching(tmp_path), all_pairs(names)),
+        (lambda: aligning(images, tmp_path), names),
+    ):
+        parts = [run_stage(stage(), keys, share=Share(index, 3)) for index in (2, 0, 1)]  # type: ignore[type-var]
         assert sum(part.done for part in parts) == len(keys)
     assert_same_content(images, tmp_path, undisturbed)
+    assert_same_keypoints(images, tmp_path, undisturbed)
 
 
 def test_a_second_run_has_nothing_to_do(images: Path, undisturbed: Path) -> None:
     seen: list[Summary] = []
     for summary in run_all(images, undisturbed, on_progress=seen.append, engine=RayEngine()):  # which is not started
         assert (summary.done, summary.kept, summary.exit_status) == (0, summary.total, 0)
-    assert [summary.finished == summary.total for summary in seen] == [True, True]
+    assert [summary.finished == summary.total for summary in seen] == [True, True, True]
 
 
 def test_progress_is_told_after_each_unit(images: Path, tmp_path: Path) -> None:
@@ -79,13 +93,14 @@ def test_broken_images_are_listed_and_the_rest_goes_on(images: Path, undisturbed
     broken = collection.break_images(folder)
     names = find_images(folder)
     for again in (False, True):
-        extracted, matched = run_all(folder, root)
+        extracted, matched, aligned = run_all(folder, root)
         assert [failure.item for failure in extracted.failures] == [(name,) for name in broken]
         assert all(str(folder / failure.item[0]) in failure.reason for failure in extracted.failures)
         assert (extracted.total, extracted.kept + extracted.done, extracted.exit_status) == (17, 12, 3)
         assert (matched.blocked, matched.failures, matched.exit_status) == (17 * 16 // 2 - 66, (), 3)
         assert matched.absent == tuple(broken)
-        assert (extracted.done == 0) == again
+        assert (aligned.total, aligned.exit_status) == (12, 0)
+        assert (extracted.done == aligned.done == 0) == again
     for name in broken:
         (folder / name).write_bytes((images / "card.png").read_bytes())
     assert run_stage(extraction(folder, root), names).exit_status == 3  # not unless it is asked for
@@ -210,6 +225,7 @@ def test_kills_cost_nothing(images: Path, undisturbed: Path, tmp_path: Path) -> 
         assert program.returncode == -signal.SIGKILL
     run_all(images, tmp_path)
     assert_same_content(images, tmp_path, undisturbed)
+    assert_same_keypoints(images, tmp_path, undisturbed)
 
 
 def test_an_interrupted_run_goes_on_from_there(images: Path, undisturbed: Path, tmp_path: Path) -> None:
@@ -223,6 +239,28 @@ def test_an_interrupted_run_goes_on_from_there(images: Path, undisturbed: Path, 
     assert extraction(images, tmp_path).open().count() >= 4
     run_all(images, tmp_path)
     assert_same_content(images, tmp_path, undisturbed)
+    assert_same_keypoints(images, tmp_path, undisturbed)
+
+
+def test_an_image_that_is_gone_costs_those_that_are_laid_over_it(
+    images: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(images, tmp_path / "images")
+    for kind in ("features", "matches"):
+        shutil.copytree(undisturbed / kind, tmp_path / "store" / kind)
+    stage = aligning(tmp_path / "images", tmp_path / "store")
+    references = stage.references()
+    uses = {name: {other for other, _, _ in references.of(name)} for name in references.names}
+    gone = max(references.names, key=lambda name: sum(name in used for used in uses.values()))
+    (tmp_path / "images" / gone).unlink()
+    summary = run_stage(stage, references.names)
+    hit = sorted(name for name, used in uses.items() if gone in {name, *used})
+    assert 1 < len(hit) < len(references.names)
+    assert [failure.item[0] for failure in summary.failures] == hit
+    assert all("no such file" in failure.reason for failure in summary.failures)
+    shutil.copy(images / gone, tmp_path / "images" / gone)
+    assert run_stage(stage, references.names, retry=True).exit_status == 0
+    assert_same_keypoints(tmp_path / "images", tmp_path / "store", undisturbed)
 
 
 def test_stages_are_plain_values(images: Path, tmp_path: Path) -> None:

@@ -14,10 +14,11 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from cyano.checkpoints.loading import Networks
-from cyano.engine import ExtractImages, MatchPairs, Recipe, Summary, find_images, run_stage
+from cyano.engine import AlignImages, ExtractImages, MatchPairs, Recipe, Summary, find_images, run_stage
 from cyano.engine.extraction import ImageWorker
 from cyano.engine.matching import PairWorker
 from cyano.errors import OutputError
@@ -43,7 +44,6 @@ def recipe(**options: Any) -> Recipe:
 def write_images(folder: Path, count: int = 12) -> Path:
     """Photographs of several sizes, one in a folder of its own, and a grey card without keypoints."""
     import cv2
-    import numpy as np
 
     write_photographs(folder, count - 3, ImageSize(96, 128))
     write_photographs(folder / "tall", 2, ImageSize(160, 64))
@@ -53,8 +53,6 @@ def write_images(folder: Path, count: int = 12) -> Path:
 
 def break_images(folder: Path, count: int = 5) -> list[str]:
     """Add files that are no images though they are named so; their names."""
-    import numpy as np
-
     original = sorted(folder.glob("*.png"))[0].read_bytes()
     contents = [b"", b"not an image", *damaged(original, 3 * (count - 2), np.random.default_rng(0))][: count - 2]
     contents += [original[:200], original[:900]]
@@ -72,17 +70,24 @@ def matching(root: Path, **options: Any) -> MatchPairs:
     return MatchPairs(recipe(**options), root, VERIFICATION)
 
 
+def aligning(images: Path, root: Path) -> AlignImages:
+    """Of what is extracted and matched by now."""
+    names = find_images(images)
+    absent = set(extraction(images, root).open().missing(names))
+    return AlignImages.of(recipe(), images, root, VERIFICATION, [name for name in names if name not in absent])
+
+
 def all_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
     return list(combinations(names, 2))
 
 
-def run_all(images: Path, root: Path, **arguments: Any) -> tuple[Summary, Summary]:
-    """Both stages over a folder of images, all pairs of it."""
+def run_all(images: Path, root: Path, **arguments: Any) -> tuple[Summary, Summary, Summary]:
+    """All stages over a folder of images, all pairs of it."""
     names = find_images(images)
-    return (
-        run_stage(extraction(images, root), names, **arguments),
-        run_stage(matching(root), all_pairs(names), **arguments),
-    )
+    extracted = run_stage(extraction(images, root), names, **arguments)
+    matched = run_stage(matching(root), all_pairs(names), **arguments)
+    stage = aligning(images, root)
+    return extracted, matched, run_stage(stage, stage.references().names, **arguments)
 
 
 def assert_same_content(images: Path, root: Path, expected: Path, without: Sequence[tuple[str, str]] = ()) -> None:
@@ -98,6 +103,18 @@ def assert_same_content(images: Path, root: Path, expected: Path, without: Seque
         assert_same_image(image, other)
     for pair, another in zip(matches.read(pairs), expected_matches.read(pairs), strict=True):
         assert_same_pair(pair, another)
+
+
+def assert_same_keypoints(images: Path, root: Path, expected: Path) -> None:
+    """Keypoints are aligned as in another store, value for value."""
+    store, other = aligning(images, root).open(), aligning(images, expected).open()
+    assert store.folder.name == other.folder.name
+    assert store.verify() == []
+    names = sorted(other.keys())
+    assert sorted(store.keys()) == names
+    for found, image in zip(store.read(names), other.read(names), strict=True):
+        assert (found.name, found.moved) == (image.name, image.moved)
+        np.testing.assert_array_equal(found.keypoints, image.keypoints)
 
 
 @dataclass(frozen=True, eq=False)

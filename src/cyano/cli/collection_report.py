@@ -81,6 +81,7 @@ def tell_reconstruction(done: Reconstruction, collection: Collection, as_json: b
         *stage_facts("images", done.extraction),
         ("pairs", done.choice.method),
         *stage_facts("matched", done.matching),
+        *([] if done.alignment is None else stage_facts("aligned", done.alignment)),
         *database_facts(done.database),
         *model_facts(done.model),
         ("mapping", f"{done.seconds:.1f} s"),
@@ -91,10 +92,10 @@ def tell_reconstruction(done: Reconstruction, collection: Collection, as_json: b
         "images": stage_document(done.extraction),
         "pairs": done.choice.method,
         "matched": stage_document(done.matching),
+        "aligned": None if done.alignment is None else stage_document(done.alignment),
         "database": vars(done.database),
         "model": vars(done.model),
         "mapping_seconds": done.seconds,
         "files": {name: str(path) for name, path in files.items()},
     }
-    stages = done.extraction, done.matching
-    tell(f"reconstruction of {collection.images}", facts, document, stages, done.notes, as_json)
+    tell(f"reconstruction of {collection.images}", facts, document, done.stages, done.notes, as_json)

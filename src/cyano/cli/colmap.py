@@ -17,7 +17,7 @@ HELP = """Write DIR/database.db for COLMAP from what was extracted and matched s
 cyano colmap photos --out model --model
 cyano colmap photos --out model --hloc
 
-Exit codes: 0 done; 1 error; 2 wrong use."""
+Exit codes: 0 done; 1 error; 2 wrong use; 3 some images cannot be aligned (each is listed) and the rest is done."""
 
 
 def colmap(
@@ -43,16 +43,20 @@ def colmap(
 ) -> None:
     """Parse, write, print; the help is `HELP`."""
     from cyano.cli import collection_report as report
-    from cyano.cli.output import busy
-    from cyano.collection import write_database, write_hloc, write_model
+    from cyano.cli.output import busy, watching
+    from cyano.collection import Run, align_images, write_database, write_hloc, write_model
 
     known = given.camera_options(cameras, camera_model, camera_params, keep_cameras=keep_cameras)
     settings = given.Settings(weights, device, resize, max_keypoints, masks)
     collection = given.collection_of(images, out, settings, verify=not no_verify)
+    aligned = []
+    if not (no_align or no_verify):
+        with watching(aside=True) as watcher:
+            aligned.append(align_images(collection, Run(watcher=watcher)))
     with busy("writing"):
         database = write_database(collection, known, align=not no_align, force=force)
         mapped = write_model(collection, mapper, keep_cameras=keep_cameras, force=force) if model else None
-        exported = write_hloc(collection, force=force) if hloc else None
+        exported = write_hloc(collection, align=not no_align, force=force) if hloc else None
     facts = [*report.database_facts(database), ("file", str(collection.database))]
     if mapped is not None:
         facts += [*report.model_facts(mapped), ("model", str(collection.sparse / "0"))]
@@ -60,9 +64,10 @@ def colmap(
         facts.append(("hloc", f"{exported.images} images, {exported.pairs} pairs, in {collection.hloc}"))
     document = {
         "format": "cyano-colmap-1",
+        "aligned": report.stage_document(aligned[0]) if aligned else None,
         "database": vars(database),
         "model": None if mapped is None else vars(mapped),
         "hloc": None if exported is None else vars(exported),
     }
     turned = collection.turned()
-    report.tell(f"database of {images}", facts, document, [], [turned] if turned else [], as_json)
+    report.tell(f"database of {images}", facts, document, aligned, [turned] if turned else [], as_json)

@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from cyano import __version__
 from cyano.cli import (
+    align,
     colmap,
     demo,
     evaluate,
@@ -72,6 +73,7 @@ app.command("reconstruct", cls=FoldedResize, help=reconstruct.HELP)(reconstruct.
 app.command("extract", cls=FoldedResize, help=extract.HELP)(extract.extract)
 app.command("match-all", cls=FoldedResize, help=match_all.HELP)(match_all.match_all)
 app.command("verify", cls=FoldedResize, help=verify.HELP)(verify.verify)
+app.command("align", cls=FoldedResize, help=align.HELP)(align.align)
 app.command("colmap", cls=FoldedResize, help=colmap.HELP)(colmap.colmap)
 app.command("demo", cls=FoldedResize, help=demo.HELP)(demo.demo)
 app.command("evaluate", cls=FoldedResize, help=evaluate.HELP)(evaluate.evaluate)

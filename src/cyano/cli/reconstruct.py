@@ -9,11 +9,13 @@ from cyano.cli.output import watching
 
 __all__ = ["HELP", "reconstruct"]
 
-HELP = """Reconstruct cameras and points from a folder of images: features, pairs, matches, COLMAP database, model.
+HELP = """Reconstruct cameras and points from a folder of images: features, pairs, matches, exact keypoints, COLMAP \
+database, model.
 
-Writes into DIR: store (features and matches), database.db, sparse (models, the largest in 0) and model.png. May be \
-stopped at any moment; run again, it does what is not done yet. Images that cannot be read are listed at the end, and \
-the rest goes on. Each stage is a command, too, with the same options: extract, match-all, verify, colmap.
+Writes into DIR: store (features, matches, exact keypoints), database.db, sparse (models, the largest in 0) and \
+model.png. May be stopped at any moment; run again, it does what is not done yet. Images that cannot be read are \
+listed at the end, and the rest goes on. Each stage is a command, too, with the same options: extract, match-all, \
+verify, align, colmap.
 
 \b
 cyano reconstruct photos --out model

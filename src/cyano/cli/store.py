@@ -1,4 +1,4 @@
-"""`cyano store`: the features and matches that a collection's run keeps on disk."""
+"""`cyano store`: the features, matches and exact keypoints that a collection's run keeps on disk."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from cyano.cli.arguments import AsJson
 from cyano.cli.output import busy, print_facts, print_json, result_console
 
 if TYPE_CHECKING:
-    from cyano.store import FeatureStore, MatchStore
+    from cyano.store import AnyStore
 
 __all__ = ["app"]
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="""Check and tidy the features and matches that are kept on disk.
+    help="""Check and tidy the features, matches and exact keypoints that are kept on disk.
 
 \b
 cyano store verify collection/store
@@ -75,7 +75,7 @@ def compact(store: Store, as_json: AsJson = False) -> None:
         print_facts(result_console(as_json), document["kind"], rows)
 
 
-def _described(store: FeatureStore | MatchStore) -> dict[str, Any]:
+def _described(store: AnyStore) -> dict[str, Any]:
     sizes = store.sizes()
     return {
         "kind": store.kind,

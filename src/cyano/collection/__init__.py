@@ -7,7 +7,7 @@ from cyano.collection.folder import Collection
 from cyano.collection.outputs import HlocSummary, write_database, write_hloc, write_model
 from cyano.collection.reconstruction import Reconstruction, reconstruct
 from cyano.collection.run import Run
-from cyano.collection.stages import PairChoice, extract_images, match_pairs, select_pairs, verify_pairs
+from cyano.collection.stages import PairChoice, align_images, extract_images, match_pairs, select_pairs, verify_pairs
 
 __all__ = [
     "Collection",
@@ -15,6 +15,7 @@ __all__ = [
     "PairChoice",
     "Reconstruction",
     "Run",
+    "align_images",
     "extract_images",
     "match_pairs",
     "reconstruct",

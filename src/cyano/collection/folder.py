@@ -1,6 +1,6 @@
 """A folder of images and a folder of results, in which all stages work.
 
-OUT/store          features and matches (docs/decisions/0008-store.md), and codebooks
+OUT/store          features, matches, exact keypoints (docs/decisions/0008-store.md), and codebooks
 OUT/database.db    for COLMAP, and database.json: what it holds and what it was made from
 OUT/sparse         models, the largest in 0, and sparse.json
 OUT/model.png      its picture
@@ -9,10 +9,11 @@ OUT/hloc           features.h5 and matches.h5, if asked for, and hloc.json
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cyano.engine import ExtractImages, MatchPairs, Recipe, VerifyPairs, find_images
+from cyano.engine import AlignImages, ExtractImages, MatchPairs, Recipe, VerifyPairs, find_images
 from cyano.errors import InputError
 from cyano.formats.exif import is_turned
 from cyano.geometry import RobustOptions
@@ -89,6 +90,17 @@ class Collection:
     def verifying(self) -> VerifyPairs:
         """The stage from matches that were stored without geometry to those with it."""
         return VerifyPairs(self.recipe, self.store.absolute(), self.verification or VERIFICATION)
+
+    def aligning(self, names: Sequence[str]) -> AlignImages:
+        """The stage from the verified matches of these images to exact keypoints.
+
+        Raises:
+            InputError: matches are not verified; or see `AlignImages.of`.
+        """
+        if self.verification is None:
+            raise InputError("keypoints are aligned where matches are verified; verify them, or leave alignment out")
+        images, root = self.images.absolute(), self.store.absolute()
+        return AlignImages.of(self.recipe, images, root, self.verification, names)
 
     def stored(self) -> tuple[FeatureStore, MatchStore, list[str]]:
         """Both stores, and the images that have features.

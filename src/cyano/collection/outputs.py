@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from cyano.atomic import write_atomically
-from cyano.collection.alignment import Aligned, align_keypoints
 from cyano.collection.derived import derived, source_of
 from cyano.collection.folder import Collection
+from cyano.engine import digest_of, pairs_among
 from cyano.errors import InputError
 from cyano.formats import (
     CameraOptions,
@@ -23,10 +24,10 @@ from cyano.formats import (
     read_model,
     sparse_model,
 )
-from cyano.store import FeatureStore, MatchStore
+from cyano.pairs.checks import some
+from cyano.store import FeatureStore, MatchStore, StoredKeypoints
 from cyano.store.keys import checksum, item_key
 from cyano.viz import draw_model
-from cyano.watching import NOBODY, Watcher
 
 __all__ = ["DEFAULT_CAMERAS", "HlocSummary", "write_database", "write_hloc", "write_model"]
 
@@ -48,7 +49,6 @@ def write_database(
     cameras: CameraOptions = DEFAULT_CAMERAS,
     *,
     align: bool = True,
-    watcher: Watcher = NOBODY,
     force: bool = False,
 ) -> DatabaseSummary:
     """COLMAP's database of the images that have features, with all of their pairs that were matched so far.
@@ -56,33 +56,30 @@ def write_database(
     Args:
         collection: whose.
         cameras: what is known of them; focal lengths are read from the collection's images.
-        align: make keypoints exact first (`cyano.collection.alignment`), where pairs are verified.
-        watcher: follows that.
+        align: with the exact keypoints of `align_images`, where pairs are verified.
         force: make it in any case.
 
     Raises:
-        ImageError: an image cannot be read any more, which alignment needs.
-        InputError: there are no features yet; or see `export_database`.
+        InputError: there are no features yet, or they are not aligned; or see `export_database`.
         OutputError: it cannot be written, or something else has made it.
         MissingExtraError: pycolmap is not installed.
     """
     features, matches, names = collection.stored()
-    align = align and collection.verification is not None
+    exact = _exact(collection, names) if align and collection.verification is not None else {}
+    made_from = _source(features, matches, names, str(cameras), exact)
 
     def make() -> DatabaseSummary:
-        aligned = align_keypoints(collection, features, matches, names, watcher) if align else Aligned({}, 0)
         summary = export_database(
             collection.database,
             features,
             matches,
             replace(cameras, images=collection.images),
             verification="colmap" if collection.verification is None else "stored",
-            images={name: aligned.keypoints.get(name) for name in names},
+            images={name: exact[name].keypoints if name in exact else None for name in names},
             overwrite=True,
         )
-        return replace(summary, moved_keypoints=aligned.moved)
+        return replace(summary, moved_keypoints=sum(image.moved for image in exact.values()))
 
-    made_from = _source(features, matches, names, str(cameras), *["aligned"] * align)
     return derived(collection.database, made_from, make, DatabaseSummary, force=force)
 
 
@@ -110,37 +107,57 @@ def write_model(
     return derived(collection.sparse, made_from, make, ModelSummary, force=force)
 
 
-def write_hloc(collection: Collection, *, force: bool = False) -> HlocSummary:
+def write_hloc(collection: Collection, *, align: bool = True, force: bool = False) -> HlocSummary:
     """Features and matches as hloc reads them, `features.h5` and `matches.h5`.
 
     Args:
         collection: whose.
+        align: see `write_database`.
         force: make them in any case.
 
     Raises:
-        InputError: there are no features yet; or see `export_features` and `export_matches`.
+        InputError: there are no features yet, or they are not aligned; or see `export_features` and
+            `export_matches`.
         OutputError: they cannot be written.
         MissingExtraError: h5py is not installed.
     """
-    stored = collection.stored()
-    return derived(collection.hloc, _source(*stored), partial(_hloc, collection, *stored), HlocSummary, force=force)
+    features, matches, names = collection.stored()
+    exact = _exact(collection, names) if align and collection.verification is not None else {}
+
+    def make() -> HlocSummary:
+        places = {name: image.keypoints for name, image in exact.items()}
+        images = export_features(features, collection.hloc / "features.h5", names, places=places, overwrite=True)
+        pairs = pairs_among(matches, names)
+        return HlocSummary(
+            images, export_matches(features, matches, collection.hloc / "matches.h5", pairs, overwrite=True)
+        )
+
+    return derived(collection.hloc, _source(features, matches, names, "", exact), make, HlocSummary, force=force)
 
 
-def _source(features: FeatureStore, matches: MatchStore, names: list[str], *options: str) -> str:
+def _exact(collection: Collection, names: list[str]) -> dict[str, StoredKeypoints]:
+    """The exact keypoints of the images, but for those that cannot be aligned any more.
+
+    Raises:
+        InputError: some were not aligned yet.
+    """
+    store = collection.aligning(names).open()
+    missing = set(store.missing(names))
+    waiting = missing.difference(*(entry.item for entry in store.quarantine.entries()))
+    if waiting:
+        raise InputError(
+            f"{len(waiting)} images of {collection.images} are not aligned ({some(sorted(waiting))}); "
+            "first: cyano align (in Python align_images), or leave alignment out"
+        )
+    return {image.name: image for image in store.read(name for name in names if name not in missing)}
+
+
+def _source(
+    features: FeatureStore, matches: MatchStore, names: list[str], options: str, exact: Mapping[str, StoredKeypoints]
+) -> str:
     """Stands for options, and for which images and pairs there are."""
-    texts = "\0".join((features.folder.name, matches.folder.name, *options)).encode("utf-8", "surrogateescape")
-    stored = matches.keys()
-    keys = [item_key((name,)) for name in names] + sorted(item_key(pair) for pair in stored)
-    return checksum(texts, *keys)
-
-
-def _hloc(collection: Collection, features: FeatureStore, matches: MatchStore, names: list[str]) -> HlocSummary:
-    kept, stored = set(names), matches.keys()
-    pairs = sorted(pair for pair in stored if kept.issuperset(pair))
-    return HlocSummary(
-        export_features(features, collection.hloc / "features.h5", names, overwrite=True),
-        export_matches(features, matches, collection.hloc / "matches.h5", pairs, overwrite=True),
-    )
+    aligned = sorted(item_key((name,)) for name in exact)
+    return checksum(options.encode("utf-8", "surrogateescape"), digest_of(features, matches, names).encode(), *aligned)
 
 
 def _map(collection: Collection, mapper: Mapper, keep_cameras: bool) -> ModelSummary:

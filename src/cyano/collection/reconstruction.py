@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cyano.collection.folder import Collection
 from cyano.collection.outputs import DEFAULT_CAMERAS, write_database, write_model
 from cyano.collection.run import DEFAULT_RUN, Run
-from cyano.collection.stages import DEFAULT_VLAD, PairChoice, extract_images, match_pairs, select_pairs
+from cyano.collection.stages import DEFAULT_VLAD, PairChoice, align_images, extract_images, match_pairs, select_pairs
 from cyano.engine import Failure, Summary
 from cyano.errors import CyanoError, InputError
 from cyano.formats import CameraOptions, DatabaseSummary, Mapper, ModelSummary
@@ -30,6 +30,7 @@ class Reconstruction:
         extraction: of the images.
         choice: of the pairs.
         matching: of these.
+        alignment: of the keypoints; None where it was left out.
         database: what it holds.
         model: the largest one.
         seconds: for database and model together; the stages before have their own.
@@ -39,20 +40,26 @@ class Reconstruction:
     extraction: Summary
     choice: PairChoice
     matching: Summary
+    alignment: Summary | None
     database: DatabaseSummary
     model: ModelSummary
     seconds: float
     notes: tuple[str, ...]
 
     @property
+    def stages(self) -> tuple[Summary, ...]:
+        """Those that go over images and pairs, in their order."""
+        return self.extraction, self.matching, *([] if self.alignment is None else [self.alignment])
+
+    @property
     def failures(self) -> tuple[Failure, ...]:
         """Images and pairs that cannot be used, with the reasons."""
-        return self.extraction.failures + self.matching.failures
+        return tuple(failure for stage in self.stages for failure in stage.failures)
 
     @property
     def exit_status(self) -> int:
         """0 if everything was done, 3 if some of it cannot be."""
-        return max(self.extraction.exit_status, self.matching.exit_status)
+        return max(stage.exit_status for stage in self.stages)
 
 
 def reconstruct(
@@ -66,14 +73,14 @@ def reconstruct(
     vlad: VladOptions = DEFAULT_VLAD,
     run: Run = DEFAULT_RUN,
 ) -> Reconstruction:
-    """Extract, select pairs, match, write the database, map and draw: whatever of it is not done yet.
+    """Extract, select pairs, match, align, write the database, map and draw: whatever of it is not done yet.
 
     Args:
         collection: images, results and recipe.
         pairs: which; see `select_pairs`.
         cameras: what is known of them; see `write_database`.
         keep_cameras: do not refine them; see `sparse_model`.
-        align: make keypoints exact before mapping; see `write_database`.
+        align: make keypoints exact before mapping, where pairs are verified.
         mapper: of COLMAP's.
         vlad: how images are described where they are compared.
         run: how; with all of the work, for a model takes all of it.
@@ -95,9 +102,11 @@ def reconstruct(
         run.watcher.say(f"{len(choice.pairs)} pairs ({choice.method})")
         matching = match_pairs(collection, choice.pairs, run)
         failures += matching.failures
+        alignment = align_images(collection, run) if align and collection.verification is not None else None
+        failures += () if alignment is None else alignment.failures
         started = time.monotonic()
         run.watcher.at("database", 0, 1)
-        database = write_database(collection, cameras, align=align, watcher=run.watcher, force=run.force)
+        database = write_database(collection, cameras, align=align, force=run.force)
         run.watcher.at("database", 1, 1)
         run.watcher.at("model", 0, 1)
         model = write_model(collection, mapper, keep_cameras=keep_cameras, force=run.force)
@@ -107,7 +116,7 @@ def reconstruct(
         raise
     seconds = time.monotonic() - started
     notes = (*choice.notes, *([turned] if turned else []), *_of_guesses(database))
-    return Reconstruction(extraction, choice, matching, database, model, seconds, notes)
+    return Reconstruction(extraction, choice, matching, alignment, database, model, seconds, notes)
 
 
 def _of_guesses(database: DatabaseSummary) -> list[str]:

@@ -1,4 +1,4 @@
-"""The stages before the model: features, pairs, matches."""
+"""The stages before the model: features, pairs, matches, exact keypoints."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ __all__ = [
     "DEFAULT_VLAD",
     "EXHAUSTIVE_UP_TO",
     "PairChoice",
+    "align_images",
     "extract_images",
     "match_pairs",
     "select_pairs",
@@ -81,6 +82,17 @@ def verify_pairs(collection: Collection, run: Run = DEFAULT_RUN) -> Summary:
     stage = collection.verifying()
     pairs = sorted(stage.matches().keys())
     return _run(stage, "verify", pairs, run)
+
+
+def align_images(collection: Collection, run: Run = DEFAULT_RUN) -> Summary:
+    """Exact keypoints of all images that have features, from what is matched so far.
+
+    Raises:
+        InputError: there are no features yet, or matches are not verified. Other errors are those of
+            `cyano.engine.run_stage`.
+    """
+    _, _, names = collection.stored()
+    return _run(collection.aligning(names), "align", names, run)
 
 
 def _run(stage: Stage[K, T], title: str, keys: Sequence[K], run: Run) -> Summary:

@@ -1,20 +1,23 @@
-"""Whole collections: images to features and features to matches, resumable, in this process or on many machines.
+"""Whole collections: images to features, matches and exact keypoints, resumable, in this process or on many machines.
 
 Design and reasons: docs/decisions/0010-engine.md.
 """
 
+from cyano.engine.alignment import AlignImages
 from cyano.engine.extraction import ExtractImages
 from cyano.engine.local import LocalEngine
 from cyano.engine.matching import MatchPairs
 from cyano.engine.plan import Share, Unit, feature_reads, find_images, plan_images, plan_pairs
 from cyano.engine.ray import RayEngine
 from cyano.engine.recipe import Recipe
+from cyano.engine.references import digest_of, pairs_among
 from cyano.engine.run import SOME_FAILED, Summary, run_stage
 from cyano.engine.verification import VerifyPairs
 from cyano.engine.work import Engine, Failure, Receipt, Stage, Worker
 
 __all__ = [
     "SOME_FAILED",
+    "AlignImages",
     "Engine",
     "ExtractImages",
     "Failure",
@@ -29,8 +32,10 @@ __all__ = [
     "Unit",
     "VerifyPairs",
     "Worker",
+    "digest_of",
     "feature_reads",
     "find_images",
+    "pairs_among",
     "plan_images",
     "plan_pairs",
     "run_stage",

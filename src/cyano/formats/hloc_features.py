@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cyano.errors import InputError
 from cyano.formats.hdf5 import CheckedGroup, create, create_group, need_space, open_checked
@@ -39,6 +41,7 @@ def export_features(
     names: Iterable[str] | None = None,
     *,
     precision: Precision = "float32",
+    places: Mapping[str, NDArray[np.float32]] | None = None,
     overwrite: bool = False,
 ) -> int:
     """Write hloc's file of features; descriptors keep the precision of the store.
@@ -48,6 +51,7 @@ def export_features(
         path: of the file, usually `features.h5`.
         names: of the images; None for all, in the order of their names.
         precision: of the keypoints; hloc itself writes float16, which is off by up to a pixel beyond 2,048.
+        places: (N, 2) of the keypoints of some images by name, where they are elsewhere than the features have them.
         overwrite: replace an existing file.
 
     Returns:
@@ -62,7 +66,8 @@ def export_features(
     with create(path, overwrite=overwrite) as file:
         for image in images_of(store, chosen):
             need_space(path, sum(array.nbytes for array in image.arrays().values()))
-            _write_image(create_group(file, image.name), image, precision)
+            placed = replace(image, keypoints=(places or {}).get(image.name, image.keypoints))
+            _write_image(create_group(file, image.name), placed, precision)
     return len(chosen)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -38,6 +38,7 @@ _TRIES = 3  # shards move under a reader while others compact
 
 K = TypeVar("K")
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 @dataclass(frozen=True)
@@ -212,6 +213,14 @@ class ShardStore(ABC, Generic[K, T]):
         Raises:
             InputError: a shard cannot be read.
         """
+        return self._once(lambda shard: [(key, key) for key, _ in self._keys(shard)])
+
+    def items(self) -> Iterator[T]:
+        """All items, as `keys`; each shard is read once, and one is in memory at a time."""
+        return self._once(lambda shard: [(self._key(item), item) for item in self._decode(shard, None)])
+
+    def _once(self, content: Callable[[Shard], list[tuple[K, U]]]) -> Iterator[U]:
+        """What shards hold by key, of each key the first."""
         seen: set[bytes] = set()
         done: set[str] = set()
         while names := sorted(self._shards.listed().keys() - done):  # again for shards that others merged meanwhile
@@ -219,14 +228,14 @@ class ShardStore(ABC, Generic[K, T]):
                 done.add(name)
                 try:
                     with self._shards.opened(name) as shard:
-                        keys = [key for key, _ in self._keys(shard)]
+                        held = content(shard)
                 except (FileNotFoundError, DamagedShardError):
                     continue
-                for key in keys:
+                for key, value in held:
                     digest = item_key(self._names(key))
                     if digest not in seen:
                         seen.add(digest)
-                        yield key
+                        yield value
 
     def count(self) -> int:
         """How many different items are stored.

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TypeAlias
 
 from cyano.errors import InputError
 from cyano.store.configuration import CONFIG_FILE, read_record
 from cyano.store.features import FeatureStore
+from cyano.store.keypoints import KeypointStore
 from cyano.store.matches import MatchStore
 from cyano.store.precision import PRECISION
 
-__all__ = ["open_stores"]
+__all__ = ["AnyStore", "open_stores"]
 
-_STORES: dict[str, type[FeatureStore] | type[MatchStore]] = {
-    FeatureStore.kind: FeatureStore,
-    MatchStore.kind: MatchStore,
-}
+AnyStore: TypeAlias = FeatureStore | MatchStore | KeypointStore
+
+_STORES: dict[str, type[AnyStore]] = {store.kind: store for store in (FeatureStore, MatchStore, KeypointStore)}
 
 
-def open_stores(root: str | os.PathLike[str]) -> list[FeatureStore | MatchStore]:
-    """Open all stores in a folder: one for each kind and configuration, features first.
+def open_stores(root: str | os.PathLike[str]) -> list[AnyStore]:
+    """Open all stores in a folder: one for each kind and configuration, features first and matches second.
 
     Raises:
         InputError: there is none, or what is said of one cannot be understood.
     """
-    stores: list[FeatureStore | MatchStore] = []
+    stores: list[AnyStore] = []
     for kind, store in _STORES.items():
         for path in sorted((Path(root) / kind).glob(f"*/{CONFIG_FILE}")):
             configuration = read_record(path.parent)

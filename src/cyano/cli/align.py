@@ -1,0 +1,52 @@
+"""`cyano align`: verified matches to exact keypoints."""
+
+from __future__ import annotations
+
+from cyano.cli import arguments as shared
+from cyano.cli import collection_options as given
+from cyano.cli.output import watching
+
+__all__ = ["HELP", "align"]
+
+HELP = """Make keypoints exact: each is laid over the one that most images match it with; what is there is kept.
+
+It comes after match-all, when all of its parts are done, and before colmap, which does what is left of it. Give the \
+options that the features were extracted with.
+
+\b
+cyano align photos --out model
+cyano align photos --out model --shard 3/16
+
+Exit codes: 0 done; 1 error; 2 wrong use; 3 some failed (each is listed) and the rest is done."""
+
+
+def align(
+    images: given.Images,
+    *,
+    out: given.Out,
+    weights: shared.Weights = None,
+    device: shared.Device = "auto",
+    resize: shared.Resize = None,
+    max_keypoints: shared.MaxKeypoints = None,
+    masks: given.Masks = None,
+    engine: given.EngineOption = "local",
+    address: given.Address = None,
+    workers: given.Workers = None,
+    gpus: given.Gpus = None,
+    shard: given.Shard = None,
+    retry: given.Retry = False,
+    as_json: shared.AsJson = False,
+) -> None:
+    """Parse, align, print; the help is `HELP`."""
+    from cyano.cli import collection_report as report
+
+    machines = given.Machines(engine, address, workers, gpus)
+    with watching(aside=True) as watcher:
+        run = given.run_of(watcher, machines, device, shard, force=False, retry=retry)
+        settings = given.Settings(weights, device, resize, max_keypoints, masks)
+        collection = given.collection_of(images, out, settings)
+        from cyano.collection import align_images
+
+        summary = align_images(collection, run)
+    document = {"format": "cyano-align-1", "aligned": report.stage_document(summary)}
+    report.tell(f"keypoints of {images}", report.stage_facts("aligned", summary), document, [summary], [], as_json)

@@ -1,0 +1,189 @@
+"""The stage from verified matches to exact keypoints: each is laid over the one that most images match it with.
+
+A match of two images is made exact by moving one of its points for that pair alone (`cyano.processing.alignment`).
+Points of a model are seen by many images, so here a keypoint moves once, to where its surroundings look like those of
+its reference (`cyano.engine.references`). Images do not wait for each other: what stays is known before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cyano.engine.plan import Unit, plan_images
+from cyano.engine.recipe import Recipe
+from cyano.engine.references import References, digest_of
+from cyano.engine.work import Outcome, Stage, Worker, failed
+from cyano.geometry import RobustOptions
+from cyano.processing import resize
+from cyano.processing.alignment import align
+from cyano.processing.images import read
+from cyano.store import FeatureStore, KeypointStore, MatchStore, StoredKeypoints, StoredPair
+from cyano.types import ResizeMap
+
+__all__ = ["AlignImages"]
+
+_IMAGES = 256
+"""Kept for the images to come; 1.2 MB each at 640x480."""
+
+
+@dataclass(frozen=True, eq=False)
+class AlignImages(Stage[str, StoredKeypoints]):
+    """Exact keypoints of images, by their names.
+
+    Attributes:
+        recipe: networks and options that features and matches were made with.
+        images: the folder to which names are relative.
+        root: folder of the store.
+        verification: that of the matches.
+        digest: stands for the images and pairs that references were found among.
+    """
+
+    recipe: Recipe
+    images: Path
+    root: Path
+    verification: RobustOptions
+    digest: str
+
+    @classmethod
+    def of(
+        cls, recipe: Recipe, images: Path, root: Path, verification: RobustOptions, names: Sequence[str]
+    ) -> AlignImages:
+        """The stage for what is matched by now among these images; finds their references if nobody has yet.
+
+        Raises:
+            InputError: features are missing, or matches are of other features.
+            OutputError: the references cannot be written.
+        """
+        features, matches = recipe.features(root), recipe.matches(root, verification)
+        stage = cls(recipe, images, root, verification, digest_of(features, matches, names))
+        path = stage.open().folder / "references.npz"
+        if not path.exists():
+            References.of_matches(features, matches, names).save(path)
+        return stage
+
+    def open(self, *, force: bool = False) -> KeypointStore:
+        """See `Stage.open`; places that follow from fewer or more matches are there, and are not of other options."""
+        configuration = {**self.recipe.match_configuration(self.verification), "matches": self.digest}
+        return KeypointStore(self.root, configuration, force=True)
+
+    def references(self) -> References:
+        """Those of this stage.
+
+        Raises:
+            InputError: somebody has removed them.
+        """
+        return References.load(self.open().folder / "references.npz")
+
+    def plan(self, keys: Sequence[str], config_id: str) -> list[Unit[str]]:
+        """Chunks of images; see `plan_images`."""
+        return plan_images(keys, config_id)
+
+    def worker(self) -> AlignWorker:
+        """See `Stage.worker`."""
+        return AlignWorker(self)
+
+
+class _Image(NamedTuple):
+    """An image as the detector saw it, and where its keypoints are in the original."""
+
+    grey: Tensor
+    keypoints: NDArray[np.float32]
+    frame: ResizeMap
+
+
+class _Loaded(NamedTuple):
+    """An image; and of each that its keypoints are laid over: it, their inliers, and which of these are laid."""
+
+    image: _Image
+    others: list[tuple[_Image, StoredPair, NDArray[np.int64]]]
+
+
+class AlignWorker(Worker[str, list[_Loaded | Exception], StoredKeypoints]):
+    """Aligns keypoints in this process."""
+
+    ahead = 4
+
+    def __init__(self, stage: AlignImages) -> None:
+        self.store = stage.open()
+        self._stage = stage
+        self._features: FeatureStore = stage.recipe.features(stage.root)
+        self._matches: MatchStore = stage.recipe.matches(stage.root, stage.verification)
+        self._references = stage.references()
+        self._device = torch.device(stage.recipe.device)
+        self._image = lru_cache(_IMAGES)(self._read)
+
+    def steps(self, keys: Sequence[str]) -> list[list[str]]:
+        """One image at a time."""
+        return [[name] for name in keys] or [[]]
+
+    def _read(self, name: str) -> _Image:
+        options = self._stage.recipe.options
+        grey, _ = resize.apply(read(self._stage.images / name, options.limits), options.resize)
+        (features,) = self._features.read([name])
+        return _Image(torch.from_numpy(grey), features.keypoints, features.frame)
+
+    def load(self, step: Sequence[str]) -> list[_Loaded | Exception]:
+        """Read images, and those that they are laid over."""
+        return [self._loaded(name) for name in step]
+
+    def _loaded(self, name: str) -> _Loaded | Exception:
+        try:
+            others = []
+            for other, own, theirs in self._references.of(name):
+                pair = _inliers(*self._matches.read([(other, name)]))
+                laid = dict(zip(own.tolist(), theirs.tolist(), strict=True))
+                chosen = [row for row, (there, here) in enumerate(pair.indices.tolist()) if laid.get(here) == there]
+                others.append((self._image(other), pair, np.array(chosen, np.int64)))
+            return _Loaded(self._image(name), others)
+        except Exception as error:  # noqa: BLE001 - an image that cannot be read any more costs itself only
+            return error
+
+    def compute(
+        self, step: Sequence[str], loaded: list[_Loaded | Exception]
+    ) -> Iterator[Outcome[str, StoredKeypoints]]:
+        """Lay keypoints over their references."""
+        for name, image in zip(step, loaded, strict=True):
+            if isinstance(image, Exception):
+                yield failed(name, image)
+                continue
+            keypoints = image.image.keypoints.copy()
+            moved = sum(self._align(image.image, *other, keypoints) for other in image.others)
+            yield Outcome(name, partial(StoredKeypoints, name, keypoints, moved))
+
+    @torch.inference_mode()
+    def _align(
+        self, image: _Image, other: _Image, pair: StoredPair, chosen: NDArray[np.int64], keypoints: NDArray[np.float32]
+    ) -> int:
+        """Move keypoints of the image, in place, to where `chosen` inliers say; how many moved."""
+        on_device = [
+            each.to(self._device)
+            for each in (
+                other.grey,
+                image.grey,
+                torch.from_numpy(other.frame.to_network(other.keypoints[pair.indices[:, 0]])),
+                torch.from_numpy(image.frame.to_network(image.keypoints[pair.indices[:, 1]])),
+                torch.from_numpy(pair.scores),
+                torch.from_numpy(chosen),
+            )
+        ]
+        found = align(*on_device)
+        moved = found.moved.cpu().numpy()
+        keypoints[pair.indices[chosen[moved], 1]] = image.frame.to_original(found.points1.cpu().numpy()[moved])
+        return int(moved.sum())
+
+
+def _inliers(pair: StoredPair) -> StoredPair:
+    """The pair without the matches that do not obey its geometry."""
+    if pair.geometry is None:
+        return pair
+    kept = pair.geometry.inliers
+    return StoredPair(pair.name0, pair.name1, pair.indices[kept], pair.scores[kept])

@@ -1,0 +1,153 @@
+"""Which keypoint of a collection takes its place from which other one; follows from all verified matches at once.
+
+A point of the scene is seen by many images, and in each its keypoint has one place. So of the keypoints that match
+each other the one with the most matches stays, and those that match it directly are laid over it. Nothing but counting
+is done here: a million pairs take minutes, and what takes long is done image by image (`cyano.engine.alignment`).
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cyano.atomic import write_atomically
+from cyano.engine.plan import ImagePair
+from cyano.errors import InputError
+from cyano.formats.items import check_indices, keypoint_counts
+from cyano.store import FeatureStore, MatchStore
+from cyano.store.keys import checksum, item_key
+
+__all__ = ["References", "find_references"]
+
+
+@dataclass(frozen=True, eq=False)
+class References:
+    """The keypoint that each one is laid over. All keypoints are numbered, image after image.
+
+    Attributes:
+        names: of the images.
+        starts: (I + 1,) int64, the number of the first keypoint of each image, and how many there are in all.
+        others: (starts[-1],) int64, the number of the other keypoint; -1 for one that stays.
+    """
+
+    names: list[str]
+    starts: NDArray[np.int64]
+    others: NDArray[np.int64]
+
+    @classmethod
+    def of_matches(cls, features: FeatureStore, matches: MatchStore, names: Sequence[str]) -> References:
+        """From the verified matches of these images.
+
+        Raises:
+            InputError: features are missing, or matches are of other features.
+        """
+        counts = keypoint_counts(features, names)
+        starts = np.cumsum([0, *counts.values()], dtype=np.int64)
+        first = dict(zip(counts, starts.tolist(), strict=False))
+
+        def edges() -> Iterator[NDArray[np.int64]]:
+            for pair in matches.items():
+                both = pair.name0, pair.name1
+                if pair.geometry is not None and counts.keys() >= set(both):
+                    check_indices(pair, counts)
+                    yield pair.indices[pair.geometry.inliers] + np.array([first[name] for name in both])
+
+        return cls(list(counts), starts, find_references(edges, int(starts[-1])))
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {name: number for number, name in enumerate(self.names)}
+
+    def of(self, name: str) -> Iterator[tuple[str, NDArray[np.int64], NDArray[np.int64]]]:
+        """What an image's keypoints are laid over.
+
+        Yields:
+            The name of another image, (K,) keypoints of this one, and (K,) those of the other that they are laid over.
+        """
+        number = self._numbers[name]
+        others = self.others[self.starts[number] : self.starts[number + 1]]
+        own = np.flatnonzero(others >= 0)
+        images = np.searchsorted(self.starts, others[own], side="right") - 1
+        for image in np.unique(images).tolist():
+            some = own[images == image]
+            yield self.names[image], some, others[some] - self.starts[image]
+
+    def save(self, path: Path) -> None:
+        """Write them, whole or not at all.
+
+        Raises:
+            OutputError: that cannot be done.
+        """
+        buffer = io.BytesIO()
+        names = np.frombuffer(json.dumps(self.names).encode("ascii"), np.uint8)
+        np.savez(buffer, names=names, starts=self.starts, others=self.others)
+        write_atomically(path, buffer.getvalue())
+
+    @classmethod
+    def load(cls, path: Path) -> References:
+        """Read what `save` wrote.
+
+        Raises:
+            InputError: it is not there, or cannot be read.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                return cls(json.loads(file["names"].tobytes()), file["starts"], file["others"])
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(f"{path} cannot be read ({error}); remove it, and it is made again") from error
+
+
+def pairs_among(matches: MatchStore, names: Sequence[str]) -> list[ImagePair]:
+    """The stored pairs of these images, sorted."""
+    kept, stored = set(names), matches.keys()
+    return sorted(pair for pair in stored if kept.issuperset(pair))
+
+
+def digest_of(features: FeatureStore, matches: MatchStore, names: Sequence[str]) -> str:
+    """Stands for the images and the pairs among them, and for everything that decides them."""
+    folders = "\0".join((features.folder.name, matches.folder.name)).encode("ascii")
+    images = sorted(item_key((name,)) for name in names)
+    return checksum(folders, *images, *sorted(item_key(pair) for pair in pairs_among(matches, names)))
+
+
+def find_references(edges: Callable[[], Iterator[NDArray[np.int64]]], total: int) -> NDArray[np.int64]:
+    """The keypoint that each one is to be laid over, -1 for those that stay.
+
+    Args:
+        edges: gives (E, 2) keypoints that match, in parts, whenever it is called: thrice, for all of them in memory
+            would be gigabytes.
+        total: so many keypoints there are; of two with as many matches the first has precedence.
+
+    Returns:
+        (total,) the neighbour with the most matches among those that have more than all of their own neighbours.
+    """
+    matched = np.zeros(total, np.int64)
+    for part in edges():
+        np.add.at(matched, part.ravel(), 1)
+    # Unique, so that of two neighbours one always comes first, and the number of the keypoint can be read off it.
+    rank = matched * total + np.arange(total)[::-1]
+    best = np.full(total, -1)
+    for one, two in _both_ways(edges):
+        np.maximum.at(best, one, rank[two])
+    stays = rank > best
+    reference = np.full(total, -1)
+    for one, two in _both_ways(edges):
+        staying = stays[two]
+        np.maximum.at(reference, one[staying], rank[two[staying]])
+    return np.where(reference >= 0, total - 1 - reference % max(total, 1), -1)
+
+
+def _both_ways(
+    edges: Callable[[], Iterator[NDArray[np.int64]]],
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    for part in edges():
+        one, two = part.T
+        yield one, two
+        yield two, one
