@@ -101,7 +101,7 @@ class _Image(NamedTuple):
 
 
 class _Loaded(NamedTuple):
-    """An image; and of each that its keypoints are laid over: it, their inliers, and which of these are laid."""
+    """An image; and each that its keypoints are laid over, with their inliers, and which of these say so."""
 
     image: _Image
     others: list[tuple[_Image, StoredPair, NDArray[np.int64]]]
@@ -119,33 +119,48 @@ class AlignWorker(Worker[str, list[_Loaded | Exception], StoredKeypoints]):
         self._matches: MatchStore = stage.recipe.matches(stage.root, stage.verification)
         self._references = stage.references()
         self._device = torch.device(stage.recipe.device)
-        self._image = lru_cache(_IMAGES)(self._read)
+        self._grey = lru_cache(_IMAGES)(self._read)
+        self._places = lru_cache(_IMAGES)(self._stored)
 
     def steps(self, keys: Sequence[str]) -> list[list[str]]:
         """One image at a time."""
         return [[name] for name in keys] or [[]]
 
-    def _read(self, name: str) -> _Image:
+    def _read(self, name: str) -> Tensor:
         options = self._stage.recipe.options
         grey, _ = resize.apply(read(self._stage.images / name, options.limits), options.resize)
+        return torch.from_numpy(grey)
+
+    def _stored(self, name: str) -> tuple[NDArray[np.float32], ResizeMap]:
         (features,) = self._features.read([name])
-        return _Image(torch.from_numpy(grey), features.keypoints, features.frame)
+        return features.keypoints, features.frame
 
     def load(self, step: Sequence[str]) -> list[_Loaded | Exception]:
-        """Read images, and those that they are laid over."""
+        """Read images, and those that they are laid over.
+
+        Raises:
+            InputError: a shard cannot be read.
+        """
         return [self._loaded(name) for name in step]
 
     def _loaded(self, name: str) -> _Loaded | Exception:
+        laid = [(other, *self._laid(other, name, *rows)) for other, *rows in self._references.of(name)]
+        images = [name, *(other for other, _, _ in laid)]
+        places = [self._places(image) for image in images]
         try:
-            others = []
-            for other, own, theirs in self._references.of(name):
-                pair = _inliers(*self._matches.read([(other, name)]))
-                laid = dict(zip(own.tolist(), theirs.tolist(), strict=True))
-                chosen = [row for row, (there, here) in enumerate(pair.indices.tolist()) if laid.get(here) == there]
-                others.append((self._image(other), pair, np.array(chosen, np.int64)))
-            return _Loaded(self._image(name), others)
+            image, *others = [_Image(self._grey(image), *place) for image, place in zip(images, places, strict=True)]
         except Exception as error:  # noqa: BLE001 - an image that cannot be read any more costs itself only
             return error
+        return _Loaded(image, [(other, pair, rows) for other, (_, pair, rows) in zip(others, laid, strict=True)])
+
+    def _laid(
+        self, other: str, name: str, own: NDArray[np.int64], theirs: NDArray[np.int64]
+    ) -> tuple[StoredPair, NDArray[np.int64]]:
+        """The inliers of a pair, and which of them say that keypoints `own` of the second are laid over `theirs`."""
+        pair = _inliers(*self._matches.read([(other, name)]))
+        laid = dict(zip(own.tolist(), theirs.tolist(), strict=True))
+        rows = [row for row, (there, here) in enumerate(pair.indices.tolist()) if laid.get(here) == there]
+        return pair, np.array(rows, np.int64)
 
     def compute(
         self, step: Sequence[str], loaded: list[_Loaded | Exception]
@@ -164,7 +179,7 @@ class AlignWorker(Worker[str, list[_Loaded | Exception], StoredKeypoints]):
         self, image: _Image, other: _Image, pair: StoredPair, chosen: NDArray[np.int64], keypoints: NDArray[np.float32]
     ) -> int:
         """Move keypoints of the image, in place, to where `chosen` inliers say; how many moved."""
-        on_device = [
+        arguments = [
             each.to(self._device)
             for each in (
                 other.grey,
@@ -175,7 +190,7 @@ class AlignWorker(Worker[str, list[_Loaded | Exception], StoredKeypoints]):
                 torch.from_numpy(chosen),
             )
         ]
-        found = align(*on_device)
+        found = align(*arguments)
         moved = found.moved.cpu().numpy()
         keypoints[pair.indices[chosen[moved], 1]] = image.frame.to_original(found.points1.cpu().numpy()[moved])
         return int(moved.sum())
