@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -124,6 +125,33 @@ def test_all_images_have_a_point_in_one_place_then(tmp_path: Path) -> None:
     (collection.images / "0.png").unlink()
     rest = align_images(collection)  # other pairs make other references
     assert (rest.total, rest.done) == (VIEWS - 1, VIEWS - 1)
+
+
+def test_an_image_more_costs_those_that_are_laid_over_others_now(tmp_path: Path) -> None:
+    collection, features, matches, _ = _write(tmp_path)
+    align_images(collection)
+    names = [f"{number}.png" for number in range(VIEWS)]
+    before = collection.aligning(names).open().read(names)
+    # The new image sees every other point of the last one, and nothing of the rest.
+    (last,) = features.read([names[-1]])
+    (collection.images / "4.png").write_bytes((collection.images / names[-1]).read_bytes())
+    features.write([replace(last, name="4.png")])
+    every = np.arange(0, len(last.keypoints), 2, dtype=np.int32)
+    geometry = TwoViewGeometry("homography", np.eye(3), np.ones(len(every), bool))
+    scores = np.full(len(every), 0.9, np.float32)
+    matches.write([StoredPair(names[-1], "4.png", np.stack([every, every], axis=1), scores, geometry)])
+    again = align_images(collection)
+    # Half of the points are seen most often by the last of the old images now, and 0 to 2 are laid over it.
+    assert (again.total, again.kept, again.done) == (VIEWS + 1, 0, VIEWS + 1)
+    (collection.images / "4.png").unlink()
+    assert align_images(collection).kept == VIEWS
+    (collection.images / "5.png").write_bytes((collection.images / "0.png").read_bytes())
+    features.write([replace(last, name="5.png")])
+    alone = align_images(collection)
+    assert (alone.kept, alone.done) == (VIEWS, 1)
+    after = collection.aligning([*names, "5.png"]).open().read(names)
+    for image, earlier in zip(after, before, strict=True):
+        np.testing.assert_array_equal(image.keypoints, earlier.keypoints)
 
 
 def test_what_is_not_aligned_is_not_written(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ from cyano.engine.plan import Unit, plan_images
 from cyano.engine.recipe import Recipe
 from cyano.engine.references import References, digest_of
 from cyano.engine.work import Outcome, Stage, Worker, failed
+from cyano.errors import InputError
+from cyano.formats.items import batches
 from cyano.geometry import RobustOptions
 from cyano.processing import resize
 from cyano.processing.alignment import align
@@ -31,6 +33,11 @@ from cyano.types import ResizeMap
 
 __all__ = ["AlignImages"]
 
+_REFERENCES = "references.npz"
+_DIGEST = "matches"
+"""In the configuration: stands for the images and pairs that the references were found among."""
+
+_AT_ONCE = 1000  # images of earlier results in memory
 _IMAGES = 256
 """Kept for the images to come; 1.2 MB each at 640x480."""
 
@@ -65,14 +72,29 @@ class AlignImages(Stage[str, StoredKeypoints]):
         """
         features, matches = recipe.features(root), recipe.matches(root, verification)
         stage = cls(recipe, images, root, verification, digest_of(features, matches, names))
-        path = stage.open().folder / "references.npz"
+        path = stage.open().folder / _REFERENCES
         if not path.exists():
-            References.of_matches(features, matches, names).save(path)
+            references = References.of_matches(features, matches, names)
+            stage._take_over(references)
+            references.save(path)
         return stage
+
+    def _take_over(self, references: References) -> None:
+        """Keep what there was, when there were other images and pairs, of images that are laid over the same still."""
+        store = self.open()
+        for earlier in store.beside(_DIGEST):
+            try:
+                before = References.load(earlier.folder / _REFERENCES)
+            except InputError:
+                continue
+            same = [name for name in store.missing(references.names) if references.agree(before, name)]
+            gone = set(earlier.missing(same))
+            for some in batches((name for name in same if name not in gone), _AT_ONCE):
+                store.write(earlier.read(some))
 
     def open(self, *, force: bool = False) -> KeypointStore:
         """See `Stage.open`; places that follow from fewer or more matches are there, and are not of other options."""
-        configuration = {**self.recipe.match_configuration(self.verification), "matches": self.digest}
+        configuration = {**self.recipe.match_configuration(self.verification), _DIGEST: self.digest}
         return KeypointStore(self.root, configuration, force=True)
 
     def references(self) -> References:
@@ -81,7 +103,7 @@ class AlignImages(Stage[str, StoredKeypoints]):
         Raises:
             InputError: somebody has removed them.
         """
-        return References.load(self.open().folder / "references.npz")
+        return References.load(self.open().folder / _REFERENCES)
 
     def plan(self, keys: Sequence[str], config_id: str) -> list[Unit[str]]:
         """Chunks of images; see `plan_images`."""

@@ -79,6 +79,16 @@ class References:
             some = own[images == image]
             yield self.names[image], some, others[some] - self.starts[image]
 
+    def agree(self, other: References, name: str) -> bool:
+        """Whether an image's keypoints are laid over the same ones in both."""
+        if name not in other._numbers:
+            return False
+        ours, theirs = list(self.of(name)), list(other.of(name))
+        return len(ours) == len(theirs) and all(
+            name0 == name1 and np.array_equal(rows0, rows1)
+            for (name0, *rows0), (name1, *rows1) in zip(ours, theirs, strict=True)
+        )
+
     def save(self, path: Path) -> None:
         """Write them, whole or not at all.
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from cyano.errors import InputError
 from cyano.store.base import ShardStore
-from cyano.store.configuration import Configuration
-from cyano.store.precision import Precision
+from cyano.store.configuration import CONFIG_FILE, Configuration, read_record
+from cyano.store.precision import PRECISION, Precision
 from cyano.store.shard import Shard
 
 __all__ = ["KeypointStore", "StoredKeypoints"]
@@ -56,6 +56,19 @@ class KeypointStore(ShardStore[str, StoredKeypoints]):
     ) -> None:
         """See `ShardStore`; places are never stored in less than float32."""
         super().__init__(root, configuration, precision=precision, force=force)
+
+    def beside(self, value: str) -> list[KeypointStore]:
+        """The other stores in the same folder whose configuration is this one's but for one value, by its name."""
+        found = []
+        for path in sorted(self.folder.parent.glob(f"*/{CONFIG_FILE}")):
+            try:
+                configuration = read_record(path.parent)
+            except InputError:
+                continue  # and so nobody's
+            if path.parent != self.folder and {**configuration, value: None} == {**self.configuration, value: None}:
+                precision = configuration.pop(PRECISION)
+                found.append(KeypointStore(self.folder.parent.parent, configuration, precision=precision))
+        return found
 
     def _names(self, key: str) -> Sequence[str]:
         return (key,)
