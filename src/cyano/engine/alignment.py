@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cyano.engine.plan import Unit, plan_images
+from cyano.engine.recent import RecentImages
 from cyano.engine.recipe import Recipe
 from cyano.engine.references import References, digest_of
 from cyano.engine.work import Outcome, Stage, Worker, failed
@@ -38,8 +39,10 @@ _DIGEST = "matches"
 """In the configuration: stands for the images and pairs that the references were found among."""
 
 _AT_ONCE = 1000  # images of earlier results in memory
-_IMAGES = 256
-"""Kept for the images to come; 1.2 MB each at 640x480."""
+_KEPT_BYTES = 512 << 20
+"""Of images for those to come; 1.2 MB each at 640x480."""
+
+_KEPT_PLACES = 1000  # images whose keypoints are kept, 8 kB each
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,8 +135,6 @@ class _Loaded(NamedTuple):
 class AlignWorker(Worker[str, list[_Loaded | Exception], StoredKeypoints]):
     """Aligns keypoints in this process."""
 
-    ahead = 4
-
     def __init__(self, stage: AlignImages) -> None:
         self.store = stage.open()
         self._stage = stage
@@ -141,8 +142,8 @@ class AlignWorker(Worker[str, list[_Loaded | Exception], StoredKeypoints]):
         self._matches: MatchStore = stage.recipe.matches(stage.root, stage.verification)
         self._references = stage.references()
         self._device = torch.device(stage.recipe.device)
-        self._grey = lru_cache(_IMAGES)(self._read)
-        self._places = lru_cache(_IMAGES)(self._stored)
+        self._grey = RecentImages(self._read, _KEPT_BYTES)
+        self._places = lru_cache(_KEPT_PLACES)(self._stored)
 
     def steps(self, keys: Sequence[str]) -> list[list[str]]:
         """One image at a time."""
