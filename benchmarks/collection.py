@@ -5,8 +5,8 @@ usage: scripts/bench collection FOLDER [--sizes N ...] [--engines NAME ...] [--m
 FOLDER holds photographs, as many as the largest size; each is paired with the next two. Every setting is a process of
 its own with the default weights, begun from nothing: its extraction, its matching and the alignment of its keypoints
 are timed from the first image or pair to the last, so without loading. Two workers of the local engine are two shares
-in two processes. --million plans a million pairs of made-up names, stores half of them with a few made-up matches, and
-takes the run up again.
+in two processes. --million plans a million pairs of made-up names, stores half of them with made-up matches, takes
+the run up again, and finds the keypoints that others are laid over in that half.
 """
 
 from __future__ import annotations
@@ -36,19 +36,24 @@ from cyano.engine import (
     Share,
     Stage,
     Summary,
+    Unit,
     find_images,
     plan_pairs,
     run_stage,
 )
 from cyano.engine.plan import ImagePair
+from cyano.engine.references import References
+from cyano.formats.items import batches
 from cyano.geometry import RobustOptions
-from cyano.store import MatchStore, ShardStore, StoredPair
+from cyano.store import FeatureStore, MatchStore, ShardStore, StoredImage, StoredPair, TwoViewGeometry
+from cyano.types import ImageSize, ResizeMap
 
 SEED = 0
 ENGINES = ("local-1", "local-2", "ray-1", "ray-2")
 STAGES = ("images", "pairs", "aligned")
 NEXT = 2
 MILLION = 1_000_000
+KEYPOINTS, MATCHES = 2048, 100  # of each image and pair that are made up
 
 
 def neighbours(names: list[str]) -> list[ImagePair]:
@@ -144,11 +149,11 @@ def run_setting(images: Path, root: Path, engine: str) -> dict[str, Any]:
 
 
 def a_million(root: Path) -> dict[str, Any]:
-    """Plan, store a half, and find what is left, in this process."""
+    """Plan, store a half, find what is left, and whose place keypoints take in that half; in this process."""
     count = 10_000
     names = [f"set/{number:05d}.jpg" for number in range(count)]
     pairs = [(names[i], names[(i + step) % count]) for i in range(count) for step in range(1, MILLION // count + 1)]
-    row: dict[str, Any] = {"pairs": len(pairs), "names_MiB": round(measuring.peak_memory_mib())}
+    row: dict[str, Any] = {"pairs": len(pairs), "matches of each": MATCHES, "names_MiB": peak()}
     store = MatchStore(root, {"made": "up"})
 
     def timed(title: str, run: Callable[[], Any]) -> Any:
@@ -158,20 +163,36 @@ def a_million(root: Path) -> dict[str, Any]:
         return result
 
     tiles = timed("plan_s", lambda: plan_pairs(pairs, store.folder.name))
-    rng = np.random.default_rng(SEED)
-    indices, scores = rng.integers(0, 2048, (5, 2)).astype(np.int32), rng.random(5).astype(np.float32)
-
-    def write() -> None:
-        for tile in tiles[: len(tiles) // 2]:
-            store.write([StoredPair(name0, name1, indices, scores) for name0, name1 in tile.items])
-
-    timed("store_half_s", write)
+    half = tiles[: len(tiles) // 2]
+    timed("store_half_s", lambda: store_made_up(store, half))
     again = MatchStore(root, {"made": "up"})
     left = timed("find_the_rest_s", lambda: again.missing(pair for tile in tiles for pair in tile.items))
-    kept = sum(len(tile.items) for tile in tiles[: len(tiles) // 2])
-    if len(left) != MILLION - kept:
-        raise SystemExit(f"{len(left)} of {MILLION - kept} pairs are left")
-    return {**row, "tiles": len(tiles), "left": len(left), "peak_MiB": round(measuring.peak_memory_mib())}
+    if len(left) != MILLION - sum(len(tile.items) for tile in half):
+        raise SystemExit(f"{len(left)} pairs are left")
+    row |= {"tiles": len(tiles), "left": len(left), "peak_MiB": peak()}
+    features = FeatureStore(root, {"made": "up"})
+    frame = ResizeMap.identity(ImageSize(480, 640))
+    places, rest = np.zeros((KEYPOINTS, 2), np.float32), np.zeros(KEYPOINTS, np.float32)
+    for some in batches(names, 64):
+        features.write([StoredImage(name, "", places, rest, rest[:, None], frame) for name in some])
+    references = timed("references_of_the_half_s", lambda: References.of_matches(features, again, names))
+    laid = int((references.others >= 0).sum())
+    return {**row, "keypoints": len(references.others), "laid over others": laid, "peak_with_references_MiB": peak()}
+
+
+def peak() -> int:
+    """Memory of this process at its most, in MiB."""
+    return round(measuring.peak_memory_mib())
+
+
+def store_made_up(store: MatchStore, tiles: list[Unit[ImagePair]]) -> None:
+    """Matches of random keypoints, all of which obey some geometry."""
+    rng = np.random.default_rng(SEED)
+    scores = rng.random(MATCHES).astype(np.float32)
+    geometry = TwoViewGeometry("fundamental", np.eye(3), np.ones(MATCHES, bool))
+    for tile in tiles:
+        indices = rng.integers(0, KEYPOINTS, (len(tile.items), MATCHES, 2)).astype(np.int32)
+        store.write([StoredPair(*key, rows, scores, geometry) for key, rows in zip(tile.items, indices, strict=True)])
 
 
 def main() -> None:
