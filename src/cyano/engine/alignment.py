@@ -39,7 +39,7 @@ _DIGEST = "matches"
 """In the configuration: stands for the images and pairs that the references were found among."""
 
 _AT_ONCE = 1000  # images of earlier results in memory
-_KEPT_BYTES = 512 << 20
+_KEPT_BYTES = 128 << 20
 """Of images for those to come; 1.2 MB each at 640x480."""
 
 _KEPT_PLACES = 1000  # images whose keypoints are kept, 8 kB each
