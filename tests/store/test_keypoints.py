@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,18 @@ def test_what_was_written_comes_back(tmp_path: Path) -> None:
         assert (found.name, found.moved) == (name, len(name) // 2)
         assert found.keypoints.dtype == np.float32
         np.testing.assert_array_equal(found.keypoints, _keypoints(name).keypoints)
+
+
+def test_compaction_removes_what_a_killed_writer_of_references_left(tmp_path: Path) -> None:
+    store = KeypointStore(tmp_path, CONFIGURATION)
+    store.write([_keypoints("a")])
+    left, references = store.folder / ".references.npz.0123abcd", store.folder / "references.npz"
+    for path in left, references:
+        path.touch()
+        os.utime(path, (0, 0))
+    store.compact()
+    assert references.exists()
+    assert not left.exists()
 
 
 def test_what_is_no_keypoint_is_refused() -> None:
