@@ -3,9 +3,9 @@
 usage: scripts/bench hardships [--images N] [--only NAME] [--save NAME]
 
 Tiny networks with random weights, photographs that are made up, all pairs: N good and N broken images, and for what
-takes many runs at most 50. Every scenario ends with a comparison of
-its stores with those of a run that nothing disturbed. The disks are small file systems in memory, which only the
-superuser of a Linux machine may mount; without that these two scenarios are left out, and said to be.
+takes many runs at most 50. Every scenario ends with a comparison of its stores with those of a run that nothing
+disturbed. The disks are small file systems in memory, which only the superuser of a Linux machine may mount; without
+that these two scenarios are left out, and said to be.
 """
 
 from __future__ import annotations

@@ -100,13 +100,15 @@ def _spread(keypoints: dict[str, np.ndarray], warps: list[np.ndarray]) -> float:
 
 def test_references_by_image(tmp_path: Path) -> None:
     references = References(["a", "b", "c"], np.array([0, 2, 2, 5]), np.array([3, -1, 0, -1, 1]))
-    references.save(tmp_path / "references.npz")
-    found = References.load(tmp_path / "references.npz")
+    references.save(tmp_path / "references.safetensors")
+    found = References.load(tmp_path / "references.safetensors")
     laid = {name: [(other, own.tolist(), theirs.tolist()) for other, own, theirs in found.of(name)] for name in "abc"}
     assert laid == {"a": [("c", [0], [1])], "b": [], "c": [("a", [0, 2], [0, 1])]}
-    (tmp_path / "references.npz").write_bytes(b"damaged")
-    with pytest.raises(InputError, match="made again"):
-        References.load(tmp_path / "references.npz")
+    whole = (tmp_path / "references.safetensors").read_bytes()
+    for damaged in b"damaged", b"", whole[: len(whole) // 2], whole[:-1] + b"!":
+        (tmp_path / "references.safetensors").write_bytes(damaged)
+        with pytest.raises(InputError, match="made again"):
+            References.load(tmp_path / "references.safetensors")
 
 
 def test_all_images_have_a_point_in_one_place_then(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def test_what_was_written_comes_back(tmp_path: Path) -> None:
 def test_compaction_removes_what_a_killed_writer_of_references_left(tmp_path: Path) -> None:
     store = KeypointStore(tmp_path, CONFIGURATION)
     store.write([_keypoints("a")])
-    left, references = store.folder / ".references.npz.0123abcd", store.folder / "references.npz"
+    left, references = store.folder / ".references.safetensors.0123abcd", store.folder / "references.safetensors"
     for path in left, references:
         path.touch()
         os.utime(path, (0, 0))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from cyano.atomic import write_atomically
 from cyano.collection.derived import derived, source_of
@@ -25,7 +26,7 @@ from cyano.formats import (
     sparse_model,
 )
 from cyano.pairs.checks import some
-from cyano.store import FeatureStore, MatchStore, StoredKeypoints
+from cyano.store import FeatureStore, KeypointStore, MatchStore, StoredKeypoints
 from cyano.store.keys import checksum, item_key
 from cyano.viz import draw_model
 
@@ -64,23 +65,22 @@ def write_database(
         OutputError: it cannot be written, or something else has made it.
         MissingExtraError: pycolmap is not installed.
     """
-    features, matches, names = collection.stored()
-    exact = _exact(collection, names) if align and collection.verification is not None else {}
-    made_from = _source(features, matches, names, str(cameras), exact)
+    source = _source(collection, align)
 
     def make() -> DatabaseSummary:
+        exact = source.exact()
         summary = export_database(
             collection.database,
-            features,
-            matches,
+            source.features,
+            source.matches,
             replace(cameras, images=collection.images),
             verification="colmap" if collection.verification is None else "stored",
-            images={name: exact[name].keypoints if name in exact else None for name in names},
+            images={name: exact[name].keypoints if name in exact else None for name in source.names},
             overwrite=True,
         )
         return replace(summary, moved_keypoints=sum(image.moved for image in exact.values()))
 
-    return derived(collection.database, made_from, make, DatabaseSummary, force=force)
+    return derived(collection.database, source.digest(str(cameras)), make, DatabaseSummary, force=force)
 
 
 def write_model(
@@ -121,27 +121,58 @@ def write_hloc(collection: Collection, *, align: bool = True, force: bool = Fals
         OutputError: they cannot be written.
         MissingExtraError: h5py is not installed.
     """
-    features, matches, names = collection.stored()
-    exact = _exact(collection, names) if align and collection.verification is not None else {}
+    source = _source(collection, align)
 
     def make() -> HlocSummary:
-        places = {name: image.keypoints for name, image in exact.items()}
-        images = export_features(features, collection.hloc / "features.h5", names, places=places, overwrite=True)
-        pairs = pairs_among(matches, names)
-        return HlocSummary(
-            images, export_matches(features, matches, collection.hloc / "matches.h5", pairs, overwrite=True)
-        )
+        features, matches, folder = source.features, source.matches, collection.hloc
+        places = {name: image.keypoints for name, image in source.exact().items()}
+        images = export_features(features, folder / "features.h5", source.names, places=places, overwrite=True)
+        pairs = pairs_among(matches, source.names)
+        return HlocSummary(images, export_matches(features, matches, folder / "matches.h5", pairs, overwrite=True))
 
-    return derived(collection.hloc, _source(features, matches, names, "", exact), make, HlocSummary, force=force)
+    return derived(collection.hloc, source.digest(), make, HlocSummary, force=force)
 
 
-def _exact(collection: Collection, names: list[str]) -> dict[str, StoredKeypoints]:
-    """The exact keypoints of the images, but for those that cannot be aligned any more.
+class _Source(NamedTuple):
+    """What files are made from.
+
+    Attributes:
+        features: of the images.
+        matches: of their pairs.
+        names: of the images.
+        among: stands for the images and their pairs, see `digest_of`.
+        keypoints: where exact ones are; None for none.
+        aligned: the images that have them.
+    """
+
+    features: FeatureStore
+    matches: MatchStore
+    names: list[str]
+    among: str
+    keypoints: KeypointStore | None = None
+    aligned: Sequence[str] = ()
+
+    def exact(self) -> dict[str, StoredKeypoints]:
+        """The exact keypoints by the names of the images."""
+        return {} if self.keypoints is None else {image.name: image for image in self.keypoints.read(self.aligned)}
+
+    def digest(self, options: str = "") -> str:
+        """Stands for all of it, and for options."""
+        aligned = sorted(item_key((name,)) for name in self.aligned)
+        return checksum(options.encode("utf-8", "surrogateescape"), self.among.encode(), *aligned)
+
+
+def _source(collection: Collection, align: bool) -> _Source:
+    """What there is by now, with exact keypoints but of images that cannot be aligned any more.
 
     Raises:
-        InputError: some were not aligned yet.
+        InputError: there are no features yet, or some images were not aligned yet and are to be.
     """
-    store = collection.aligning(names).open()
+    features, matches, names = collection.stored()
+    if not align or collection.verification is None:
+        return _Source(features, matches, names, digest_of(features, matches, names))
+    stage = collection.aligning(names)
+    store = stage.open()
     missing = set(store.missing(names))
     waiting = missing.difference(*(entry.item for entry in store.quarantine.entries()))
     if waiting:
@@ -149,15 +180,8 @@ def _exact(collection: Collection, names: list[str]) -> dict[str, StoredKeypoint
             f"{len(waiting)} images of {collection.images} are not aligned ({some(sorted(waiting))}); "
             "first: cyano align (in Python align_images), or leave alignment out"
         )
-    return {image.name: image for image in store.read(name for name in names if name not in missing)}
-
-
-def _source(
-    features: FeatureStore, matches: MatchStore, names: list[str], options: str, exact: Mapping[str, StoredKeypoints]
-) -> str:
-    """Stands for options, and for which images and pairs there are."""
-    aligned = sorted(item_key((name,)) for name in exact)
-    return checksum(options.encode("utf-8", "surrogateescape"), digest_of(features, matches, names).encode(), *aligned)
+    aligned = [name for name in names if name not in missing]
+    return _Source(features, matches, names, stage.digest, store, aligned)
 
 
 def _map(collection: Collection, mapper: Mapper, keep_cameras: bool) -> ModelSummary:

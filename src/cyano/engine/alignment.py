@@ -34,7 +34,7 @@ from cyano.types import ResizeMap
 
 __all__ = ["AlignImages"]
 
-_REFERENCES = "references.npz"
+_REFERENCES = "references.safetensors"
 _DIGEST = "matches"
 """In the configuration: stands for the images and pairs that the references were found among."""
 
@@ -86,11 +86,14 @@ class AlignImages(Stage[str, StoredKeypoints]):
         """Keep what there was, when there were other images and pairs, of images that are laid over the same still."""
         store = self.open()
         for earlier in store.beside(_DIGEST):
+            absent = store.missing(references.names)
+            if not absent:
+                return
             try:
                 before = References.load(earlier.folder / _REFERENCES)
             except InputError:
                 continue
-            same = [name for name in store.missing(references.names) if references.agree(before, name)]
+            same = [name for name in absent if references.agree(before, name)]
             gone = set(earlier.missing(same))
             for some in batches((name for name in same if name not in gone), _AT_ONCE):
                 store.write(earlier.read(some))

@@ -7,8 +7,6 @@ is done here: a million pairs take minutes, and what takes long is done image by
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +21,7 @@ from cyano.errors import InputError
 from cyano.formats.items import check_indices, keypoint_counts
 from cyano.store import FeatureStore, MatchStore
 from cyano.store.keys import checksum, item_key
+from cyano.store.shard import DamagedShardError, encode, open_shard
 
 __all__ = ["References", "find_references"]
 
@@ -95,10 +94,7 @@ class References:
         Raises:
             OutputError: that cannot be done.
         """
-        buffer = io.BytesIO()
-        names = np.frombuffer(json.dumps(self.names).encode("ascii"), np.uint8)
-        np.savez(buffer, names=names, starts=self.starts, others=self.others)
-        write_atomically(path, buffer.getvalue())
+        write_atomically(path, encode({"names": self.names}, {"starts": self.starts, "others": self.others}))
 
     @classmethod
     def load(cls, path: Path) -> References:
@@ -108,9 +104,9 @@ class References:
             InputError: it is not there, or cannot be read.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
-                return cls(json.loads(file["names"].tobytes()), file["starts"], file["others"])
-        except (OSError, ValueError, KeyError) as error:
+            with open_shard(path) as file:
+                return cls(file.document["names"], file.tensor("starts"), file.tensor("others"))
+        except (OSError, DamagedShardError) as error:
             raise InputError(f"{path} cannot be read ({error}); remove it, and it is made again") from error
 
 

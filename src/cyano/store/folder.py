@@ -29,7 +29,7 @@ CATALOGUE_FILE = "catalogue.sqlite"
 
 _SHARD = re.compile(r"[0-9a-f]{32}\.safetensors")
 _LEFT_OVER = re.compile(
-    r"\.([0-9a-f]{32}\.safetensors|catalogue\.sqlite|config\.json|references\.npz)\.[0-9a-f]+"
+    r"\.((?:[0-9a-f]{32}|references)\.safetensors|catalogue\.sqlite|config\.json)\.[0-9a-f]+"
     r"|[0-9a-f]{32}\.safetensors\.damaged"
 )
 _LEFT_OVER_SECONDS = 3600.0  # a younger one may belong to a writer at work
