@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from itertools import combinations
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 
 from cyano.errors import InputError, OutputError
 from cyano.formats import CameraOptions, Mapper, export_database, sparse_model
-from cyano.formats.reconstruct import _estimate_focal_lengths
+from cyano.formats.focal_lengths import estimate_focal_lengths
+from cyano.formats.reconstruct import _How, _incremental
 from cyano.geometry import pose_error
 from support.orbit import orbit, stores_of
 
@@ -77,13 +80,32 @@ def test_focal_lengths_that_nobody_told_are_estimated_and_known_ones_left(tmp_pa
         path = tmp_path / f"{number}.db"
         summary = export_database(path, stores.features, stores.matches, cameras, verification="colmap")
         assert summary.guessed_cameras == 1 - number
-        _estimate_focal_lengths(pycolmap, path, seed=0)
+        assert estimate_focal_lengths(pycolmap, path, seed=0) == summary.guessed_cameras
         with pycolmap.Database.open(str(path)) as opened:
             (camera,) = opened.read_all_cameras()
             assert opened.num_verified_image_pairs() == summary.verified_pairs
         focal_lengths.append(camera.params[0])
     assert focal_lengths[0] == pytest.approx(600, rel=0.02)  # the guess is 768; fundamental matrices are robust fits
     assert focal_lengths[1] == 650
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_the_global_mapper_has_a_try_where_the_other_loses_its_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: bool
+) -> None:
+    stores = stores_of(orbit(aside=0.15), tmp_path / "store")
+    cameras = CameraOptions("SIMPLE_PINHOLE", "all", params=(600.0, 320.0, 240.0) if told else ())
+    export_database(tmp_path / "x.db", stores.features, stores.matches, cameras, verification="colmap")
+
+    def lost(pycolmap: ModuleType, database: Path, images: None, how: _How) -> list[Any]:
+        (model,) = _incremental(pycolmap, database, images, how)
+        for image in list(model.reg_image_ids())[2:]:
+            model.deregister_frame(image)
+        return [model]
+
+    monkeypatch.setattr("cyano.formats.reconstruct._incremental", lost)
+    summary = sparse_model(tmp_path / "x.db", None, tmp_path / "sparse", threads=1)
+    assert (summary.mapper, summary.registered) == (("incremental", 2) if told else ("global", 6))
 
 
 def test_the_same_seed_and_one_thread_give_the_same_model(database: Path, tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def reconstruct(
         _tell_failures(failures, run.watcher)  # which no summary will list any more
         raise
     seconds = time.monotonic() - started
-    notes = (*choice.notes, *([turned] if turned else []), *_of_guesses(database))
+    notes = (*choice.notes, *([turned] if turned else []), *_of_guesses(database), *_of_mapper(mapper, model))
     return Reconstruction(extraction, choice, matching, alignment, database, model, seconds, notes)
 
 
@@ -127,6 +127,16 @@ def _of_guesses(database: DatabaseSummary) -> list[str]:
         f"the focal length of {database.guessed_cameras} of {database.cameras} cameras is not known and was estimated "
         "from the matches; if you know it, camera parameters make better poses (--camera-model, --camera-params), and "
         "so does one camera for images that share it (--cameras)"
+    ]
+
+
+def _of_mapper(wanted: Mapper, model: ModelSummary) -> list[str]:
+    """That another mapper made the model."""
+    if model.mapper == wanted:
+        return []
+    return [
+        f"the {wanted} mapper found no poses for most images, so this is the {model.mapper} mapper's model, "
+        "as sequences straight ahead need it (--mapper global)"
     ]
 
 
