@@ -83,6 +83,7 @@ def test_workers_that_die_while_they_start_end_the_run(
     ray: Any, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervision, "_DEATHS", 1)
+    monkeypatch.setattr(supervision, "_PATIENCE_S", 1.0)
     stage = collection.DeadlyStart(collection.recipe(), images, tmp_path)
     with pytest.raises(CyanoError, match="dies whenever it does"):
         run_stage(stage, find_images(images), engine=RayEngine(workers=1))

@@ -47,7 +47,7 @@ def test_mistakes_are_named(tmp_path: Path, old: str, new: str, message: str) ->
 
 
 def test_a_missing_file_lists_the_recipes() -> None:
-    with pytest.raises(InputError, match="small, tiny"):
+    with pytest.raises(InputError, match="small, base, tiny"):
         read_config("enormous")
 
 

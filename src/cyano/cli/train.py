@@ -20,7 +20,7 @@ app = typer.Typer(
 
 Images = Annotated[Path, typer.Argument(metavar="IMAGES", help="Folder of photographs, searched with sub-folders.")]
 Run = Annotated[Path, typer.Option("--run", help="Folder of the run: checkpoints, logs, results.")]
-Recipe = Annotated[str, typer.Option(help="A TOML file, or a recipe that comes with Cyano: small, tiny, sift.")]
+Recipe = Annotated[str, typer.Option(help="A TOML file, or a recipe that comes with Cyano: small, base, tiny, sift.")]
 Posed = Annotated[
     list[Path] | None,
     typer.Option(help="A scene of posed images with depth (see the how-to); may be repeated.", show_default=False),

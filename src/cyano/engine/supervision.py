@@ -21,8 +21,9 @@ from cyano.errors import CyanoError
 __all__ = ["Slot", "Supervisor"]
 
 _WINDOW = 2  # units that a worker is given at a time
-_PATIENCE_S = 60.0  # for a worker that died to come back, before another takes its place
+_PATIENCE_S = 60.0  # for a worker that died to come back, before another takes its place or the run ends
 _POLL_S = 5.0
+_PAUSE_S = 0.2  # before a worker that Ray cannot reach is asked again
 _DEATHS = 10  # of a worker in a row without an answer, after which the fault is not in what it was given
 
 
@@ -74,9 +75,13 @@ class Slot:
 
     def ask(self) -> None:
         """Have the actor answer when it is there and all that it was given before is over."""
-        self.answer = self.handle.ready.options(max_task_retries=_DEATHS).remote(self._stage)
         self.since = time.monotonic()
         self.is_ready = False
+        self.ask_again()
+
+    def ask_again(self) -> None:
+        """Ask once more, and wait no longer for it than since `ask`."""
+        self.answer = self.handle.ready.options(max_task_retries=_DEATHS).remote(self._stage)
 
     def give(self, task: _Task) -> Any:
         """Have the actor do a task; the reference to its receipt."""
@@ -140,8 +145,14 @@ class Supervisor:
             self._ray.get(slot.answer)
         except errors.RayTaskError as error:
             raise _ours(error) from None
+        except errors.ActorUnavailableError as error:  # so Ray says as well while an actor is slow to start again
+            if time.monotonic() - slot.since > _PATIENCE_S:
+                raise _unable(error) from error
+            time.sleep(_PAUSE_S)
+            slot.ask_again()
+            return
         except errors.RayError as error:
-            raise CyanoError(f"a worker cannot start on the Ray cluster, or dies whenever it does: {error}") from error
+            raise _unable(error) from error
         if slot.tasks:  # calls that fail with the actor that died, and are not back yet
             slot.ask()
             return
@@ -174,6 +185,11 @@ class Supervisor:
                 failure = Failure(names_of(task.unit.items[0]), reason, task.deaths)
                 yield Receipt(task.unit.id, 0, (failure,))
         slot.fallen = []
+
+
+def _unable(error: Exception) -> CyanoError:
+    """That there is no worker."""
+    return CyanoError(f"a worker cannot start on the Ray cluster, or dies whenever it does: {error}")
 
 
 def _ours(error: Any) -> Exception:

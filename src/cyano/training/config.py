@@ -23,7 +23,7 @@ from cyano.training.shapes_stage import ShapesOptions
 
 __all__ = ["RECIPES", "MatcherPhase", "Round", "ShapesPhase", "TrainingConfig", "read_config"]
 
-RECIPES = ("small", "tiny", "sift")
+RECIPES = ("small", "base", "tiny", "sift")
 """Recipes that come with Cyano: of the sizes of weights that are used, done within minutes, and a matcher of SIFT."""
 
 _T = TypeVar("_T")

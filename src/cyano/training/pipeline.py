@@ -29,6 +29,7 @@ from cyano.training.posed import read_posed
 from cyano.training.principal_axes import turn_detector, turn_projection
 from cyano.training.progress import Progress
 from cyano.training.shapes_stage import ShapesStage
+from cyano.training.widening import widened_detector, widened_superglue
 from cyano.training.workers import available_cores
 from cyano.watching import Watcher
 
@@ -105,7 +106,8 @@ def train_matcher(
         config: the recipe.
         images: folder of photographs.
         start: weights of a detector, or of a detector with a matcher to go on from, see `cyano.checkpoints.load`; None
-            for `run`/detector. For features without a detector, a matcher to go on from, or None.
+            for `run`/detector. For features without a detector, a matcher to go on from, or None. A matcher with fewer
+            channels than the recipe's is widened, see `cyano.training.widening`.
         run: where everything goes.
         device: where the matcher runs; features are computed by the workers.
         watcher: is told how far it is.
@@ -168,12 +170,15 @@ def _matcher_start(
     networks = load(run / "detector" if start is None else start)
     if detector is not None:
         networks = replace(networks, superpoint=load(detector).superpoint)
-    dim, wanted = networks.superpoint.config.descriptor_decoder_dim, config.superglue.hidden_size
-    if dim != wanted:
+    superpoint = networks.superpoint
+    dim, wanted = superpoint.config.descriptor_decoder_dim, config.superglue.hidden_size
+    if networks.superglue is not None and dim < wanted:
+        superpoint = widened_detector(superpoint, wanted)
+    elif dim != wanted:
         raise InputError(f"{networks.source} describes with {dim} channels, the recipe's matcher takes {wanted}")
     if networks.superglue is None:
-        turn_detector(networks.superpoint, photographs, config.seed)
-    return networks.superpoint, _first_matcher(config, networks.superglue, networks.source)
+        turn_detector(superpoint, photographs, config.seed)
+    return superpoint, _first_matcher(config, networks.superglue, networks.source)
 
 
 def _extractor(superpoint: SuperPoint | None, phase: MatcherPhase) -> Extractor:
@@ -203,11 +208,14 @@ def _started(config: TrainingConfig, start: str) -> SuperPoint:
 
 
 def _first_matcher(config: TrainingConfig, superglue: SuperGlue | None, start: str) -> SuperGlue:
-    """The matcher of some weights, if the recipe is for its sizes; a fresh one if they have none."""
+    """The matcher of some weights, widened if the recipe has more channels; a fresh one if they have none."""
     if superglue is None:
         return fresh_superglue(config.superglue, config.seed)
-    inner = ("hidden_size", "keypoint_encoder_sizes", "gnn_layers_types", "num_attention_heads")
-    _check_sizes(superglue.config, config.superglue, ("input_size", "keypoint_extras", *inner), start)
+    always = ("input_size", "keypoint_extras", "keypoint_encoder_sizes", "gnn_layers_types")
+    _check_sizes(superglue.config, config.superglue, always, start)
+    if superglue.config.hidden_size < config.superglue.hidden_size:
+        return widened_superglue(superglue, config.superglue, config.seed)
+    _check_sizes(superglue.config, config.superglue, ("hidden_size", "num_attention_heads"), start)
     superglue.config = config.superglue
     return superglue
 
