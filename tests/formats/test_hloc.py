@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from cyano.errors import InputError, MissingExtraError, OutputError
 from cyano.formats import export_features, export_matches, import_features, import_matches, read_features, read_matches
-from cyano.formats.items import keypoint_counts
 from cyano.store import FeatureStore, MatchStore, StoredPair
 from cyano.types import ImageSize, ResizeMap
 from support.orbit import Stores, orbit, stores_of
@@ -159,7 +158,7 @@ def test_what_the_files_cannot_hold_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="exists already"):
         export_features(store, tmp_path / "x.h5", ["a"])
     assert [found.name for found in read_features(tmp_path / "x.h5")] == ["a", "a/b", "a-b"]
-    assert keypoint_counts(store, ["a", "a/b"]) == {"a": 3, "a/b": 3}
+    assert store.keypoint_counts(["a", "a/b"]) == {"a": 3, "a/b": 3}
 
 
 def test_without_h5py_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

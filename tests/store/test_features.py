@@ -40,6 +40,15 @@ def test_what_was_written_comes_back(tmp_path: Path) -> None:
         assert reader.read([]) == []
 
 
+def test_keypoints_are_counted(tmp_path: Path) -> None:
+    store = FeatureStore(tmp_path, CONFIGURATION)
+    store.write([image("a", count=2), image("b", count=0)])
+    store.write([image("c", count=5)])
+    assert list(store.keypoint_counts(["c", "b", "a"]).items()) == [("c", 5), ("b", 0), ("a", 2)]
+    with pytest.raises(InputError, match="lacks the features of 1 of 2 images, first those of 'd'"):
+        store.keypoint_counts(["a", "d"])
+
+
 @settings(max_examples=25, deadline=None)
 @given(names=st.lists(ANY_NAME, min_size=1, max_size=6, unique=True), data=st.data())
 def test_any_name_is_its_own(names: list[str], data: st.DataObject) -> None:

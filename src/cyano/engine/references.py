@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cyano.atomic import write_atomically
 from cyano.engine.plan import ImagePair
 from cyano.errors import InputError
-from cyano.formats.items import check_indices, keypoint_counts
+from cyano.formats.items import check_indices
 from cyano.store import FeatureStore, MatchStore
 from cyano.store.keys import checksum, item_key
 from cyano.store.shard import DamagedShardError, encode, open_shard
@@ -47,7 +47,7 @@ class References:
         Raises:
             InputError: features are missing, or matches are of other features.
         """
-        counts = keypoint_counts(features, names)
+        counts = features.keypoint_counts(names)
         starts = np.cumsum([0, *counts.values()], dtype=np.int64)
         first = dict(zip(counts, starts.tolist(), strict=False))
 

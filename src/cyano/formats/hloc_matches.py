@@ -15,7 +15,7 @@ import numpy as np
 from cyano.errors import InputError
 from cyano.formats.hdf5 import CheckedGroup, create, create_group, need_space, open_checked
 from cyano.formats.hloc_features import SOURCE, file_digest
-from cyano.formats.items import batches, check_indices, dense_matches, keypoint_counts, pairs_of
+from cyano.formats.items import batches, check_indices, dense_matches, pairs_of
 from cyano.store import FeatureStore, MatchStore, Precision, StoredPair
 
 __all__ = ["export_matches", "import_matches", "read_matches"]
@@ -53,7 +53,7 @@ def export_matches(
     names = sorted({name for pair in chosen for name in pair})
     for images in _by_dashed_name(names).values():
         _only(images)
-    counts = keypoint_counts(features, names)
+    counts = features.keypoint_counts(names)
     with create(path, overwrite=overwrite) as file:
         for pair in pairs_of(matches, chosen):
             check_indices(pair, counts)
@@ -122,7 +122,7 @@ def import_matches(
         OutputError: the store holds other matches, or cannot be written.
         MissingExtraError: h5py is not installed.
     """
-    counts = keypoint_counts(features, features.keys())
+    counts = features.keypoint_counts(features.keys())
     inherited = {f"features_{name}": value for name, value in features.configuration.items()}
     configuration = {**inherited, "source": SOURCE, "file_blake2b": file_digest(path)}
     store: MatchStore | None = None

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cyano.errors import InputError
 from cyano.store import FeatureStore, MatchStore, StoredImage, StoredPair
 
-__all__ = ["batches", "check_indices", "check_path", "dense_matches", "images_of", "keypoint_counts", "pairs_of"]
+__all__ = ["batches", "check_indices", "check_path", "dense_matches", "images_of", "pairs_of"]
 
 _IMAGES = 64  # a batch: about 70 MB of features
 _PAIRS = 1000
@@ -46,15 +46,6 @@ def pairs_of(matches: MatchStore, pairs: Iterable[tuple[str, str]]) -> Iterator[
     """
     for batch in batches(pairs, _PAIRS):
         yield from matches.read(batch)
-
-
-def keypoint_counts(features: FeatureStore, names: Iterable[str]) -> dict[str, int]:
-    """How many keypoints each of these images has.
-
-    Raises:
-        InputError: some are not stored.
-    """
-    return {image.name: len(image.scores) for image in images_of(features, names)}
 
 
 def check_indices(pair: StoredPair, counts: Mapping[str, int]) -> None:

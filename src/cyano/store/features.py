@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -114,6 +114,22 @@ class FeatureStore(ShardStore[str, StoredImage]):
             if place and times[name] >= written(place.shard) and place.tag != content(name)
         ]
 
+    def keypoint_counts(self, names: Iterable[str]) -> dict[str, int]:
+        """How many keypoints each of these images has, in their order; only the headers of the shards are read.
+
+        Raises:
+            InputError: some are not stored, or a shard cannot be read.
+        """
+        known = dict(self._once(_counts))
+        asked = list(names)
+        lost = [name for name in asked if name not in known]
+        if lost:
+            raise InputError(
+                f"{self.folder} lacks the features of {len(lost)} of {len(asked)} images, first those of {lost[0]!r}; "
+                "run again what makes them"
+            )
+        return {name: known[name] for name in asked}
+
     def _names(self, key: str) -> Sequence[str]:
         return (key,)
 
@@ -137,6 +153,12 @@ class FeatureStore(ShardStore[str, StoredImage]):
 
     def _keys(self, shard: Shard) -> list[tuple[str, str]]:
         return [(image["name"], image["content"]) for image in shard.document["images"]]
+
+
+def _counts(shard: Shard) -> list[tuple[str, tuple[str, int]]]:
+    """The keypoints of each image, by its name."""
+    images = enumerate(shard.document["images"])
+    return [(image["name"], (image["name"], shard.shape(f"{row}/scores")[0])) for row, image in images]
 
 
 def _decoded(shard: Shard, row: int, image: Mapping[str, Any]) -> StoredImage:

@@ -88,6 +88,10 @@ class Shard:
         """Names of the tensors."""
         return self._entries.keys()
 
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of a tensor, from the header."""
+        return self._entries[name].shape
+
     def tensor(self, name: str) -> NDArray[Any]:
         """One tensor as a new array.
 
