@@ -89,6 +89,27 @@ def test_every_stage_runs_and_a_second_call_only_loads(tmp_path: Path) -> None:
     assert 0 < max(moved) < 0.1  # gone on from the matcher that was there: two steps of the learning rate
 
 
+def test_a_matcher_goes_on_with_more_channels(tmp_path: Path) -> None:
+    images = write_photographs(tmp_path / "images", 5)
+    recipe = tmp_path / "recipe.toml"
+    options = ["--recipe", recipe, "--device", "cpu"]
+    recipe.write_text(RECIPE)
+    assert run("train", "detector", images, "--run", tmp_path / "narrow", *options).exit_code == 0
+    assert run("train", "matcher", images, "--run", tmp_path / "narrow", *options).exit_code == 0
+    wide = RECIPE.replace("descriptor_decoder_dim = 32", "descriptor_decoder_dim = 64")
+    wide = wide.replace("hidden_size = 32", "hidden_size = 64").replace("heads = 2", "heads = 4")
+    recipe.write_text(wide)
+    further = ["--run", tmp_path / "wide", "--from", tmp_path / "narrow" / "model", *options]
+    result = run("train", "matcher", images, *further)
+    assert result.exit_code == 0, result.output
+    model = load(tmp_path / "wide" / "model")
+    assert (model.superpoint.config.descriptor_decoder_dim, model.superglue.config.hidden_size) == (64, 64)
+    recipe.write_text(wide.replace("heads = 4", "heads = 2"))
+    wrong = run("train", "matcher", images, *further[2:], "--run", tmp_path / "wrong")
+    assert wrong.exit_code == 1
+    assert "widens to 64 channels in 4 heads, not 2" in wrong.output
+
+
 def test_the_model_is_the_mean_of_the_last_phases(tmp_path: Path) -> None:
     images = write_photographs(tmp_path / "images", 5)
     recipe, out = tmp_path / "recipe.toml", tmp_path / "run"
