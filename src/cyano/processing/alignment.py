@@ -45,8 +45,8 @@ STILL = 0.02
 ALIKE = 0.8
 """Least correlation of two patches that are laid over each other rightly."""
 
-UNLIKE, SURE = 0.7, 0.8
-"""Patches that correlate less than `UNLIKE` are no match, unless the matcher is surer than `SURE`."""
+SURE = 0.7
+"""Patches that stay unlike are no match, unless the matcher is this sure."""
 
 CONTRAST = 1e-2
 """Least standard deviation of a patch that says anything (images are in [0, 1]): that of a camera's noise."""
@@ -136,7 +136,7 @@ def align_matches(features0: Features, features1: Features, matches: Matches) ->
     )
     keypoints = features1.keypoints.clone()
     keypoints[which1[found.moved]] = features1.frame.to_original(found.points1[found.moved])
-    unlike = (found.correlation.cpu().numpy() < UNLIKE) & (scores <= SURE)
+    unlike = (found.correlation.cpu().numpy() < ALIKE) & (scores < SURE)  # what is too plain to tell stays
     return replace(features1, keypoints=keypoints), _without(matches, matched[unlike], partners[unlike])
 
 
