@@ -22,8 +22,8 @@ from cyano.models.superpoint import DenseFeatures, SuperPoint
 from cyano.models.transport import log_transport
 from cyano.options import MatcherOptions
 from cyano.processing import resize
-from cyano.processing.alignment import align_matches
-from cyano.processing.assignment import MatchTensors, mutual_matches
+from cyano.processing.alignment import DOUBTFUL, align_matches
+from cyano.processing.assignment import mutual_matches
 from cyano.processing.batching import pad
 from cyano.processing.descriptors import sample_descriptors
 from cyano.processing.images import ImageSource, LoadedImage, read
@@ -76,6 +76,8 @@ class Matcher:
         self._detector_dtype = torch.bfloat16 if options.precision == "bfloat16" else torch.float32
         self._matcher_dtype = torch.float32 if options.precision == "float32" else torch.bfloat16
         self.detection, self.assignment = options.over(networks.superpoint.config, networks.superglue.config)
+        self._usual = self.assignment.matching_threshold
+        self._least = self._usual * (DOUBTFUL if options.align and options.match_threshold is None else 1)
         self._superpoint: SuperPoint | FastSuperPoint
         self._superglue: SuperGlue | FastSuperGlue
         if self.device.type == "cpu":
@@ -136,13 +138,13 @@ class Matcher:
         keep0, keep1 = _mask(mask0, loaded0), _mask(mask1, loaded1)
         features0, features1 = self._detect(loaded0, keep0), self._detect(loaded1, keep1)
         matches = self._assign([(features0, features1)])[0]
-        if self.options.rotations == "auto" and matches.count < self.options.few_matches:
+        if self.options.rotations == "auto" and matches.above(self._usual).count < self.options.few_matches:
             for turns in (1, 2, 3):
                 turned = self._detect(loaded1, keep1, turns)
                 candidate = self._assign([(features0, turned)])[0]
-                if candidate.count > matches.count:
+                if candidate.above(self._usual).count > matches.above(self._usual).count:
                     features1, matches = turned, candidate
-        features1, matches = align_matches(features0, features1, matches)
+        features1, matches = align_matches(features0, features1, matches, self._usual)
         return PairResult(_keypoints(features0, loaded0), _keypoints(features1, loaded1), matches)
 
     def extract(
@@ -198,7 +200,7 @@ class Matcher:
         for start in range(0, len(listed), self._batch_size):
             chunk = listed[start : start + self._batch_size]
             for (features0, features1), assigned in zip(chunk, self._assign(chunk), strict=True):
-                moved, matches = align_matches(features0, features1, assigned)
+                moved, matches = align_matches(features0, features1, assigned, self._usual)
                 results.append(PairResult(_keypoints(features0), _keypoints(moved), matches))
         return results
 
@@ -230,7 +232,7 @@ class Matcher:
 
     @torch.inference_mode()
     def _assign(self, pairs: Sequence[tuple[Features, Features]]) -> list[Matches]:
-        """Run the matcher on some pairs."""
+        """Run the matcher on some pairs: their matches, and doubtful ones that alignment may confirm."""
         set0, set1 = pad([pair[0] for pair in pairs]), pad([pair[1] for pair in pairs])
         iterations = self.assignment.sinkhorn_iterations
         if isinstance(self._superglue, FastSuperGlue):
@@ -239,8 +241,8 @@ class Matcher:
             with self._autocast(self._matcher_dtype):
                 scores = self._superglue.similarity(*self._superglue.propagate(set0, set1)).float()
             log_assignment = log_transport(scores, self._superglue.bin_score, iterations, set0.mask, set1.mask)
-        found = mutual_matches(log_assignment, self.assignment.matching_threshold)
-        return [_pair_matches(found, i, len(a), len(b)) for i, (a, b) in enumerate(pairs)]
+        found = mutual_matches(log_assignment, self._least)
+        return [found.pair(i, len(a), len(b)) for i, (a, b) in enumerate(pairs)]
 
     def _autocast(self, dtype: torch.dtype) -> torch.autocast:
         """Half precision for the modules, if that is wanted."""
@@ -287,13 +289,3 @@ def _keypoints(features: Features, image: LoadedImage | None = None) -> ImageKey
     """Features in the form of a result: numpy arrays on the CPU, and the image if there is one."""
     shown = () if image is None else (image.name, image.rgb, image.focal_35mm)
     return ImageKeypoints(features.keypoints.cpu().numpy(), features.scores.cpu().numpy(), features.frame, *shown)
-
-
-def _pair_matches(found: MatchTensors, index: int, count0: int, count1: int) -> Matches:
-    """One pair of a batch, its padding cut off, as numpy arrays."""
-    return Matches(
-        found.matches0[index, :count0].cpu().numpy(),
-        found.matches1[index, :count1].cpu().numpy(),
-        found.scores0[index, :count0].float().cpu().numpy(),
-        found.scores1[index, :count1].float().cpu().numpy(),
-    )

@@ -31,15 +31,16 @@ class MatcherOptions:
         max_keypoints: per image, the strongest ones; -1 for all.
         keypoint_threshold: least detector probability of a keypoint.
         nms_radius: least distance of two keypoints along an axis, in pixels of the resized image.
-        match_threshold: least probability of a match.
+        match_threshold: least probability of a match. That of the weights is for matches as such; with `align` a
+            quarter of it is enough for those that the pictures confirm.
         sinkhorn_iterations: of the optimal transport.
         localisation: "probability" or "structure": what decides where keypoints lie; see `SuperPointConfig`.
         subpixel: move each keypoint to where it is between the pixels; without, keypoints are whole pixels of the
             resized image, as in transformers.
         align: move the second point of each match to where its surroundings look like those of the first, and drop
-            matches whose surroundings differ; see `cyano.processing.alignment`. Features are extracted with what
-            that takes, and without where this is off; a `cyano.store` has none, for its keypoints are to be the same
-            in all pairs.
+            doubtful matches for which there is no such place; see `cyano.processing.alignment`. Features are extracted
+            with what that takes, and without where this is off; a `cyano.store` has none, for its keypoints are to be
+            the same in all pairs.
         tolerance: stop the transport early, on a CPU, once no keypoint's mass changes by more than this
             fraction over ten iterations; 0 never does.
         precision: what convolutions and linear layers compute in; attention and transport are always float32.

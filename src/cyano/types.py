@@ -184,3 +184,15 @@ class Matches:
     def count(self) -> int:
         """How many matches there are."""
         return int((self.matches0 >= 0).sum())
+
+    def without(self, dropped0: NDArray[np.int64]) -> Matches:
+        """Those but for the matches of some keypoints of image 0, given by their indices."""
+        left = Matches(*(each.copy() for each in vars(self).values()))
+        dropped1 = self.matches0[dropped0]
+        left.matches0[dropped0], left.scores0[dropped0] = -1, 0
+        left.matches1[dropped1], left.scores1[dropped1] = -1, 0
+        return left
+
+    def above(self, threshold: float) -> Matches:
+        """Those with a greater probability."""
+        return self.without(((self.matches0 >= 0) & (self.scores0 <= threshold)).nonzero()[0])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from cyano.processing.alignment import ALIKE, FARTHEST_PX, Alignment, align, align_matches
+from cyano.processing.alignment import CERTAIN_PX, FARTHEST_PX, Alignment, align, align_matches
 from cyano.types import Features, ImageSize, Matches, ResizeMap
 
 SIZE = 240, 320
@@ -67,7 +67,8 @@ def test_a_known_warp_is_found_whatever_gain_offset_and_noise(light: tuple[float
     # Linear interpolation of pictures like these is wrong by some hundredths of a pixel; noise adds to that.
     assert np.median(errors) < (0.1 if noise else 0.04)
     assert np.quantile(errors, 0.95) < (0.4 if noise else 0.15)
-    assert found.correlation.min() > 0.9
+    assert found.uncertainty.max() < CERTAIN_PX
+    assert found.moved.all()
 
 
 def test_it_is_where_a_search_over_all_shifts_finds_the_highest_correlation() -> None:
@@ -109,9 +110,10 @@ def test_what_looks_different_stays_where_it_is() -> None:
     points0 = _grid()
     points1 = _there(points0).astype(np.float32)
     found = _align(_texture(), _noise(), points0, points1)
-    unlike = found.correlation.numpy() < ALIKE
-    assert unlike.mean() > 0.95
-    assert np.array_equal(found.points1.numpy()[unlike], points1[unlike])
+    uncertain = found.uncertainty.numpy() > CERTAIN_PX
+    assert uncertain.mean() > 0.9
+    assert np.array_equal(found.moved.numpy(), ~uncertain)
+    assert np.array_equal(found.points1.numpy()[uncertain], points1[uncertain])
     moves = np.linalg.norm(found.points1.numpy() - points1, axis=1)
     assert moves.max() <= FARTHEST_PX + 1e-3  # float32 positions
 
@@ -121,7 +123,8 @@ def test_plain_patches_say_nothing() -> None:
     points = _grid()
     for pictures in ((image0, image1), (image1, image0), (image1, image1)):
         found = _align(*pictures, points, points)
-        assert torch.isnan(found.correlation).all()
+        assert torch.isnan(found.uncertainty).all()
+        assert not found.moved.any()
         assert np.array_equal(found.points1.numpy(), points)
 
 
@@ -188,9 +191,23 @@ def test_doubtful_matches_of_different_patches_are_dropped() -> None:
     assert align_matches(features0, other, sure)[1].count == matches.count
 
 
-def test_without_images_nothing_changes() -> None:
+def test_doubtful_matches_need_a_certain_place() -> None:
     _, features0, features1, matches = _pair()
+    assert features1.image is not None
+    low = np.full_like(matches.scores0, 0.1)
+    doubtful = replace(matches, scores0=low, scores1=low)
+    _, kept = align_matches(features0, features1, doubtful, 0.2)
+    assert kept.count == matches.count  # the pictures confirm them
+    plain = replace(features1, image=torch.full_like(features1.image, 0.5))
+    assert align_matches(features0, plain, doubtful, 0.2)[1].count == 0
+    assert align_matches(features0, plain, matches, 0.2)[1].count == matches.count  # 0.6 each
+
+
+def test_without_images_usual_matches_stay() -> None:
+    _, features0, features1, matches = _pair()
+    matches.scores0[matches.matches1[:5]] = 0.1
     for pair in ((replace(features0, image=None), features1), (features0, replace(features1, image=None))):
-        moved, same = align_matches(*pair, matches)
+        moved, left = align_matches(*pair, matches, 0.2)
         assert moved is pair[1]
-        assert same is matches
+        assert left.count == matches.count - 5
+        assert (left.matches1[:5] == -1).all()

@@ -16,7 +16,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
 from cyano.processing.local_maps import local_maps
@@ -42,27 +41,32 @@ STEPS = 8
 STILL = 0.02
 """A patch that moves by less than this share of the distance of its samples has arrived."""
 
-ALIKE = 0.8
-"""Least correlation of two patches that are laid over each other rightly."""
+CERTAIN_PX = 2.5
+"""Uncertainty up to which a place is right; `Alignment` says of what."""
 
 SURE = 0.7
-"""Patches that stay unlike are no match, unless the matcher is this sure."""
+"""Matches whose place is uncertain are none, unless the matcher is this sure."""
+
+DOUBTFUL = 0.25
+"""Share of the usual probability that is enough for matches whose place is certain."""
 
 CONTRAST = 1e-2
 """Least standard deviation of a patch that says anything (images are in [0, 1]): that of a camera's noise."""
 
 
 class Alignment(NamedTuple):
-    """Where the partners are, and how alike the patches.
+    """Where the partners are, and how certain that is.
 
     Attributes:
-        points1: (K, 2) float32 in pixels of image 1; unmoved where the patches stay unlike.
-        correlation: (K,) of the grey values, -1 to 1; NaN where a patch is too plain to tell.
-        moved: (K,) bool, where the patches are alike.
+        points1: (K, 2) float32 in pixels of image 1; unmoved where the place is uncertain.
+        uncertainty: (K,) pixels by which a patch would have to lie elsewhere for its grey values to differ by as much
+            again as they do: large where patches are unlike, or have nothing to be held by across an edge. NaN where a
+            patch is too plain to tell.
+        moved: (K,) bool, where the place is certain.
     """
 
     points1: Tensor
-    correlation: Tensor
+    uncertainty: Tensor
     moved: Tensor
 
 
@@ -105,25 +109,37 @@ def align(
     maps = local_maps(points0, points1, scores)
     if chosen is not None:
         maps, points0, points1, scores = maps[chosen], points0[chosen], points1[chosen], scores[chosen]
-    place = _Placement(points1, maps, torch.full_like(scores, torch.nan))
+    place, uncertainty = (
+        _Placement(points1, maps, torch.full_like(scores, torch.nan)),
+        torch.full_like(scores, torch.nan),
+    )
     if len(points0):
         for spacing, shears in LEVELS:
             patches = _Patches(_Reduced(image0, spacing), points0, spacing, shears)
             place = _descend(patches, _Reduced(image1, spacing), place, points1)
-    moved = place.correlation >= ALIKE
-    return Alignment(torch.where(moved[:, None], place.centres, points1), place.correlation, moved)
+        uncertainty = patches.uncertainty(place.correlation)
+    moved = uncertainty <= CERTAIN_PX
+    return Alignment(torch.where(moved[:, None], place.centres, points1), uncertainty, moved)
 
 
 @torch.inference_mode()
-def align_matches(features0: Features, features1: Features, matches: Matches) -> tuple[Features, Matches]:
+def align_matches(
+    features0: Features, features1: Features, matches: Matches, usual: float = 0.0
+) -> tuple[Features, Matches]:
     """The matches of a pair made exact, if its features came with what the detector saw.
 
+    Args:
+        features0: of image 0.
+        features1: of image 1.
+        matches: down to `DOUBTFUL` of the usual probability.
+        usual: the probability that is asked of matches of which the pictures say nothing.
+
     Returns:
-        The features of image 1 with the matched keypoints moved, and the matches without those whose patches differ.
+        The features of image 1 with the matched keypoints moved, and the matches without the doubtful ones.
     """
     matched = np.flatnonzero(matches.matches0 >= 0)
     if features0.image is None or features1.image is None or not len(matched):
-        return features1, matches
+        return features1, matches.above(usual)
     partners, scores = matches.matches0[matched], matches.scores0[matched]
     device = features1.keypoints.device
     which0, which1 = torch.from_numpy(matched).to(device), torch.from_numpy(partners).to(device)
@@ -136,16 +152,9 @@ def align_matches(features0: Features, features1: Features, matches: Matches) ->
     )
     keypoints = features1.keypoints.clone()
     keypoints[which1[found.moved]] = features1.frame.to_original(found.points1[found.moved])
-    unlike = (found.correlation.cpu().numpy() < ALIKE) & (scores < SURE)  # what is too plain to tell stays
-    return replace(features1, keypoints=keypoints), _without(matches, matched[unlike], partners[unlike])
-
-
-def _without(matches: Matches, dropped0: NDArray[np.int64], dropped1: NDArray[np.int64]) -> Matches:
-    """Those but for the matches of some keypoints."""
-    left = Matches(*(each.copy() for each in vars(matches).values()))
-    left.matches0[dropped0], left.scores0[dropped0] = -1, 0
-    left.matches1[dropped1], left.scores1[dropped1] = -1, 0
-    return left
+    plain = found.uncertainty.isnan().cpu().numpy()
+    doubtful = ~found.moved.cpu().numpy() & np.where(plain, scores <= usual, scores < SURE)
+    return replace(features1, keypoints=keypoints), matches.without(matched[doubtful])
 
 
 class _Patches:
@@ -179,6 +188,11 @@ class _Patches:
         normal = weighted @ slopes.transpose(1, 2)
         damping = normal.diagonal(dim1=1, dim2=2) * 1e-3 + 1e-6
         return weighted, torch.linalg.inv(normal + torch.diag_embed(damping))
+
+    def uncertainty(self, correlation: Tensor) -> Tensor:
+        """(K,) pixels, see `Alignment`: the root of unexplained variance times that of the place for one of 1."""
+        unexplained = (1 - correlation.square()).clamp(min=0)
+        return (unexplained * self.inverse.diagonal(dim1=1, dim2=2)[:, :2].sum(1)).sqrt()
 
     def step(self, place: _Placement, which: Tensor, difference: Tensor) -> tuple[Tensor, Tensor]:
         """Centres and maps of `which` patches after a step that explains (N, P) differences of grey values."""

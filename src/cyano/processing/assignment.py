@@ -7,6 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from cyano.types import Matches
+
 __all__ = ["MatchTensors", "mutual_matches"]
 
 
@@ -24,6 +26,15 @@ class MatchTensors(NamedTuple):
     matches1: Tensor
     scores0: Tensor
     scores1: Tensor
+
+    def pair(self, index: int, count0: int, count1: int) -> Matches:
+        """One pair, its padding cut off, as numpy arrays."""
+        return Matches(
+            self.matches0[index, :count0].cpu().numpy(),
+            self.matches1[index, :count1].cpu().numpy(),
+            self.scores0[index, :count0].float().cpu().numpy(),
+            self.scores1[index, :count1].float().cpu().numpy(),
+        )
 
 
 def mutual_matches(log_assignment: Tensor, threshold: float) -> MatchTensors:
