@@ -77,7 +77,8 @@ class Matcher:
         self._matcher_dtype = torch.float32 if options.precision == "float32" else torch.bfloat16
         self.detection, self.assignment = options.over(networks.superpoint.config, networks.superglue.config)
         self._usual = self.assignment.matching_threshold
-        self._least = self._usual * (DOUBTFUL if options.align and options.match_threshold is None else 1)
+        # What the weights ask for is less for a match that alignment confirms; what the user asks for is not.
+        self.confirmed_threshold = self._usual * (DOUBTFUL if options.align and options.match_threshold is None else 1)
         self._superpoint: SuperPoint | FastSuperPoint
         self._superglue: SuperGlue | FastSuperGlue
         if self.device.type == "cpu":
@@ -241,7 +242,7 @@ class Matcher:
             with self._autocast(self._matcher_dtype):
                 scores = self._superglue.similarity(*self._superglue.propagate(set0, set1)).float()
             log_assignment = log_transport(scores, self._superglue.bin_score, iterations, set0.mask, set1.mask)
-        found = mutual_matches(log_assignment, self._least)
+        found = mutual_matches(log_assignment, self.confirmed_threshold)
         return [found.pair(i, len(a), len(b)) for i, (a, b) in enumerate(pairs)]
 
     def _autocast(self, dtype: torch.dtype) -> torch.autocast:

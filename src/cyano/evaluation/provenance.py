@@ -48,6 +48,7 @@ def matching_record(matcher: Matcher, networks: Networks, rule: ResizeRule) -> R
         "subpixel": matcher.options.subpixel,
         "align": matcher.options.align,
         "match_threshold": matcher.assignment.matching_threshold,
+        "confirmed_threshold": matcher.confirmed_threshold,
         "sinkhorn_iterations": matcher.assignment.sinkhorn_iterations,
         "tolerance": matcher.options.tolerance,
         "rotations": matcher.options.rotations,

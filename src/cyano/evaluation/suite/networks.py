@@ -22,7 +22,15 @@ from cyano.types import Features
 
 __all__ = ["MutualNearest", "NetworkFeatures", "SuperGlueMethod", "turned_rule"]
 
-_OF_THE_MATCHER = ("align", "match_threshold", "sinkhorn_iterations", "tolerance", "rotations", "few_matches")
+_OF_THE_MATCHER = (
+    "align",
+    "match_threshold",
+    "confirmed_threshold",
+    "sinkhorn_iterations",
+    "tolerance",
+    "rotations",
+    "few_matches",
+)
 
 
 class NetworkFeatures:
