@@ -108,6 +108,7 @@ def test_matches_of_a_known_warp_are_exact_once_aligned(photograph: np.ndarray) 
         options = MatcherOptions(max_keypoints=500, align=align)
         result = match(image0, image1, options=options, device="cpu")
         assert len(result) > 100
+        assert (result.scores.min() < 0.2) == align  # a quarter of the threshold is enough for what is confirmed
         away = np.linalg.norm(result.keypoints0 @ warp[:, :2].T + warp[:, 2] - result.keypoints1, axis=1)
         errors[align] = np.median(away), (away > 3).mean()
     assert errors[True][0] < 0.12 < errors[False][0]
@@ -174,6 +175,9 @@ def test_options_lie_over_the_weights_values() -> None:
     options = MatcherOptions(max_keypoints=7, match_threshold=0.0, nms_radius=0, sinkhorn_iterations=3)
     matcher = Matcher.from_pretrained(options=options, device="cpu")
     assert matcher.assignment.matching_threshold == 0
+    for threshold, align, confirmed in ((None, True, 0.05), (None, False, 0.2), (0.4, True, 0.4)):
+        options = MatcherOptions(match_threshold=threshold, align=align)
+        assert Matcher.from_pretrained(options=options, device="cpu").confirmed_threshold == pytest.approx(confirmed)
     assert matcher.assignment.sinkhorn_iterations == 3
     assert (matcher.detection.max_keypoints, matcher.detection.nms_radius) == (7, 0)
 
