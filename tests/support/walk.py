@@ -32,6 +32,7 @@ def write_walk(folder: Path, count: int = 6) -> Mapping[str, NDArray[np.float64]
     camera = Camera.from_focal_35mm(FOCAL_35MM, SIZE)
     middle = scene.interests.mean(axis=0)
     exif = Image.Exif()
+    exif[0x0110] = "walk"  # Model; Pillow writes no EXIF into a PNG file without something at its first level
     exif.get_ifd(0x8769)[0xA405] = FOCAL_35MM  # FocalLengthIn35mmFilm
     folder.mkdir(parents=True, exist_ok=True)
     poses = {}
