@@ -45,19 +45,22 @@ def sides(channels: int) -> tuple[KeypointSet, KeypointSet]:
     return made[0], made[1]
 
 
-def test_a_wider_matcher_begins_as_the_same_function() -> None:
+@pytest.mark.parametrize("heads", [3, 5])
+def test_a_wider_matcher_begins_as_the_same_function(heads: int) -> None:
+    channels = 8 * heads
+    config = replace(NARROW, hidden_size=channels, num_attention_heads=heads)
     narrow = trained_like().eval()
-    wide = widened_superglue(narrow, WIDE, seed=3)
+    wide = widened_superglue(narrow, config, seed=3)
     assert not wide.training
     with torch.no_grad():
-        before, after = narrow.propagate(*sides(16)), wide.propagate(*sides(40))
+        before, after = narrow.propagate(*sides(16)), wide.propagate(*sides(channels))
         for old, new in zip(before, after, strict=True):
             assert torch.allclose(new[..., :16], old, atol=1e-5)  # sums with zeros, in another order
             assert new[..., 16:].any(dim=(0, 1)).all()
         scores = wide.similarity(*after)
-        added = NEW_SCORE**2 * after[0][..., 16:] @ after[1][..., 16:].transpose(1, 2) / 40**0.5
+        added = NEW_SCORE**2 * after[0][..., 16:] @ after[1][..., 16:].transpose(1, 2) / channels**0.5
         assert torch.allclose(scores - added, narrow.similarity(*before), atol=1e-4)
-    other = widened_superglue(narrow, WIDE, seed=4)
+    other = widened_superglue(narrow, config, seed=4)
     assert not torch.equal(other.gnn.layers[0].mlp[0].linear.weight, wide.gnn.layers[0].mlp[0].linear.weight)  # type: ignore[union-attr,index]
 
 

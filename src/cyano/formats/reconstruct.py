@@ -6,6 +6,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
@@ -132,9 +133,10 @@ def _models(
         run = {"incremental": _incremental, "global": _global}[how.mapper]
         found, mapper = run(pycolmap, copy, images, how), how.mapper
         if guessed and mapper == "incremental" and not _hold_most(pycolmap, copy, found):
-            others = _global(pycolmap, copy, images, how)
-            if _registered(others) > _registered(found):
-                found, mapper = others, "global"
+            with suppress(RuntimeError, ValueError, LookupError):  # what was found stays
+                others = _global(pycolmap, copy, images, how)
+                if _registered(others) > _registered(found):
+                    found, mapper = others, "global"
     except (RuntimeError, ValueError, LookupError) as error:
         raise InputError(f"COLMAP cannot map {os.fspath(database)}: {error}") from error
     if not found:

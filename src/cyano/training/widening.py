@@ -102,7 +102,7 @@ def _add_units(layer: nn.Module, fresh: dict[str, Tensor], old: int) -> None:
     for name, tensor in layer.state_dict().items():
         if name == "linear.weight":
             half = tensor.shape[1] // 2
-            tensor[:, half : half + old] = tensor[:, old : 2 * old]
+            tensor[:, half : half + old] = tensor[:, old : 2 * old].clone()  # the two may overlap
             tensor[:, old:half] = 0
         if tensor.ndim:
             tensor[2 * old :] = fresh[name][2 * old :]
