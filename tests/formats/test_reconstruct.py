@@ -107,6 +107,13 @@ def test_the_global_mapper_has_a_try_where_the_other_loses_its_way(
     summary = sparse_model(tmp_path / "x.db", None, tmp_path / "sparse", threads=1)
     assert (summary.mapper, summary.registered) == (("incremental", 2) if told else ("global", 6))
 
+    def failing(*_: object) -> list[Any]:
+        raise RuntimeError("no solution")
+
+    monkeypatch.setattr("cyano.formats.reconstruct._global", failing)
+    summary = sparse_model(tmp_path / "x.db", None, tmp_path / "sparse", threads=1, overwrite=True)
+    assert (summary.mapper, summary.registered) == ("incremental", 2)  # what was found stays
+
 
 def test_the_same_seed_and_one_thread_give_the_same_model(database: Path, tmp_path: Path) -> None:
     models = []

@@ -28,11 +28,13 @@ def estimate_focal_lengths(pycolmap: Any, database: Path, seed: int) -> int:
     """
     with pycolmap.Database.open(str(database)) as opened:
         guessed = {c.camera_id: c for c in opened.read_all_cameras() if not c.has_prior_focal_length}
+    if not guessed:
+        return 0
     aside = database.with_name("calibrated.db")
     shutil.copyfile(database, aside)
     options = pycolmap.ViewGraphCalibrationOptions()
     options.random_seed = seed
-    if guessed and pycolmap.calibrate_view_graph(str(aside), options):
+    if pycolmap.calibrate_view_graph(str(aside), options):
         with pycolmap.Database.open(str(aside)) as opened:
             found = {camera.camera_id: camera for camera in opened.read_all_cameras()}
         with pycolmap.Database.open(str(database)) as opened:

@@ -109,10 +109,8 @@ def align(
     maps = local_maps(points0, points1, scores)
     if chosen is not None:
         maps, points0, points1, scores = maps[chosen], points0[chosen], points1[chosen], scores[chosen]
-    place, uncertainty = (
-        _Placement(points1, maps, torch.full_like(scores, torch.nan)),
-        torch.full_like(scores, torch.nan),
-    )
+    uncertainty = torch.full_like(scores, torch.nan)
+    place = _Placement(points1, maps, uncertainty)
     if len(points0):
         for spacing, shears in LEVELS:
             patches = _Patches(_Reduced(image0, spacing), points0, spacing, shears)
