@@ -5,7 +5,8 @@ the same point is a keypoint in one image alone and its match is a neighbour's. 
 the patch around the keypoint of image 0 is moved and sheared over image 1 until the grey values agree up to gain and
 offset. Source: Lucas and Kanade, An iterative image registration technique, 1981, in the inverse compositional form
 of Baker and Matthews, Lucas-Kanade 20 years on, 2004, from the maps that neighbouring matches agree on
-(`cyano.processing.local_maps`). docs/decisions/0011-alignment.md has the measurements.
+(`cyano.processing.local_maps`), which also hold a patch back from shears that its grey values hardly ask for.
+docs/decisions/0011-alignment.md has the measurements.
 """
 
 from __future__ import annotations
@@ -41,6 +42,10 @@ STEPS = 8
 STILL = 0.02
 """A patch that moves by less than this share of the distance of its samples has arrived."""
 
+STIFFNESS = 3e-3
+"""What it costs to shear a patch so that its side is a pixel from where its neighbours have it, in shares of the
+variance of its grey values."""
+
 CERTAIN_PX = 2.5
 """Uncertainty up to which a place is right; `Alignment` says of what."""
 
@@ -60,8 +65,8 @@ class Alignment(NamedTuple):
     Attributes:
         points1: (K, 2) float32 in pixels of image 1; unmoved where the place is uncertain.
         uncertainty: (K,) pixels by which a patch would have to lie elsewhere for its grey values to differ by as much
-            again as they do: large where patches are unlike, or have nothing to be held by across an edge. NaN where a
-            patch is too plain to tell.
+            again as they do: large where patches are unlike, or sheared unlike their neighbours, or have nothing to be
+            held by across an edge. NaN where a patch is too plain to tell.
         moved: (K,) bool, where the place is certain.
     """
 
@@ -84,13 +89,13 @@ class _Placement(NamedTuple):
 
     Attributes:
         centres: (K, 2) pixels.
-        maps: (K, 2, 2) steps in image 0 to steps in image 1.
-        correlation: (K,) with the patches of image 0.
+        shears: (K, 2, 2) what has to come to the identity before its neighbours' map makes a patch's own of the sum.
+        cost: (K,) share of the variance of the grey values that stays unexplained, and that of the shears.
     """
 
     centres: Tensor
-    maps: Tensor
-    correlation: Tensor
+    shears: Tensor
+    cost: Tensor
 
 
 def align(
@@ -110,12 +115,12 @@ def align(
     if chosen is not None:
         maps, points0, points1, scores = maps[chosen], points0[chosen], points1[chosen], scores[chosen]
     uncertainty = torch.full_like(scores, torch.nan)
-    place = _Placement(points1, maps, uncertainty)
+    place = _Placement(points1, torch.zeros_like(maps), uncertainty)
     if len(points0):
         for spacing, shears in LEVELS:
             patches = _Patches(_Reduced(image0, spacing), points0, spacing, shears)
-            place = _descend(patches, _Reduced(image1, spacing), place, points1)
-        uncertainty = patches.uncertainty(place.correlation)
+            place = _descend(patches, _Reduced(image1, spacing), maps, place, points1)
+        uncertainty = patches.uncertainty(place.cost)
     moved = uncertainty <= CERTAIN_PX
     return Alignment(torch.where(moved[:, None], place.centres, points1), uncertainty, moved)
 
@@ -161,7 +166,7 @@ class _Patches:
     def __init__(self, image: _Reduced, centres: Tensor, spacing: int, shears: bool) -> None:
         ticks = torch.arange(-RADIUS - 1, RADIUS + 2, device=centres.device) * float(spacing)
         grid = torch.stack(torch.meshgrid(ticks, ticks, indexing="xy"), dim=-1)
-        self.spacing, self.reach = spacing, RADIUS * spacing
+        self.spacing, self.reach, self.shears = spacing, RADIUS * spacing, shears
         self.offsets = grid[1:-1, 1:-1].flatten(0, 1)
         weights = torch.exp(-self.offsets.square().sum(1) / (2 * (WINDOW * self.reach) ** 2))
         self.weights = weights / weights.sum()
@@ -185,49 +190,54 @@ class _Patches:
         weighted = slopes * self.weights
         normal = weighted @ slopes.transpose(1, 2)
         damping = normal.diagonal(dim1=1, dim2=2) * 1e-3 + 1e-6
+        damping[:, 2:] += STIFFNESS
         return weighted, torch.linalg.inv(normal + torch.diag_embed(damping))
 
-    def uncertainty(self, correlation: Tensor) -> Tensor:
-        """(K,) pixels, see `Alignment`: the root of unexplained variance times that of the place for one of 1."""
-        unexplained = (1 - correlation.square()).clamp(min=0)
-        return (unexplained * self.inverse.diagonal(dim1=1, dim2=2)[:, :2].sum(1)).sqrt()
+    def uncertainty(self, cost: Tensor) -> Tensor:
+        """(K,) pixels, see `Alignment`: the root of a place's cost times its variance for a cost of 1."""
+        return (cost * self.inverse.diagonal(dim1=1, dim2=2)[:, :2].sum(1)).sqrt()
 
-    def step(self, place: _Placement, which: Tensor, difference: Tensor) -> tuple[Tensor, Tensor]:
-        """Centres and maps of `which` patches after a step that explains (N, P) differences of grey values."""
-        unknowns = (self.inverse[which] @ (self.weighted[which] @ difference[..., None]))[..., 0]
-        maps = place.maps[which]
-        if unknowns.shape[1] > 2:
-            change = (unknowns[:, 2:] / self.reach).clamp(-0.25, 0.25).view(-1, 2, 2)
-            maps = maps - maps @ change  # the inverse of 1 + change, but for what vanishes on arrival
-        move = -(maps @ unknowns[:, :2, None])[..., 0]
-        length = move.norm(dim=1, keepdim=True)
-        move = move * (1.5 * self.spacing / length.clamp(min=1e-9)).clamp(max=1)
-        return place.centres[which] + move, maps
+    def step(self, shears: Tensor, which: Tensor, difference: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, 2) and (N, 2, 2): how (N, P) differences of grey values move and shear `which` patches in image 0."""
+        slopes = self.weighted[which] @ difference[..., None]
+        if not self.shears:
+            return (self.inverse[which] @ slopes)[..., 0], torch.zeros_like(shears)
+        slopes[:, 2:] += STIFFNESS * self.reach * shears.flatten(1)[..., None]
+        unknowns = (self.inverse[which] @ slopes)[..., 0]
+        return unknowns[:, :2], (unknowns[:, 2:] / self.reach).clamp(-0.25, 0.25).view(-1, 2, 2)
 
 
-def _descend(patches: _Patches, image: _Reduced, start: _Placement, origin: Tensor) -> _Placement:
+def _descend(patches: _Patches, image: _Reduced, neighbours: Tensor, start: _Placement, origin: Tensor) -> _Placement:
     """Gauss-Newton steps of all patches at once, each until it lies still; the best place of each."""
-    now = _Placement(start.centres.clone(), start.maps.clone(), torch.full_like(start.correlation, -1))
+    now = _Placement(start.centres.clone(), start.shears.clone(), torch.full_like(start.cost, torch.inf))
     best = _Placement(*(each.clone() for each in now))
     plain = patches.plain.clone()
     active = torch.arange(len(origin), device=origin.device)
     for _ in range(STEPS):
-        places = now.centres[active, None] + patches.offsets @ now.maps[active].transpose(1, 2)
-        seen, deviation = _standardised(_sample(image, places), patches.weights)
+        centres, shears, maps = now.centres[active], now.shears[active], neighbours[active]
+        maps = maps + maps @ shears
+        seen, deviation = _standardised(
+            _sample(image, centres[:, None] + patches.offsets @ maps.transpose(1, 2)), patches.weights
+        )
         plain[active] |= deviation[:, 0] < CONTRAST
         expected = patches.values[active]
         alike = (expected * seen * patches.weights).sum(1)
-        now.correlation[active] = alike
-        better = active[alike > best.correlation[active]]
-        for kept, current in zip(best, now, strict=True):
-            kept[better] = current[better]
-        centres, maps = patches.step(now, active, seen - alike[:, None] * expected)
-        still = (centres - now.centres[active]).norm(dim=1) < STILL * patches.spacing
-        now.centres[active], now.maps[active] = centres, maps
-        active = active[~still & ((centres - origin[active]).norm(dim=1) <= FARTHEST_PX)]
+        cost = 1 - alike * alike.abs() + STIFFNESS * (patches.reach * shears).square().sum((1, 2))
+        better = cost < best.cost[active]
+        for kept, current in zip(best, (centres, shears, cost), strict=True):
+            kept[active[better]] = current[better]
+        move, shear = patches.step(shears, active, seen - alike[:, None] * expected)
+        # The inverse of what the patch of image 0 would do, but for what vanishes on arrival.
+        shears = shears - shear - shears @ shear
+        move = -((maps - maps @ shear) @ move[..., None])[..., 0]
+        length = move.norm(dim=1)
+        move = move * (1.5 * patches.spacing / length.clamp(min=1e-9)).clamp(max=1)[:, None]
+        still = length < STILL * patches.spacing
+        now.centres[active], now.shears[active] = centres + move, shears
+        active = active[~still & ((now.centres[active] - origin[active]).norm(dim=1) <= FARTHEST_PX)]
         if not len(active):
             break
-    return best._replace(correlation=torch.where(plain, torch.nan, best.correlation))
+    return best._replace(cost=torch.where(plain, torch.nan, best.cost))
 
 
 def _standardised(values: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
