@@ -1,10 +1,11 @@
 """Pairs per second of each stage of the recipe "small", and how long the network waits for data.
 
 usage: scripts/bench training PHOTOGRAPHS [--steps N] [--save NAME]
+       PYTHONPATH=benchmarks torchrun --standalone --nproc-per-node 2 -- benchmarks/training.py PHOTOGRAPHS ...
 
 Every stage trains for N steps from fresh weights, with its own workers; the first N / 2 steps warm up and are not
 counted. The joint stage also runs at 192x256, and the matcher also on three views of each thing, and on pairs that are
-stored: its first N / 2 steps make them.
+stored: its first N / 2 steps make them. By several processes a batch is shared out, as `cyano train` does.
 """
 
 # ruff: noqa: E402
@@ -37,6 +38,7 @@ from cyano.training.loop import Stage, train_stage
 from cyano.training.matcher_stage import MatcherStage
 from cyano.training.pair_store import PairStore
 from cyano.training.photographs import Photographs, find_photographs
+from cyano.training.processes import Processes, is_first_process
 from cyano.training.progress import LOG_FILE, Progress
 from cyano.training.schedule import Schedule
 from cyano.training.shapes_stage import ShapesStage
@@ -46,8 +48,13 @@ PHOTOGRAPHS = 40
 
 
 def timed(stage: Stage, folder: Path) -> dict[str, Any]:
-    """Medians over the second half of the steps."""
-    train_stage(stage, folder, torch.device("cpu"), Progress(folder, stage.schedule))
+    """Medians over the second half of the steps; nothing in any process but the first."""
+    cpu = torch.device("cpu")
+    processes = Processes.joined(cpu)
+    if not processes.is_first:
+        train_stage(stage, folder, cpu)
+        return {}
+    train_stage(stage, folder, cpu, Progress(folder, stage.schedule))
     lines = [json.loads(line) for line in (folder / LOG_FILE).read_text().splitlines()]
     counted = lines[len(lines) // 2 :]
     row = {
@@ -57,7 +64,8 @@ def timed(stage: Stage, folder: Path) -> dict[str, Any]:
         "step_seconds": statistics.median(line["step_seconds"] for line in counted),
         "wait_seconds": statistics.median(line["wait_seconds"] for line in counted),
         "batch_size": stage.schedule.batch_size,
-        "workers": stage.schedule.workers,
+        "processes": processes.count,
+        "workers": processes.share(stage.schedule).workers,
     }
     print(stage.name, json.dumps(row), flush=True)
     return row
@@ -106,7 +114,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         for stage in stages(arguments.photographs, arguments.steps, Path(temporary)):
             results[stage.name] = timed(stage, Path(temporary) / stage.name.replace(" ", "-"))
-    if arguments.save:
+    if arguments.save and is_first_process():
         print("wrote", measuring.save(arguments.save, SEED, results))
 
 

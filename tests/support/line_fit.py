@@ -16,7 +16,7 @@ from cyano.training.schedule import Schedule
 
 
 class LineFit:
-    """Least squares on random points; `ranks` processes' data in one process, to compare with as many processes."""
+    """Least squares on random points; `ranks` processes' shares in one process, to compare with as many processes."""
 
     name = "line"
     seed = 11
@@ -40,7 +40,7 @@ class LineFit:
         if self._ranks > 1:
             rngs = [np.random.default_rng((self.seed, self._step, rank)) for rank in range(self._ranks)]
             self._step += 1
-        x = np.concatenate([r.normal(size=(self.schedule.batch_size, 3)) for r in rngs]).astype(np.float32)
+        x = np.concatenate([r.normal(size=(self.schedule.batch_size // len(rngs), 3)) for r in rngs]).astype(np.float32)
         return {"x": torch.from_numpy(x), "y": torch.from_numpy(x.sum(1, keepdims=True))}
 
     def loss(self, module: nn.Module, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:

@@ -56,6 +56,20 @@ def test_labelling_goes_on_where_it_was_stopped_and_refuses_other_options(tmp_pa
         label_photographs(detector(), photographs, OPTIONS, folder, seed=1)
 
 
+def test_shares_are_the_whole_and_the_same_labels(tmp_path: Path) -> None:
+    paths, _ = find_photographs(write_photographs(tmp_path / "images", 3), validation=0)
+    photographs, alone, shared = Photographs(paths), tmp_path / "alone", tmp_path / "shared"
+    label_photographs(detector(), photographs, OPTIONS, alone, seed=0)
+    done: list[int] = []
+    for share in ((1, 2), (0, 2)):
+        label_photographs(
+            detector(), photographs, OPTIONS, shared, 0, share=share, on_photograph=lambda i, _: done.append(i)
+        )
+    assert done == [1, 0, 2]
+    for i in range(3):
+        assert np.array_equal(read_labels(shared, photographs, i), read_labels(alone, photographs, i))
+
+
 def test_a_damaged_photograph_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = write_photographs(tmp_path / "images", 2)
     (folder / "b001.png").write_bytes(b"not an image")

@@ -180,7 +180,15 @@ def test_strangers_do_not_match(stage: MatcherStage) -> None:
     assert torch.equal(batch["descriptors1"], plain["descriptors1"].roll(3, 0))  # half of the six pairs away
     assert (batch["matches0"] == UNMATCHED).all()
     assert (batch["matches1"] == UNMATCHED).all()
-    with pytest.raises(InputError, match="batch_size of at least 12"):
-        with_options(stage, strangers=0.1, views=4)
     some = with_options(stage, strangers=0.3).batch(np.random.default_rng(4))
     assert 0 < int((some["matches0"] == UNMATCHED).all(1).sum()) < 6
+
+
+def test_strangers_of_a_batch_of_one_thing_are_of_another(stage: MatcherStage) -> None:
+    """Six pairs of four views are one group; their strangers' second sides are of the group that comes next."""
+    plain = with_options(stage, views=4).batch(np.random.default_rng(4))
+    batch = with_options(stage, views=4, strangers=1.0).batch(np.random.default_rng(4))
+    assert torch.equal(batch["descriptors0"], plain["descriptors0"])
+    assert (batch["matches0"] == UNMATCHED).all()
+    for strange in batch["positions1"]:
+        assert not any(torch.equal(strange, own) for own in plain["positions1"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +12,7 @@ import typer
 from cyano.cli.arguments import checked_device
 from cyano.cli.output import watching
 from cyano.training.tuning import tune_process
+from cyano.watching import NOBODY, Watcher
 
 __all__ = ["app"]
 
@@ -34,6 +37,15 @@ def tune() -> None:
     tune_process()
 
 
+@contextmanager
+def _following() -> Iterator[Watcher]:
+    """What the terminal shows, told by the first of several processes alone."""
+    from cyano.training.processes import is_first_process
+
+    with watching() as watcher:
+        yield watcher if is_first_process() else NOBODY
+
+
 @app.command()
 def detector(
     images: Images,
@@ -52,9 +64,9 @@ def detector(
     from cyano.training.pipeline import train_detector
 
     chosen = torch.device(checked_device(device))
-    with watching() as watcher:
+    with _following() as watcher:
         folder = train_detector(read_config(recipe), images, run, chosen, watcher, start, posed or ())
-    typer.echo(f"wrote {folder}")
+        watcher.say(f"wrote {folder}")
 
 
 @app.command()
@@ -83,9 +95,9 @@ def matcher(
     from cyano.training.pipeline import train_matcher
 
     chosen = torch.device(checked_device(device))
-    with watching() as watcher:
+    with _following() as watcher:
         folder = train_matcher(read_config(recipe), images, start, run, chosen, watcher, posed or (), detector)
-    typer.echo(f"wrote {folder}")
+        watcher.say(f"wrote {folder}")
 
 
 @app.command()

@@ -43,25 +43,28 @@ def hessian_response(images: Tensor) -> Tensor:
         (B, H, W) float32, at least 0: the determinant of the second derivatives by Gaussian filters, in units of the
         blur.
     """
-    kernels = _kernels().to(images.device)
-    radius = kernels.shape[-1] // 2
+    along_x, along_y = (kernels.to(images.device) for kernels in _kernels())
+    radius = along_x.shape[-1] // 2
     # Repeating the border's pixels makes no edge there; padding that is wider than a tiny image is not possible.
     padded = F.pad(images.float(), (radius, radius, radius, radius), mode="replicate")
-    xx, yy, xy = F.conv2d(padded, kernels).unbind(1)
+    xx, yy, xy = F.conv2d(F.conv2d(padded, along_x), along_y).unbind(1)
     return (xx * yy - xy * xy).clamp(min=0)
 
 
 @cache
-def _kernels() -> Tensor:
-    """(3, 1, 9, 9): second derivatives of a Gaussian along x, along y, and along both."""
+def _kernels() -> tuple[Tensor, Tensor]:
+    """Second derivatives of a Gaussian along x, along y, and along both, as (3, 1, 1, 9) along x and then (3, 3, 9, 1).
+
+    The latter is zero but from each channel to itself: so it is faster than three filters each by itself.
+    """
     t = torch.arange(-4, 5, dtype=torch.float64)
     g = torch.exp(-(t**2) / (2 * SIGMA**2))
     g = g / g.sum()
     g = g * SIGMA  # twice in each filter: derivatives in units of the blur
     first, second = -t / SIGMA**2 * g, (t**2 / SIGMA**4 - 1 / SIGMA**2) * g
     second = second - second.mean()  # a plane of any height has no curvature
-    pairs = ((g, second), (second, g), (first, first))  # (along y, along x)
-    return torch.stack([torch.outer(y, x) for y, x in pairs])[:, None].float()
+    along_x, along_y = torch.stack([second, g, first]), torch.stack([g, second, first])
+    return along_x[:, None, None].float(), torch.diag_embed(along_y.T).permute(1, 2, 0)[..., None].float()
 
 
 def structured_scores(probabilities: Tensor, response: Tensor) -> Tensor:

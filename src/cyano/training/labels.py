@@ -60,6 +60,7 @@ def label_photographs(
     folder: Path,
     seed: int,
     *,
+    share: tuple[int, int] = (0, 1),
     workers: int = 0,
     on_photograph: Callable[[int, int], None] | None = None,
 ) -> None:
@@ -71,6 +72,7 @@ def label_photographs(
         options: how.
         folder: where the labels go.
         seed: of the warps; a photograph's warps do not depend on the others.
+        share: (r, n) for the photographs r, r + n, r + 2n and so on alone.
         workers: processes that label; 0 does it in this one.
         on_photograph: told the photograph's number and how many labels it got, -1 if it cannot be read.
 
@@ -78,7 +80,8 @@ def label_photographs(
         OutputError: the folder holds labels of another configuration, or cannot be written.
     """
     claim_folder(folder, {"adaptation": asdict(options), "seed": seed, "detector": weights_digest(superpoint)})
-    missing = [i for i in range(len(photographs)) if not _label_path(folder, photographs, i).exists()]
+    numbers = range(share[0], len(photographs), share[1])
+    missing = [i for i in numbers if not _label_path(folder, photographs, i).exists()]
     work = _Labelling(superpoint.eval(), photographs, options, folder, seed)
     for index, count in in_workers(work, missing, workers):
         if on_photograph is not None:

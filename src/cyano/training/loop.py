@@ -7,6 +7,7 @@ without it.
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -74,7 +75,7 @@ class _Steps(Dataset[Batch]):
 
 def _batches(stage: Stage, start: int, rank: int) -> Iterator[Batch]:
     workers = stage.schedule.workers
-    return iter(in_workers(_Steps(stage, rank), range(start, stage.schedule.steps), workers))
+    return iter(in_workers(_Steps(stage, rank), range(start, stage.schedule.steps), workers or 0))
 
 
 def train_stage(stage: Stage, folder: Path, device: torch.device, progress: Progress | None = None) -> StageState:
@@ -91,16 +92,19 @@ def train_stage(stage: Stage, folder: Path, device: torch.device, progress: Prog
 
     Raises:
         OutputError: the folder holds another configuration's work, or cannot be written.
-        InputError: the checkpoint is damaged, or the training has diverged.
+        InputError: the checkpoint is damaged, the batch cannot be divided among the processes, or the training has
+            diverged.
     """
+    processes = Processes.joined(device)
     with ExitStack() as stack:
-        processes = stack.enter_context(Processes.joined(device))
         if processes.is_first:
             stack.enter_context(alone_in(folder))
             claim_folder(folder, {**stage.schedule.record(), **stage.record(), "seed": stage.seed})
         module = stage.module.to(processes.device).train()
         optimiser = build_optimiser(module.parameters(), stage.schedule, stage.slow_parameters())
         state = load_state(folder, module, optimiser)
+        stage = copy.copy(stage)
+        stage.schedule = processes.share(stage.schedule)
         runner = processes.wrapped(module)
         return _run(stage, folder, runner, optimiser, state, processes, progress)
 

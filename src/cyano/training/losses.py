@@ -27,16 +27,15 @@ def cell_targets(corners: Tensor, height: int, width: int) -> Tensor:
     Returns:
         (65, height / 8, width / 8) float32, summing to 1 over the classes.
     """
-    heat = torch.zeros(height, width)
+    heat = torch.zeros(height * width)
+    step = torch.tensor([(0, 0), (1, 0), (0, 1), (1, 1)])
     base = corners.floor()
-    part = corners - base
-    for dx in (0, 1):
-        for dy in (0, 1):
-            x, y = (base[:, 0] + dx).long(), (base[:, 1] + dy).long()
-            share = (part[:, 0] if dx else 1 - part[:, 0]) * (part[:, 1] if dy else 1 - part[:, 1])
-            inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-            heat.index_put_((y[inside], x[inside]), share[inside].to(heat.dtype), accumulate=True)
-    classes = F.pixel_unshuffle(heat[None, None], CELL)[0]
+    part = (corners - base)[:, None]
+    share = torch.where(step == 1, part, 1 - part).prod(2)
+    x, y = (base.long()[:, None] + step).unbind(2)
+    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    heat.index_add_(0, (y * width + x)[inside], share[inside].to(heat.dtype))
+    classes = F.pixel_unshuffle(heat.view(1, 1, height, width), CELL)[0]
     mass = classes.sum(0, keepdim=True)
     classes = classes / mass.clamp(min=1)
     return torch.cat([classes, 1 - mass.clamp(max=1)])

@@ -84,14 +84,6 @@ class MatcherStage:
         posed: Sequence[FramePair] = (),
         store: PairStore | None = None,
     ) -> None:
-        """Nothing is made yet.
-
-        Raises:
-            InputError: the batch is too small for strangers: half of it away there might be the same thing.
-        """
-        least = options.views * (options.views - 1)
-        if options.strangers and schedule.batch_size < least:
-            raise InputError(f"strangers need a batch_size of at least {least} with views = {options.views}")
         self.options = options
         self.schedule = schedule
         self.seed = seed
@@ -127,8 +119,16 @@ class MatcherStage:
         while len(pairs) < self.schedule.batch_size:
             pairs += self._drawn(rng)
         del pairs[self.schedule.batch_size :]
-        pairs = _with_strangers(pairs, self.options.strangers, rng)
+        strange = np.flatnonzero(rng.random(len(pairs)) < self.options.strangers)
+        if len(strange):
+            pairs = _with_strangers(pairs, strange.tolist(), self._others(pairs, rng))
         return {name: torch.stack([pair[name] for pair in pairs]) for name in pairs[0]}
+
+    def _others(self, pairs: Sequence[dict[str, Tensor]], rng: np.random.Generator) -> Sequence[dict[str, Tensor]]:
+        """For each pair one of another thing: that half of the batch away, or new ones where all are of one thing."""
+        half, group = len(pairs) // 2, self.options.views * (self.options.views - 1) // 2
+        others = [*pairs[half:], *pairs[:half]] if half >= group else self._drawn(rng)
+        return [others[number % len(others)] for number in range(len(pairs))]
 
     def _drawn(self, rng: np.random.Generator) -> list[dict[str, Tensor]]:
         """New pairs, or any of those in the store; what is seen more than once is varied."""
@@ -174,13 +174,12 @@ class MatcherStage:
 
 
 def _with_strangers(
-    pairs: Sequence[dict[str, Tensor]], share: float, rng: np.random.Generator
+    pairs: Sequence[dict[str, Tensor]], strange: Sequence[int], others: Sequence[dict[str, Tensor]]
 ) -> list[dict[str, Tensor]]:
-    """A share of the pairs with the second side of another one, half of the batch away: nothing matches any more."""
+    """The `strange` pairs with the second side of another one: nothing matches any more."""
     result = list(pairs)
-    for number in np.flatnonzero(rng.random(len(pairs)) < share).tolist():
-        other = pairs[(number + len(pairs) // 2) % len(pairs)]
-        pair = {name: (other if name.endswith("1") else pairs[number])[name] for name in pairs[number]}
+    for number in strange:
+        pair = {name: (others if name.endswith("1") else pairs)[number][name] for name in pairs[number]}
         labels = {name: torch.full_like(pair[name], UNMATCHED) for name in ("matches0", "matches1")}
         result[number] = {**pair, **labels}
     return result

@@ -20,17 +20,17 @@ from cyano.training.config import MatcherPhase, TrainingConfig
 from cyano.training.features import Extractor, FeatureExtractor, SiftExtractor
 from cyano.training.fresh_matcher import fresh_superglue
 from cyano.training.joint_stage import JointStage
-from cyano.training.labels import label_photographs
+from cyano.training.labels import AdaptationOptions, label_photographs
 from cyano.training.loop import Stage, train_stage
 from cyano.training.matcher_stage import MatcherStage
 from cyano.training.pair_store import PairStore
 from cyano.training.photographs import Photographs, find_photographs
 from cyano.training.posed import read_posed
 from cyano.training.principal_axes import turn_detector, turn_projection
+from cyano.training.processes import Processes, is_first_process
 from cyano.training.progress import Progress
 from cyano.training.shapes_stage import ShapesStage
 from cyano.training.widening import widened_detector, widened_superglue
-from cyano.training.workers import available_cores
 from cyano.watching import Watcher
 
 __all__ = ["train_detector", "train_matcher"]
@@ -74,14 +74,8 @@ def train_detector(
         if phase.labels is not None:
             labels = run / f"labels-{number}"
             watcher.say(f"labelling {len(photographs)} photographs, round {number}")
-            label_photographs(
-                superpoint.to("cpu"),
-                photographs,
-                phase.labels,
-                labels,
-                config.seed,
-                workers=available_cores(),
-                on_photograph=_counting(labels.name, len(photographs), watcher),
+            _label(
+                superpoint.to("cpu"), photographs, phase.labels, labels, config.seed, Processes.joined(device), watcher
             )
         name = f"joint-{number}"
         joint = JointStage(name, superpoint, photographs, labels, phase.options, phase.schedule, config.seed, frames)
@@ -138,10 +132,10 @@ def train_matcher(
         _train(stage, folder, device, watcher)
         ends.append({name: tensor.detach().clone() for name, tensor in superglue.state_dict().items()})
     superglue.load_state_dict(_mean(ends[-config.averaged :]))
-    if superpoint is None:
-        save_matcher(run / "model", superglue, config.features, overwrite=True)
-    else:
+    if superpoint is not None:
         save_model(run / "model", superpoint, superglue)
+    elif is_first_process():
+        save_matcher(run / "model", superglue, config.features, overwrite=True)
     return run / "model"
 
 
@@ -240,6 +234,29 @@ def _train(stage: Stage, folder: Path, device: torch.device, watcher: Watcher) -
     train_stage(stage, folder, device, Progress(folder, stage.schedule, watcher))
 
 
+def _label(
+    superpoint: SuperPoint,
+    photographs: Photographs,
+    options: AdaptationOptions,
+    folder: Path,
+    seed: int,
+    processes: Processes,
+    watcher: Watcher,
+) -> None:
+    """Every process its share, and none goes on before all are labelled."""
+    label_photographs(
+        superpoint,
+        photographs,
+        options,
+        folder,
+        seed,
+        share=(processes.rank, processes.count),
+        workers=processes.cores,
+        on_photograph=_counting(folder.name, len(photographs), watcher),
+    )
+    processes.wait()
+
+
 def _counting(name: str, total: int, watcher: Watcher) -> Callable[[int, int], None]:
     def on_photograph(index: int, points: int) -> None:
         watcher.at(name, index + 1, total)
@@ -250,13 +267,17 @@ def _counting(name: str, total: int, watcher: Watcher) -> Callable[[int, int], N
 
 
 def save_detector(folder: Path, superpoint: SuperPoint) -> None:
-    """A detector's model folder."""
+    """A detector's model folder, from the first of several processes."""
+    if not is_first_process():
+        return
     tensors = {name: tensor.detach().cpu() for name, tensor in superpoint.state_dict().items()}
     save_folder(folder, Checkpoint(superpoint.config, tensors), overwrite=True)
 
 
 def save_model(folder: Path, superpoint: SuperPoint, superglue: SuperGlue) -> None:
-    """A matcher's model folder, detector included."""
+    """A matcher's model folder, detector included, from the first of several processes."""
+    if not is_first_process():
+        return
     detector = {name: tensor.detach().cpu() for name, tensor in superpoint.state_dict().items()}
     matcher = {name: tensor.detach().cpu() for name, tensor in superglue.state_dict().items()}
     config = replace(superglue.config)

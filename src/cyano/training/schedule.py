@@ -25,7 +25,7 @@ class Schedule:
 
     Attributes:
         steps: optimiser steps in all; a stage that has done them is complete. Raising it continues the stage.
-        batch_size: pictures or pairs a step, on each process.
+        batch_size: pictures or pairs a step, of all processes together.
         learning_rate: after the warm-up.
         warmup_steps: steps of linear rise.
         constant: share of the steps before the linear fall.
@@ -33,7 +33,7 @@ class Schedule:
         weight_decay: of AdamW, on matrices and filters alone.
         clip_norm: largest norm of the gradient.
         bfloat16: run convolutions and matrix products in bfloat16; parameters and losses stay float32.
-        workers: processes that make data beside the network's.
+        workers: processes that make data beside each of the network's; None for as many as have cores to themselves.
         save_seconds: least time between two checkpoints.
         log_steps: steps between two lines of the log.
     """
@@ -47,14 +47,14 @@ class Schedule:
     weight_decay: float = 1e-4
     clip_norm: float = 1.0
     bfloat16: bool = True
-    workers: int = 1
+    workers: int | None = None
     save_seconds: float = 120.0
     log_steps: int = 20
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.batch_size < 1 or self.log_steps < 1:
             raise InputError("steps, batch_size and log_steps are at least 1")
-        if self.workers < 0 or self.warmup_steps < 0 or not 0 <= self.constant < 1:
+        if (self.workers or 0) < 0 or self.warmup_steps < 0 or not 0 <= self.constant < 1:
             raise InputError("workers and warmup_steps are at least 0, and constant lies in [0, 1)")
         if self.learning_rate <= 0 or self.clip_norm <= 0:
             raise InputError("learning_rate and clip_norm are positive")
