@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from cyano.processing.alignment import CERTAIN_PX, FARTHEST_PX, Alignment, align, align_matches
+from cyano.processing import alignment
+from cyano.processing.alignment import CERTAIN_PX, FARTHEST_PX, STIFFNESS, Alignment, align, align_matches
 from cyano.types import Features, ImageSize, Matches, ResizeMap
 
 SIZE = 240, 320
@@ -69,6 +70,24 @@ def test_a_known_warp_is_found_whatever_gain_offset_and_noise(light: tuple[float
     assert np.quantile(errors, 0.95) < (0.4 if noise else 0.15)
     assert found.uncertainty.max() < CERTAIN_PX
     assert found.moved.all()
+
+
+def test_the_stiffer_the_nearer_where_neighbours_are_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All patches of an affine warp are sheared alike: what else noise makes of them is wrong."""
+    rng = np.random.default_rng(5)
+    image0, points0 = _texture(), _grid(10)
+    image1 = (_warped(image0) + rng.normal(0, 0.05, SIZE)).astype(np.float32)
+    truth = _there(points0)
+    start = truth + rng.normal(0, 0.2, truth.shape)
+    errors = []
+    for stiffness in (0.0, STIFFNESS, 10.0):
+        monkeypatch.setattr(alignment, "STIFFNESS", stiffness)
+        found = _align(image0, image1, points0, start)
+        assert found.moved.float().mean() > 0.99
+        errors.append(np.square(found.points1.numpy() - truth)[found.moved.numpy()].sum(1).mean())
+    free, usual, stiff = errors
+    assert stiff < 0.9 * free
+    assert stiff < usual < free
 
 
 def test_it_is_where_a_search_over_all_shifts_finds_the_highest_correlation() -> None:
