@@ -89,7 +89,8 @@ class _Placement(NamedTuple):
 
     Attributes:
         centres: (K, 2) pixels.
-        shears: (K, 2, 2) what has to come to the identity before its neighbours' map makes a patch's own of the sum.
+        shears: (K, 2, 2) S of each: the map of a patch, steps in image 0 to steps in image 1, is its neighbours' times
+            1 + S.
         cost: (K,) share of the variance of the grey values that stays unexplained, and that of the shears.
     """
 

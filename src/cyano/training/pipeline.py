@@ -231,7 +231,7 @@ def _training_photographs(config: TrainingConfig, images: Path, watcher: Watcher
 
 def _train(stage: Stage, folder: Path, device: torch.device, watcher: Watcher) -> None:
     watcher.say(f"{folder.name}: {stage.schedule.steps} steps")
-    train_stage(stage, folder, device, Progress(folder, stage.schedule, watcher))
+    train_stage(stage, folder, device, Progress(folder, stage.schedule, watcher) if is_first_process() else None)
 
 
 def _label(
