@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from cyano import weights
-from cyano.checkpoints import CATALOGUE
+from cyano.checkpoints import CATALOGUE, load
 from cyano.checkpoints.magicleap import to_original
 from support.commands import output, run
 
@@ -60,6 +60,20 @@ def test_original_files_convert_to_the_folder_they_came_from(tmp_path: Path) -> 
     converted = load_file(tmp_path / "out" / "model.safetensors")
     assert converted.keys() == tensors.keys()
     assert all(torch.equal(converted[name], tensors[name]) for name in tensors)
+
+
+def test_half_the_bytes_load_as_float32(tmp_path: Path) -> None:
+    assert run("weights", "convert", FOLDER, tmp_path / "half", "--half").exit_code == 0
+    halved = load_file(tmp_path / "half" / "model.safetensors")
+    assert {value.dtype for value in halved.values() if value.is_floating_point()} == {torch.float16}
+    networks, whole = load(tmp_path / "half"), load(FOLDER)
+    assert networks.superglue is not None
+    assert whole.superglue is not None
+    expected = whole.superglue.state_dict()
+    for name, value in networks.superglue.state_dict().items():
+        assert value.dtype == expected[name].dtype
+        # float16 has eleven bits: half of the last one, and what is below its smallest number.
+        torch.testing.assert_close(value, expected[name], rtol=2**-11, atol=2**-25)
 
 
 def test_converting_over_another_model_is_refused(tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ from cyano.options import MatcherOptions
 from cyano.processing.resize import ResizeRule
 from cyano.types import Features, ImageSize, ResizeMap
 
+BASE = Path(__file__).parents[2] / "runs" / "base" / "model"
+
 
 def test_no_keypoint_lies_at_any_border(
     right_model: SuperGlueForKeypointMatching, exact_model: SuperGlueForKeypointMatching, pixels: Tensor
@@ -195,9 +197,12 @@ def test_the_detector_alone_both_ways(
     assert torch.equal(back(pixels[0]).scores, expected.scores)
 
 
-def test_the_packaged_weights_in_transformers(pixels: Tensor) -> None:
-    theirs = transformers.SuperGlueForKeypointMatching.from_pretrained(weights.default_folder())
-    ours = SuperGlueForKeypointMatching.from_pretrained(transformers_exact=True)
+@pytest.mark.parametrize("folder", [weights.default_folder(), BASE])
+def test_our_weights_in_transformers(folder: Path, pixels: Tensor) -> None:
+    if not folder.exists():
+        pytest.skip(f"{folder} is in the repository alone")
+    theirs = transformers.SuperGlueForKeypointMatching.from_pretrained(folder)
+    ours = SuperGlueForKeypointMatching.from_pretrained(folder, transformers_exact=True)
     expected, output = theirs(pixels), ours(pixels)
     assert (expected.matches > -1).sum() > 50
     assert torch.equal(output.matches, expected.matches)

@@ -33,7 +33,8 @@ CONVERT_HELP = """Write weights as a folder that Cyano and transformers load. Th
 
 \b
 cyano weights convert superglue_indoor.pth indoor
-cyano weights convert superglue_indoor.pth indoor --superpoint elsewhere/superpoint_v1.pth"""
+cyano weights convert superglue_indoor.pth indoor --superpoint elsewhere/superpoint_v1.pth
+cyano weights convert run/model smaller --half"""
 
 
 @app.command("list")
@@ -87,13 +88,16 @@ def convert(
         Path | None,
         typer.Option(help="The detector's .pth file.", show_default="superpoint_v1.pth beside the matcher"),
     ] = None,
+    half: Annotated[
+        bool, typer.Option("--half", help="Write float16, half of the bytes; loading makes float32.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace another model in the target folder.")] = False,
 ) -> None:
     """Read, write, tell; the help is `CONVERT_HELP`."""
     with busy("converting"):
         from cyano.cli.weights_info import converted, terms
 
-        converted(source, target, superpoint, overwrite=overwrite)
+        converted(source, target, superpoint, half=half, overwrite=overwrite)
     rows = [("written", str(target)), ("terms", f"as of {source}: {terms(source)}")]
     print_facts(result_console(as_json=False), "converted", rows)
 

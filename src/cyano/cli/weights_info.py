@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,15 +63,27 @@ def _plain(config: Mapping[str, object]) -> dict[str, object]:
     return {key: list(value) if isinstance(value, tuple) else value for key, value in config.items()}
 
 
-def converted(source: str, target: Path, superpoint: Path | None, *, overwrite: bool) -> None:
-    """Write a model in the original's or Hugging Face's form as a folder in the latter.
+def converted(source: str, target: Path, superpoint: Path | None, *, half: bool, overwrite: bool) -> None:
+    """Write a model in the original's or Hugging Face's form as a folder in the latter, in float16 if `half`.
 
     Raises:
         WeightsError: the source cannot be read.
         OutputError: the target holds another model or cannot be written.
         typer.BadParameter: a detector is given to a source that has one.
     """
-    save_folder(target, _read(source, superpoint), overwrite=overwrite)
+    checkpoint = _read(source, superpoint)
+    if half:
+        matcher = checkpoint.superglue_tensors
+        checkpoint = replace(
+            checkpoint,
+            superpoint_tensors=_halved(checkpoint.superpoint_tensors),
+            superglue_tensors=None if matcher is None else _halved(matcher),
+        )
+    save_folder(target, checkpoint, overwrite=overwrite)
+
+
+def _halved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.half() if value.is_floating_point() else value for name, value in tensors.items()}
 
 
 def _read(source: str, superpoint: Path | None) -> Checkpoint:
