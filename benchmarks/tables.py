@@ -107,7 +107,10 @@ def main() -> None:
         results |= read(arguments.larger, LARGER)
     for document in arguments.documents:
         lines = document.read_text("utf-8").splitlines()
-        for header in COLUMNS.keys() & set(lines):
+        headers = COLUMNS.keys() & set(lines)
+        if not headers:
+            raise SystemExit(f"{document} has no table to replace")
+        for header in headers:
             start = lines.index(header)
             end = next(n for n in range(start, len(lines) + 1) if n == len(lines) or not lines[n].startswith("|"))
             lines[start:end] = table(results, header)

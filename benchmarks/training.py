@@ -1,7 +1,7 @@
 """Pairs per second of each stage of the recipe "small", and how long the network waits for data.
 
 usage: scripts/bench training PHOTOGRAPHS [--steps N] [--save NAME]
-       PYTHONPATH=benchmarks torchrun --standalone --nproc-per-node 2 -- benchmarks/training.py PHOTOGRAPHS ...
+       torchrun --standalone --nproc-per-node 2 -- benchmarks/training.py PHOTOGRAPHS ...
 
 Every stage trains for N steps from fresh weights, with its own workers; the first N / 2 steps warm up and are not
 counted. The joint stage also runs at 192x256, and the matcher also on three views of each thing, and on pairs that are
@@ -51,7 +51,7 @@ def timed(stage: Stage, folder: Path) -> dict[str, Any]:
     """Medians over the second half of the steps; nothing in any process but the first."""
     cpu = torch.device("cpu")
     processes = Processes.joined(cpu)
-    if not processes.is_first:
+    if not is_first_process():
         train_stage(stage, folder, cpu)
         return {}
     train_stage(stage, folder, cpu, Progress(folder, stage.schedule))

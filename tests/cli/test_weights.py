@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from cyano import weights
 from cyano.checkpoints import CATALOGUE, load
@@ -74,6 +75,20 @@ def test_half_the_bytes_load_as_float32(tmp_path: Path) -> None:
         assert value.dtype == expected[name].dtype
         # float16 has eleven bits: half of the last one, and what is below its smallest number.
         torch.testing.assert_close(value, expected[name], rtol=2**-11, atol=2**-25)
+
+
+def test_weights_beyond_float16_are_not_halved(tmp_path: Path) -> None:
+    shutil.copytree(FOLDER, tmp_path / "large")
+    tensors = load_file(FOLDER / "model.safetensors")
+    name = next(name for name in tensors if name.endswith("running_var"))
+    tensors[name][0] = 7e4  # the largest float16 is 65,504
+    save_file(tensors, tmp_path / "large" / "model.safetensors")
+    result = run("weights", "convert", tmp_path / "large", tmp_path / "half", "--half")
+    assert result.exit_code == 1
+    assert f"{name.removeprefix('keypoint_detector.')} has values beyond those of float16" in " ".join(
+        result.stderr.split()
+    )
+    assert not (tmp_path / "half").exists()
 
 
 def test_converting_over_another_model_is_refused(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,13 @@ import torch
 
 from cyano.checkpoints import load
 from cyano.errors import InputError
+from cyano.training.config import read_config
 from cyano.training.loop import train_stage
-from cyano.training.processes import Processes
+from cyano.training.pipeline import train_matcher
+from cyano.training.processes import Processes, is_first_process
 from cyano.training.schedule import Schedule
 from cyano.training.state import STATE_FILE
+from cyano.watching import NOBODY
 from support import line_fit
 from support.line_fit import LineFit
 from support.photographs import write_photographs
@@ -58,6 +62,38 @@ def test_the_whole_of_a_recipe_by_two_processes(tmp_path: Path) -> None:
     again = load(out / "model").superglue
     assert again is not None
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in model.state_dict().items())
+
+
+def test_a_batch_that_cannot_be_shared_is_known_before_the_first_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(DETECTOR_AND_MATCHER)
+    config = read_config(recipe)
+    odd = replace(config.matcher[0], schedule=replace(config.matcher[0].schedule, batch_size=3))
+    config = replace(config, matcher=(*config.matcher, odd))
+    monkeypatch.setattr(Processes, "joined", lambda device: Processes(0, 2, 1, device))
+    with pytest.raises(InputError, match="batch_size 3 cannot be divided among 2 processes"):
+        train_matcher(config, tmp_path, None, tmp_path / "run", torch.device("cpu"), NOBODY)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("environment", "first"),
+    [
+        ({}, True),
+        ({"RANK": "3"}, True),
+        ({"RANK": "0", "WORLD_SIZE": "2"}, True),
+        ({"RANK": "1", "WORLD_SIZE": "2"}, False),
+    ],
+)
+def test_who_is_first(environment: dict[str, str], first: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rank alone, which some launchers set, makes no group."""
+    for name in ("RANK", "WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert is_first_process() is first
 
 
 def test_a_batch_is_shared_and_workers_take_the_cores_that_are_left() -> None:

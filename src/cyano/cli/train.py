@@ -42,8 +42,11 @@ def _following() -> Iterator[Watcher]:
     """What the terminal shows, told by the first of several processes alone."""
     from cyano.training.processes import is_first_process
 
+    if not is_first_process():
+        yield NOBODY
+        return
     with watching() as watcher:
-        yield watcher if is_first_process() else NOBODY
+        yield watcher
 
 
 @app.command()

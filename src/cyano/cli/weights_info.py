@@ -15,6 +15,7 @@ from cyano.checkpoints.checkpoint import Checkpoint
 from cyano.checkpoints.files import TORCH_SUFFIXES, sha256
 from cyano.checkpoints.loading import load_checkpoint
 from cyano.cli.output import UNKNOWN_TERMS
+from cyano.errors import WeightsError
 
 __all__ = ["converted", "describe", "terms"]
 
@@ -69,6 +70,7 @@ def converted(source: str, target: Path, superpoint: Path | None, *, half: bool,
     Raises:
         WeightsError: the source cannot be read.
         OutputError: the target holds another model or cannot be written.
+        WeightsError: a weight is too large for float16.
         typer.BadParameter: a detector is given to a source that has one.
     """
     checkpoint = _read(source, superpoint)
@@ -83,7 +85,11 @@ def converted(source: str, target: Path, superpoint: Path | None, *, half: bool,
 
 
 def _halved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value.half() if value.is_floating_point() else value for name, value in tensors.items()}
+    halved = {name: value.half() if value.is_floating_point() else value for name, value in tensors.items()}
+    for name, value in halved.items():
+        if not value.isfinite().all():
+            raise WeightsError(f"{name} has values beyond those of float16; convert without --half")
+    return halved
 
 
 def _read(source: str, superpoint: Path | None) -> Checkpoint:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from cyano.errors import InputError
-from cyano.training.processes import Processes
+from cyano.training.processes import Processes, is_first_process
 from cyano.training.progress import Progress
 from cyano.training.schedule import Schedule, build_optimiser
 from cyano.training.state import StageState, alone_in, claim_folder, load_state, save_state
@@ -97,7 +97,7 @@ def train_stage(stage: Stage, folder: Path, device: torch.device, progress: Prog
     """
     processes = Processes.joined(device)
     with ExitStack() as stack:
-        if processes.is_first:
+        if is_first_process():
             stack.enter_context(alone_in(folder))
             claim_folder(folder, {**stage.schedule.record(), **stage.record(), "seed": stage.seed})
         module = stage.module.to(processes.device).train()
@@ -137,11 +137,12 @@ def _run(
         now = time.monotonic()
         state = StageState(step + 1, spent + now - began)
         last = state.step == stage.schedule.steps
-        if progress is not None and processes.is_first:
+        if progress is not None and is_first_process():
             progress.step(state, figures, waited, now - asked)
-        if processes.is_first and (last or now - saved >= stage.schedule.save_seconds):
+        if is_first_process() and (last or now - saved >= stage.schedule.save_seconds):
             save_state(folder, stage.module, optimiser, state)
             saved = time.monotonic()
+    processes.wait()  # none leaves, or begins the next stage, while another one is busy with this one
     return state
 
 

@@ -29,6 +29,7 @@ from cyano.training.posed import read_posed
 from cyano.training.principal_axes import turn_detector, turn_projection
 from cyano.training.processes import Processes, is_first_process
 from cyano.training.progress import Progress
+from cyano.training.schedule import Schedule
 from cyano.training.shapes_stage import ShapesStage
 from cyano.training.widening import widened_detector, widened_superglue
 from cyano.watching import Watcher
@@ -66,6 +67,8 @@ def train_detector(
     """
     if not config.rounds:
         raise InputError("the recipe has no [[rounds]], which train a detector; see the recipe small")
+    stages = (config.shapes, *config.rounds)
+    processes = _shared_out(device, [stage.schedule for stage in stages if stage is not None])
     photographs = _training_photographs(config, images, watcher)
     frames = read_posed(posed)
     superpoint = _first_detector(config, run, device, watcher) if start is None else _started(config, start)
@@ -74,9 +77,7 @@ def train_detector(
         if phase.labels is not None:
             labels = run / f"labels-{number}"
             watcher.say(f"labelling {len(photographs)} photographs, round {number}")
-            _label(
-                superpoint.to("cpu"), photographs, phase.labels, labels, config.seed, Processes.joined(device), watcher
-            )
+            _label(superpoint.to("cpu"), photographs, phase.labels, labels, config.seed, processes, watcher)
         name = f"joint-{number}"
         joint = JointStage(name, superpoint, photographs, labels, phase.options, phase.schedule, config.seed, frames)
         _train(joint, run / name, device, watcher)
@@ -117,6 +118,7 @@ def train_matcher(
         InputError: there are no photographs, the weights do not fit the recipe, or a checkpoint is damaged.
         OutputError: a folder holds another recipe's work, or cannot be written.
     """
+    _shared_out(device, [phase.schedule for phase in config.matcher])
     photographs = _training_photographs(config, images, watcher)
     superpoint, superglue = _matcher_start(config, start, run, photographs, detector)
     frames = read_posed(posed)
@@ -137,6 +139,14 @@ def train_matcher(
     elif is_first_process():
         save_matcher(run / "model", superglue, config.features, overwrite=True)
     return run / "model"
+
+
+def _shared_out(device: torch.device, schedules: Sequence[Schedule]) -> Processes:
+    """The processes that train together, if they can share the batches of all stages: better known before the first."""
+    processes = Processes.joined(device)
+    for schedule in schedules:
+        processes.share(schedule)
+    return processes
 
 
 def _mean(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:

@@ -30,8 +30,13 @@ _MOST_WORKERS = 4
 
 
 def is_first_process() -> bool:
-    """Whether this is the process that writes files and speaks."""
-    return os.environ.get("RANK", "0") == "0"
+    """Whether this is the process that writes files and speaks, as one that is alone does."""
+    return _count() == 1 or os.environ["RANK"] == "0"
+
+
+def _count() -> int:
+    """How many processes torchrun started."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 @dataclass(frozen=True)
@@ -50,18 +55,13 @@ class Processes:
     cores: int
     device: torch.device
 
-    @property
-    def is_first(self) -> bool:
-        """Whether this process writes the files."""
-        return self.rank == 0
-
     @classmethod
     def joined(cls, device: torch.device) -> Processes:
         """Join the group that torchrun describes in the environment; alone if there is none.
 
         Stage after stage is in the same group: processes that leave one and meet anew may wait for each other forever.
         """
-        count = int(os.environ.get("WORLD_SIZE", "1"))
+        count = _count()
         if count == 1:
             return cls(0, 1, available_cores(), device)
         cores = max(1, available_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
