@@ -6,7 +6,7 @@ import pytest
 
 from cyano.geometry.transforms import warp_points
 from cyano.synthesis import photometric
-from cyano.synthesis.homographies import WarpRange, random_view, warp_view
+from cyano.synthesis.homographies import WarpRange, _tilted, random_view, warp_view
 from cyano.synthesis.photometric import photometric_change
 from cyano.types import ImageSize
 
@@ -38,6 +38,32 @@ def test_views_are_centred_turned_and_scaled_as_asked() -> None:
     H = random_view(ImageSize(300, 400), SIZE, np.array([200.0, 150.0]), np.random.default_rng(0), still)
     assert np.allclose(warp_points(H, [[200.0, 150.0]]), [[63.5, 47.5]], atol=1e-4)  # float32 corners inside OpenCV
     assert np.allclose(H[:2, :2], np.eye(2), atol=1e-5)
+
+
+def test_a_tilted_plane_is_foreshortened_by_the_cosine_at_the_centre() -> None:
+    corners = np.array([[-1.0, -1.0], [1, -1], [1, 1], [-1, 1]]) * 50
+    for tilt in (30.0, 60.0):
+        quad = _tilted(corners, np.radians(tilt), 0.0)
+        H = cv2.getPerspectiveTransform(quad.astype(np.float32), corners.astype(np.float32))
+        # The Jacobian of plane to view at the origin: 1 along the axis, cos(tilt) across, both over the common scale.
+        step = 1e-2 * np.array([[1.0, 0], [-1, 0], [0, 1], [0, -1]])
+        moved = warp_points(H.astype(np.float64), step)
+        along, across = (moved[0] - moved[1]) / 2e-2, (moved[2] - moved[3]) / 2e-2
+        assert np.allclose(warp_points(H.astype(np.float64), [[0.0, 0.0]]), 0, atol=1e-3)
+        assert np.linalg.norm(along) / np.linalg.norm(across) == pytest.approx(np.cos(np.radians(tilt)), rel=1e-3)
+        assert np.linalg.norm(along) * np.linalg.norm(across) == pytest.approx(1, rel=1e-3)
+    assert np.allclose(_tilted(corners, 0.0, 0.7), corners)
+
+
+def test_a_view_may_reach_beyond_the_photograph_when_asked() -> None:
+    source = ImageSize(96, 128)
+    scales = {}
+    for reach in (1.1, 2.0):
+        limits = WarpRange(scale=(1.9, 2.0), rotation=0, any_rotation=0, perspective=0, stretch=0, reach=reach)
+        H = random_view(source, SIZE, np.array([63.5, 47.5]), np.random.default_rng(0), limits)
+        scales[reach] = 1 / H[0, 0]
+    assert scales[1.1] == pytest.approx(1.1, rel=0.2)
+    assert 1.9 <= scales[2.0] <= 2.0
 
 
 def test_what_lies_beyond_the_photograph_is_not_valid() -> None:

@@ -58,6 +58,14 @@ def detector(
         str | None, typer.Option("--from", help="Weights to go on from, in place of synthetic shapes.")
     ] = None,
     posed: Posed = None,
+    teacher: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FEATURES.H5",
+            help="Another network's features of IMAGES to learn from, as hloc writes them (see the how-to).",
+            show_default=False,
+        ),
+    ] = None,
     device: Device = "auto",
 ) -> None:
     """Train SuperPoint: synthetic shapes, labels by homographic adaptation, then detector and descriptors."""
@@ -68,7 +76,7 @@ def detector(
 
     chosen = torch.device(checked_device(device))
     with _following() as watcher:
-        folder = train_detector(read_config(recipe), images, run, chosen, watcher, start, posed or ())
+        folder = train_detector(read_config(recipe), images, run, chosen, watcher, start, posed or (), teacher)
         watcher.say(f"wrote {folder}")
 
 

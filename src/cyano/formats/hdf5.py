@@ -152,6 +152,22 @@ class CheckedFile:
             waiting += reversed(inner)
             yield CheckedGroup(name, frozenset(datasets), group, self)
 
+    def group(self, name: str) -> CheckedGroup:
+        """One group by its path, for files of which little is wanted.
+
+        Raises:
+            InputError: there is none, or a link on the way is not a plain one.
+        """
+        h5py = load_h5py()
+        group, within = self._file, ""
+        for part in name.split("/"):
+            within = f"{within}/{part}" if within else part
+            if part not in group or self._kind(h5py, group, part, within) is not h5py.Group:
+                raise InputError(f"{self.path} has no group {name!r}; export it again")
+            group = group[part]
+        datasets = [key for key in group if self._kind(h5py, group, key, f"{name}/{key}") is h5py.Dataset]
+        return CheckedGroup(name, frozenset(datasets), group, self)
+
     def _kind(self, h5py: Any, group: Any, key: str, within: str) -> Any:
         """Dataset or Group, without opening it."""
         if not isinstance(group.get(key, getlink=True), h5py.HardLink):

@@ -14,6 +14,13 @@ from cyano.types import ImageSize
 __all__ = ["View", "WarpRange", "random_view", "warp_view"]
 
 
+_DISTANCE = 2.0
+"""Of a camera from what it looks at, in sides of its view: a field of view of 28 degrees."""
+
+_FARTHEST = 5.0
+"""Depth of a view's farthest corner against its centre: short of the horizon."""
+
+
 @dataclass(frozen=True)
 class WarpRange:
     """How far a view may lie from the photograph.
@@ -25,6 +32,8 @@ class WarpRange:
         perspective: largest move of a corner of the view, as a share of its side.
         stretch: largest ratio of the scales along two axes, as a logarithm.
         shift: distance of the view's centre from the common one, as a share of the view's side.
+        tilt: largest angle between the line of sight and the photograph's normal, in degrees; the area stays.
+        reach: largest side of what a view shows, as a multiple of the photograph's.
     """
 
     scale: tuple[float, float] = (0.7, 1.8)
@@ -33,6 +42,8 @@ class WarpRange:
     perspective: float = 0.18
     stretch: float = 0.25
     shift: float = 0.15
+    tilt: float = 0.0
+    reach: float = 1.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,10 +77,10 @@ def random_view(
         rng: where all randomness comes from.
         limits: how far the view may go.
     """
-    # The view should not reach far beyond the photograph: on average its side is at most the photograph's.
+    # What lies beyond the photograph teaches nothing.
     fits = min(source.width / size.width, source.height / size.height)
     low, high = limits.scale
-    high = max(min(high, 1.1 * fits), 0.5 * low)
+    high = max(min(high, limits.reach * fits), 0.5 * low)
     scale = np.exp(rng.uniform(np.log(min(low, high)), np.log(high)))
     turn = 180.0 if rng.random() < limits.any_rotation else limits.rotation
     angle = np.radians(rng.uniform(-turn, turn))
@@ -78,11 +89,28 @@ def random_view(
     corners = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])
     moved = corners + rng.uniform(-limits.perspective, limits.perspective, (4, 2)) / 2
     moved = moved * sides * scale * (stretch, 1 / stretch)
+    if limits.tilt > 0:
+        moved = _tilted(moved, np.radians(rng.uniform(0, limits.tilt)), rng.uniform(0, 2 * np.pi))
     rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     middle = centre + rng.uniform(-limits.shift, limits.shift, 2) * sides * scale
     quad = (moved @ rotation.T + middle).astype(np.float32)
     target = ((corners + 0.5) * sides - 0.5).astype(np.float32)
     return np.asarray(cv2.getPerspectiveTransform(quad, target), dtype=np.float64)
+
+
+def _tilted(corners: NDArray[np.float64], tilt: float, towards: float) -> NDArray[np.float64]:
+    """What a camera at rest would see at (4, 2) points of a plane about its centre, once the plane is tilted.
+
+    The line of sight meets the plane at the origin; along the direction `towards` the plane stretches by 1 / cos(tilt)
+    there, and more beyond. The whole is made smaller by the root of that, so that its area stays about the same.
+    """
+    distance = _DISTANCE * float(np.ptp(corners, axis=0).max())
+    axis = np.array([np.cos(towards), np.sin(towards)])
+    along, across = corners @ axis, corners @ (-axis[1], axis[0])
+    # The ray through a point at `along` meets the tilted plane where its depth has changed by this factor.
+    depth = distance / np.maximum(distance - along * np.tan(tilt), distance / _FARTHEST)
+    on_plane = np.stack([along * depth / np.cos(tilt), across * depth], axis=1) * np.sqrt(np.cos(tilt))
+    return np.asarray(on_plane @ np.stack([axis, (-axis[1], axis[0])]))
 
 
 def warp_view(photograph: NDArray[np.float32], H: NDArray[np.float64], size: ImageSize) -> View:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["photometric_change"]
+__all__ = ["jpeg", "motion_blur", "photometric_change"]
 
 _Image = NDArray[np.float32]
 
@@ -35,7 +35,7 @@ def photometric_change(image: _Image, rng: np.random.Generator, strength: float 
     if rng.random() < 0.6:
         out = out + rng.normal(0, rng.uniform(0, 0.05 * strength), out.shape).astype(np.float32)
     out = np.clip(out, 0, 1).astype(np.float32)
-    return _jpeg(out, rng) if rng.random() < 0.3 else out
+    return jpeg(out, int(rng.integers(35, 95))) if rng.random() < 0.3 else out
 
 
 def _exposure(image: _Image, rng: np.random.Generator, strength: float) -> _Image:
@@ -70,12 +70,22 @@ def _shadow(image: _Image, rng: np.random.Generator, strength: float) -> _Image:
 
 
 def _blur(image: _Image, rng: np.random.Generator, strength: float) -> _Image:
-    """Out of focus, or moved during the exposure; the kernel is symmetric, so that no point moves."""
+    """Out of focus, or moved during the exposure."""
     if rng.random() < 0.6:
         return np.asarray(cv2.GaussianBlur(image, (0, 0), max(0.3, rng.uniform(0.3, 1.6) * strength)), dtype=np.float32)
     reach = int(rng.integers(1, max(2, round(4 * strength)) + 1))
+    return motion_blur(image, reach, rng.uniform(0, np.pi))
+
+
+def motion_blur(image: _Image, reach: int, angle: float) -> _Image:
+    """Moved along a line during the exposure; the kernel is symmetric, so that no point moves.
+
+    Args:
+        image: (H, W) float32.
+        reach: pixels to either side.
+        angle: of the line against the x axis, in radians.
+    """
     kernel = np.zeros((2 * reach + 1, 2 * reach + 1), dtype=np.float32)
-    angle = rng.uniform(0, np.pi)
     tip = (np.cos(angle) * reach, np.sin(angle) * reach)
     ends = [(round(reach + s * tip[0]), round(reach + s * tip[1])) for s in (-1, 1)]
     cv2.line(kernel, ends[0], ends[1], 1.0, 1)
@@ -85,7 +95,7 @@ def _blur(image: _Image, rng: np.random.Generator, strength: float) -> _Image:
     )
 
 
-def _jpeg(image: _Image, rng: np.random.Generator) -> _Image:
-    quality = int(rng.integers(35, 95))
+def jpeg(image: _Image, quality: int) -> _Image:
+    """An image in [0, 1] after JPEG compression of that quality, 1 to 100."""
     _, encoded = cv2.imencode(".jpg", np.rint(image * 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, quality])
     return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE), dtype=np.float32) / np.float32(255)

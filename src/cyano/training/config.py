@@ -23,8 +23,8 @@ from cyano.training.shapes_stage import ShapesOptions
 
 __all__ = ["RECIPES", "MatcherPhase", "Round", "ShapesPhase", "TrainingConfig", "read_config"]
 
-RECIPES = ("small", "base", "tiny", "sift")
-"""Recipes that come with Cyano: of the sizes of weights that are used, done within minutes, and a matcher of SIFT."""
+RECIPES = ("small", "base", "tiny", "sift", "taught")
+"""Recipes that come with Cyano: two of sizes in use, one of minutes, a matcher of SIFT, a student of a teacher."""
 
 _T = TypeVar("_T")
 

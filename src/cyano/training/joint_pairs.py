@@ -15,7 +15,7 @@ from cyano.processing.structure import find_structure
 from cyano.training.views import ViewPair
 from cyano.types import ImageSize
 
-__all__ = ["ShownTruth", "cells_shown", "corresponding_cells", "structure_found_again"]
+__all__ = ["ShownTruth", "cells_shown", "corresponding_cells", "far_inside", "structure_found_again"]
 
 _EDGE = 4
 """Pixels that compared places keep from the edges of both views."""
@@ -101,7 +101,7 @@ def corresponding_cells(
     cell = np.rint(corners).astype(np.int64) // CELL
     places[(cell[:, 1] * columns + cell[:, 0])[::-1]] = corners[::-1]  # the strongest of a cell comes last and stays
     there = _visible(truth.to_image1(places))
-    used = _far_inside(places, size) & _far_inside(there, size)
+    used = far_inside(places, size) & far_inside(there, size)
     used[rng.permutation(np.flatnonzero(used))[most:]] = False
     there[~used] = 0
     return places.astype(np.float32), there.astype(np.float32), used
@@ -118,7 +118,8 @@ def _visible(projection: Projection) -> _Points:
     return np.where((projection.visibility == Visibility.VISIBLE)[:, None], projection.points, np.nan)
 
 
-def _far_inside(points: _Points, size: ImageSize) -> NDArray[np.bool_]:
+def far_inside(points: _Points, size: ImageSize) -> NDArray[np.bool_]:
+    """(N, 2) -> (N,) bool, True some pixels away from the edges of a view."""
     largest = (size.width - 1 - _EDGE, size.height - 1 - _EDGE)
     return np.asarray(((points >= _EDGE) & (points <= largest)).all(axis=1))
 

@@ -5,27 +5,36 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cyano.geometry.transforms import warp_points
 from cyano.models.superpoint import CELL, SuperPoint
 from cyano.processing.descriptors import sample_descriptors
-from cyano.synthesis.photometric import photometric_change
+from cyano.processing.masks import keep_keypoints
 from cyano.synthesis.scenes.posed_frames import FramePair
 from cyano.training.detector_network import TrainableDetector
-from cyano.training.joint_pairs import ShownTruth, cells_shown, corresponding_cells, structure_found_again
+from cyano.training.joint_pairs import (
+    ShownTruth,
+    cells_shown,
+    corresponding_cells,
+    far_inside,
+    structure_found_again,
+)
 from cyano.training.labels import read_labels
 from cyano.training.loop import Batch
 from cyano.training.losses import cell_targets, detector_loss, info_nce
 from cyano.training.photographs import Photographs
 from cyano.training.schedule import Schedule
-from cyano.training.views import ViewOptions, ViewPair, ViewSource, two_views
+from cyano.training.teacher import Lesson, Teacher, one_a_cell
+from cyano.training.views import Origin, ViewOptions, ViewPair, ViewSource
+from cyano.types import ImageSize
 
 __all__ = ["JointOptions", "JointStage"]
 
@@ -38,6 +47,9 @@ class JointOptions(ViewOptions):
         descriptor_weight: of the descriptors' loss against the detector's.
         detector_weight: of the detector's loss.
         places: at most so many descriptors of each pair are compared, chosen at random; the work grows with the square.
+        teacher_weight: of the teacher's descriptors, where there is a teacher.
+        taught: at most so many of a view's keypoints take the teacher's descriptors, chosen at random.
+        label_share: at most this share of a view's cells has one of the teacher's keypoints, the surest.
     """
 
     height: int = 192
@@ -48,13 +60,14 @@ class JointOptions(ViewOptions):
     descriptor_weight: float = 1.0
     detector_weight: float = 1.0
     places: int = 400
+    teacher_weight: float = 1.0
+    taught: int = 256
+    label_share: float = 0.22
 
 
 class _Shown(NamedTuple):
-    """A pair, the corners of each view, and the cells that say anything about the detector."""
+    """The corners of each view, and the cells that say anything about the detector."""
 
-    images: Tensor
-    truth: ShownTruth
     corners: tuple[NDArray[np.float64], NDArray[np.float64]]
     valid: tuple[NDArray[np.bool_], NDArray[np.bool_]]
 
@@ -62,7 +75,7 @@ class _Shown(NamedTuple):
 class JointStage:
     """A detector from labelled photographs learns to find again what it found, and to describe it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what a stage is made of
         self,
         name: str,
         superpoint: SuperPoint,
@@ -72,6 +85,8 @@ class JointStage:
         schedule: Schedule,
         seed: int,
         posed: Sequence[FramePair] = (),
+        teacher: Teacher | None = None,
+        axes: Tensor | None = None,
     ) -> None:
         self.name = name
         self.options = options
@@ -81,12 +96,15 @@ class JointStage:
         self.module: nn.Module = TrainableDetector(superpoint, descriptors=True)
         self._views = ViewSource(photographs, options, posed)
         self._labels = labels
+        self._teacher = teacher
+        self._axes = torch.zeros(0, superpoint.config.descriptor_decoder_dim) if axes is None else axes
 
     def record(self) -> Mapping[str, Any]:
         """What decides the result."""
         network = asdict(self.superpoint.config)
         views = {"photographs": len(self._views.photographs), "posed": len(self._views.posed)}
-        return {"network": network, "options": asdict(self.options), **views}
+        taught = {} if self._teacher is None else {"teacher": self._teacher.digest}
+        return {"network": network, "options": asdict(self.options), **views, **taught}
 
     def slow_parameters(self) -> Sequence[nn.Parameter]:
         """None."""
@@ -99,44 +117,70 @@ class JointStage:
             for name, value in self._pair(rng).items():
                 parts.setdefault(name, []).append(value)
         return {
-            name: torch.cat(values) if name in {"images", "targets", "valid"} else torch.stack(values)
+            name: torch.stack(values) if name in {"points0", "points1", "used"} else torch.cat(values)
             for name, values in parts.items()
         }
 
     def _pair(self, rng: np.random.Generator) -> dict[str, Tensor]:
         size = self.options.size
-        shown = self._with_structure(rng) if self._labels is None else self._with_labels(self._labels, rng)
+        views = self._views.draw(rng)
+        images = torch.from_numpy(np.stack(self._views.in_other_light(views.images, rng)))[:, None]
+        lesson = self._lesson(views)
+        truth = ShownTruth(views)
+        if lesson is not None:
+            shown = self._with_keypoints(views, lesson.keypoints, self.options.label_share)
+        elif self._labels is not None and views.origin is not None:
+            labels = read_labels(self._labels, self._views.photographs, views.origin.number)[:, :2]
+            shown = self._with_keypoints(views, labels.astype(np.float64))
+        else:
+            shown = _Shown(structure_found_again(images, truth), cells_shown(truth, size))
         targets = [cell_targets(torch.from_numpy(each), size.height, size.width) for each in shown.corners]
-        places = corresponding_cells(shown.truth, size, shown.corners[0], rng, self.options.places)
+        places = corresponding_cells(truth, size, shown.corners[0], rng, self.options.places)
         points0, points1, used = (torch.from_numpy(each) for each in places)
         return {
-            "images": shown.images,
+            "images": images,
             "targets": torch.stack(targets),
             "valid": torch.from_numpy(np.stack(shown.valid)),
             "points0": points0,
             "points1": points1,
             "used": used,
+            **self._taught(views, lesson, rng),
         }
 
-    def _with_structure(self, rng: np.random.Generator) -> _Shown:
-        """A pair whose corners are the structure that both views show."""
-        views = self._views.draw(rng)
-        images, truth = self._changed(views, rng), ShownTruth(views)
-        return _Shown(images, truth, structure_found_again(images, truth), cells_shown(truth, self.options.size))
+    def _lesson(self, views: ViewPair) -> Lesson | None:
+        """What the teacher says of the photograph, if there is a teacher and the views show a photograph."""
+        if self._teacher is None or views.origin is None:
+            return None
+        photographs, number = self._views.photographs, views.origin.number
+        return self._teacher.lesson(photographs.paths[number], ImageSize(*photographs[number].shape))
 
-    def _with_labels(self, folder: Path, rng: np.random.Generator) -> _Shown:
-        """A pair whose corners are the photograph's labels."""
-        number, (view0, view1) = self._views.photograph_views(rng)
-        views = two_views(view0, view1)
-        images = self._changed(views, rng)
-        labels = read_labels(folder, self._views.photographs, number)[:, :2].astype(np.float64)
-        corners = warp_points(view0.H, labels), warp_points(view1.H, labels)
-        return _Shown(images, ShownTruth(views), corners, (_whole_cells(view0.valid), _whole_cells(view1.valid)))
+    def _with_keypoints(self, views: ViewPair, keypoints: NDArray[np.float64], share: float | None = None) -> _Shown:
+        """Keypoints of the photograph in each view, all of them or the surest in a share of the cells."""
+        corners = []
+        for H, valid in zip(cast("Origin", views.origin).maps, views.valid, strict=True):
+            moved = warp_points(H, keypoints)
+            if share is not None:
+                moved = moved[keep_keypoints(valid, moved)]
+                moved = moved[one_a_cell(moved, self.options.size, share)]
+            corners.append(moved)
+        return _Shown((corners[0], corners[1]), (_whole_cells(views.valid[0]), _whole_cells(views.valid[1])))
 
-    def _changed(self, views: ViewPair, rng: np.random.Generator) -> Tensor:
-        """(2, 1, H, W) in another light."""
-        changed = [photometric_change(image, rng, self.options.photometric) for image in views.images]
-        return torch.from_numpy(np.stack(changed))[:, None]
+    def _taught(self, views: ViewPair, lesson: Lesson | None, rng: np.random.Generator) -> dict[str, Tensor]:
+        """For each view (T, 2) places, the (T, D) descriptors they shall have, and (T,) bool, which of them count."""
+        if self._teacher is None:
+            return {}
+        count, axes = self.options.taught, self._axes
+        points, targets = torch.zeros(2, count, 2), torch.zeros(2, count, axes.shape[1])
+        counts = torch.zeros(2, count, dtype=torch.bool)
+        if lesson is not None:
+            for side, H in enumerate(cast("Origin", views.origin).maps):
+                moved = warp_points(H, lesson.keypoints)
+                seen = np.flatnonzero(far_inside(moved, self.options.size) & keep_keypoints(views.valid[side], moved))
+                chosen = rng.permutation(seen)[:count]
+                points[side, : len(chosen)] = torch.from_numpy(moved[chosen]).float()
+                targets[side, : len(chosen)] = F.normalize(torch.from_numpy(lesson.descriptors[chosen]) @ axes, dim=1)
+                counts[side, : len(chosen)] = True
+        return {"taught_points": points, "taught": targets, "taught_counts": counts}
 
     def loss(self, module: nn.Module, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Detector and descriptor loss, and the share of nearest neighbours that are right."""
@@ -154,7 +198,34 @@ class JointStage:
         description = torch.stack(losses).mean()
         total = self.options.detector_weight * detection + self.options.descriptor_weight * description
         figures = {"detector": detection.detach(), "descriptor": description.detach()}
+        if self._teacher is not None:
+            teaching, cosine = taught_loss(each, batch, temperature)
+            total = total + self.options.teacher_weight * teaching
+            figures |= {"teacher": teaching.detach(), "cosine": cosine}
         return total, {**figures, "nearest_right": torch.stack(shares).mean(), "temperature": temperature.detach()}
+
+
+def taught_loss(maps: Sequence[Tensor], batch: Batch, temperature: Tensor) -> tuple[Tensor, Tensor]:
+    """How far the student's descriptors are from the teacher's, within each view.
+
+    Args:
+        maps: (D, Hc, Wc) of each view.
+        batch: has `taught_points` (2B, T, 2), `taught` (2B, T, D) and `taught_counts` (2B, T).
+        temperature: cosines are multiplied by this.
+
+    Returns:
+        InfoNCE plus twice the mean of one less the cosine, over the views that count; and the mean cosine.
+    """
+    losses, cosines = [temperature.sum() * 0], [temperature.new_ones(())]
+    every = zip(maps, batch["taught_points"], batch["taught"], batch["taught_counts"], strict=True)
+    for descriptors, points, targets, counts in every:
+        if counts.any():
+            rows, wanted = sample_descriptors(descriptors, points[counts]), targets[counts]
+            cosine = (rows.float() * wanted).sum(1).mean()
+            losses.append(info_nce(rows, wanted, points[counts], temperature)[0] + 2 * (1 - cosine))
+            cosines.append(cosine.detach())
+    views = max(len(losses) - 1, 1)
+    return torch.stack(losses).sum() / views, torch.stack(cosines[1:] or cosines).mean()
 
 
 def _whole_cells(valid: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -15,7 +15,6 @@ from cyano.geometry.truth import PairTruth
 from cyano.models.assignment_loss import IGNORE, UNMATCHED, assignment_loss
 from cyano.models.superglue import KeypointSet, SuperGlue
 from cyano.processing.assignment import mutual_matches
-from cyano.synthesis.photometric import photometric_change
 from cyano.synthesis.scenes.posed_frames import FramePair
 from cyano.training.features import Extractor, ImageFeatures
 from cyano.training.groundtruth import match_labels
@@ -144,8 +143,7 @@ class MatcherStage:
         group = self._views.draw_group(rng, self.options.views)
         # Mirrored borders have no truth: what lies beyond the photograph is grey in all views.
         images = [np.where(*each, np.float32(0.5)) for each in zip(group.valid, group.images, strict=True)]
-        images = [photometric_change(image, rng, self.options.photometric) for image in images]
-        features = [self._extract(image, rng) for image in images]
+        features = [self._extract(image, rng) for image in self._views.in_other_light(images, rng)]
         return [self._pair(features[i], features[j], truth) for (i, j), truth in group.truths.items()]
 
     def _pair(self, features0: ImageFeatures, features1: ImageFeatures, truth: PairTruth) -> dict[str, Tensor]:

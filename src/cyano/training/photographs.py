@@ -29,8 +29,8 @@ _CACHED = 2500
 def find_photographs(folder: Path, validation: float = 0.05) -> tuple[list[Path], list[Path]]:
     """All photographs below a folder in a fixed order, and a share of them kept aside.
 
-    Photographs of one family (a `manifest.csv`'s source before "#" or "|", else the file name before its number) go
-    to the same side, since a validation on a neighbour of a training picture says nothing.
+    Photographs of one family (the source before "#" or "|" in a `manifest.csv` beside them, else the file name before
+    its number) go to the same side, since a validation on a neighbour of a training picture says nothing.
 
     Args:
         folder: searched with its sub-folders.
@@ -50,7 +50,7 @@ def find_photographs(folder: Path, validation: float = 0.05) -> tuple[list[Path]
     sources = _manifest_sources(folder)
     families: dict[str, list[Path]] = {}
     for path in paths:
-        families.setdefault(sources.get(path.name, re.split(r"[\d_-]", path.stem)[0]), []).append(path)
+        families.setdefault(sources.get(path, re.split(r"[\d_-]", path.stem)[0]), []).append(path)
     order = sorted(families, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
     aside: list[Path] = []
     for name in order[:-1]:  # at least one family is trained on
@@ -60,12 +60,14 @@ def find_photographs(folder: Path, validation: float = 0.05) -> tuple[list[Path]
     return [path for path in paths if path not in kept], sorted(aside)
 
 
-def _manifest_sources(folder: Path) -> dict[str, str]:
-    path = folder / "manifest.csv"
-    if not path.is_file():
-        return {}
-    with path.open(encoding="utf-8", newline="") as file:
-        return {row["file"]: re.split(r"[#|]", row["source"])[0] for row in csv.DictReader(file) if row.get("source")}
+def _manifest_sources(folder: Path) -> dict[Path, str]:
+    """What the manifests below a folder say of the files beside them."""
+    sources = {}
+    for path in folder.rglob("manifest.csv"):
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = [row for row in csv.DictReader(file) if row.get("source")]
+        sources.update({path.parent / row["file"]: re.split(r"[#|]", row["source"])[0] for row in rows})
+    return sources
 
 
 class Photographs:

@@ -31,6 +31,7 @@ from cyano.training.processes import Processes, is_first_process
 from cyano.training.progress import Progress
 from cyano.training.schedule import Schedule
 from cyano.training.shapes_stage import ShapesStage
+from cyano.training.teacher import Teacher, student_axes
 from cyano.training.widening import widened_detector, widened_superglue
 from cyano.watching import Watcher
 
@@ -45,6 +46,7 @@ def train_detector(
     watcher: Watcher,
     start: str | None = None,
     posed: Sequence[Path] = (),
+    teacher: Path | None = None,
 ) -> Path:
     """Shapes, then rounds of labelling and joint training.
 
@@ -56,6 +58,8 @@ def train_detector(
         watcher: is told how far it is.
         start: weights to go on from in place of the shapes; see `cyano.checkpoints.load`.
         posed: scenes of posed images with depth, see `read_posed`.
+        teacher: another network's features of the photographs, see `cyano.training.teacher`; rounds without labels
+            learn from them. Photographs that it has none of are left out.
 
     Returns:
         `run`/detector, a model folder that transformers loads as SuperPointForKeypointDetection.
@@ -72,6 +76,12 @@ def train_detector(
     photographs = _training_photographs(config, images, watcher)
     frames = read_posed(posed)
     superpoint = _first_detector(config, run, device, watcher) if start is None else _started(config, start)
+    known, axes = None, None
+    if teacher is not None:
+        known = Teacher.open(teacher, images)
+        photographs = Photographs(known.taught(photographs.paths))
+        watcher.say(f"{teacher} teaches {len(photographs)} of them")
+        axes = student_axes(known, photographs, superpoint)
     for number, phase in enumerate(config.rounds, start=1):
         labels = None
         if phase.labels is not None:
@@ -79,7 +89,18 @@ def train_detector(
             watcher.say(f"labelling {len(photographs)} photographs, round {number}")
             _label(superpoint.to("cpu"), photographs, phase.labels, labels, config.seed, processes, watcher)
         name = f"joint-{number}"
-        joint = JointStage(name, superpoint, photographs, labels, phase.options, phase.schedule, config.seed, frames)
+        joint = JointStage(
+            name,
+            superpoint,
+            photographs,
+            labels,
+            phase.options,
+            phase.schedule,
+            config.seed,
+            frames,
+            teacher=known if labels is None else None,
+            axes=axes,
+        )
         _train(joint, run / name, device, watcher)
     save_detector(run / "detector", superpoint)
     return run / "detector"

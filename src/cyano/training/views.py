@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 
 from cyano.geometry.truth import HomographyTruth, PairTruth
 from cyano.processing.resize import ResizeRule
+from cyano.synthesis.adverse import adverse_change
 from cyano.synthesis.homographies import View, WarpRange, random_view, warp_view
+from cyano.synthesis.photometric import photometric_change
 from cyano.synthesis.scenes import SceneOptions, sample_views
 from cyano.synthesis.scenes.posed_frames import FramePair, load_pair
 from cyano.training.photographs import Photographs
 from cyano.types import ImageSize
 
-__all__ = ["ViewGroup", "ViewOptions", "ViewPair", "ViewSource", "two_views"]
+__all__ = ["Origin", "ViewGroup", "ViewOptions", "ViewPair", "ViewSource", "two_views"]
 
 _TEXTURES = 12
 """Photographs that a scene is made of."""
@@ -39,6 +41,10 @@ class ViewOptions:
         any_rotation: share of the views that turn by any angle.
         perspective: largest move of a view's corner as a share of its side.
         photometric: strength of blur, noise and light, 0 to 1; also how far the light of scenes changes.
+        tilt: largest angle between a view's line of sight and the photograph's normal, in degrees.
+        reach: largest side of a view, as a multiple of the photograph's; what lies beyond the photograph is not valid.
+        adverse: share of the pairs or groups of which one view is seen at night, in rain, by another sensor, out of
+            focus, from a moving hand, see `cyano.synthesis.adverse`.
     """
 
     height: int = 240
@@ -51,11 +57,27 @@ class ViewOptions:
     any_rotation: float = 0.12
     perspective: float = 0.25
     photometric: float = 1.0
+    tilt: float = 0.0
+    reach: float = 1.1
+    adverse: float = 0.0
 
     @property
     def size(self) -> ImageSize:
         """Of a view."""
         return ImageSize(self.height, self.width)
+
+
+@dataclass(frozen=True, eq=False)
+class Origin:
+    """The photograph that all views of a group show.
+
+    Attributes:
+        number: of the photograph.
+        maps: for each view (3, 3) float64, from pixels of the photograph to those of the view.
+    """
+
+    number: int
+    maps: tuple[NDArray[np.float64], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,11 +88,13 @@ class ViewPair:
         images: two, (H, W) float32 in [0, 1].
         truth: where points of one lie in the other.
         valid: for each image (H, W) bool, False beyond the photograph's edge, where it is mirrored.
+        origin: the photograph, if they show one.
     """
 
     images: tuple[NDArray[np.float32], NDArray[np.float32]]
     truth: PairTruth
     valid: tuple[NDArray[np.bool_], NDArray[np.bool_]]
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,16 +105,19 @@ class ViewGroup:
         images: (H, W) float32 in [0, 1] each.
         valid: likewise as of `ViewPair`.
         truths: by the numbers of two views, the lower one first.
+        origin: the photograph, if they show one.
     """
 
     images: tuple[NDArray[np.float32], ...]
     valid: tuple[NDArray[np.bool_], ...]
     truths: Mapping[tuple[int, int], PairTruth]
+    origin: Origin | None = None
 
     def pair(self, first: int, second: int) -> ViewPair:
         """Two of the views, by number."""
         images = self.images[first], self.images[second]
-        return ViewPair(images, self.truths[first, second], (self.valid[first], self.valid[second]))
+        origin = self.origin and Origin(self.origin.number, (self.origin.maps[first], self.origin.maps[second]))
+        return ViewPair(images, self.truths[first, second], (self.valid[first], self.valid[second]), origin)
 
 
 class ViewSource:
@@ -111,7 +138,13 @@ class ViewSource:
         self.options = options
         self.posed = posed
         self._limits = WarpRange(
-            options.scale, options.rotation, options.any_rotation, options.perspective, shift=shift
+            options.scale,
+            options.rotation,
+            options.any_rotation,
+            options.perspective,
+            shift=shift,
+            tilt=options.tilt,
+            reach=options.reach,
         )
 
     def draw(self, rng: np.random.Generator) -> ViewPair:
@@ -125,15 +158,25 @@ class ViewSource:
             return self._of_scene(rng, count)
         if self.posed and drawn < self.options.scenes + self.options.posed:
             return self._of_posed(rng)
-        return _of_photograph(self.photograph_views(rng, count)[1])
+        return self._of_photograph(rng, count)
 
-    def photograph_views(self, rng: np.random.Generator, count: int = 2) -> tuple[int, tuple[View, ...]]:
-        """A photograph's number and views of it."""
+    def _of_photograph(self, rng: np.random.Generator, count: int) -> ViewGroup:
+        """Views of one photograph about one point of it."""
         number, photograph = self.photographs.draw(rng)
         source, size = ImageSize(*photograph.shape), self.options.size
         centre = rng.uniform((0.3, 0.3), (0.7, 0.7)) * (source.width, source.height)
         looks = [random_view(source, size, centre, rng, self._limits) for _ in range(count)]
-        return number, tuple(warp_view(photograph, look, size) for look in looks)
+        return _group([warp_view(photograph, look, size) for look in looks], number)
+
+    def in_other_light(
+        self, images: Sequence[NDArray[np.float32]], rng: np.random.Generator
+    ) -> list[NDArray[np.float32]]:
+        """The views of one thing, (H, W) float32 in [0, 1] each, as different cameras would have seen them."""
+        changed = [photometric_change(image, rng, self.options.photometric) for image in images]
+        if self.options.adverse > 0 and rng.random() < self.options.adverse:
+            which = int(rng.integers(len(changed)))
+            changed[which] = adverse_change(changed[which], rng, self.photographs.draw(rng)[1])
+        return changed
 
     def _of_posed(self, rng: np.random.Generator) -> ViewGroup:
         """Two posed images with depth, in either order."""
@@ -155,13 +198,14 @@ class ViewSource:
 
 def two_views(view0: View, view1: View) -> ViewPair:
     """Two views of one photograph as a pair."""
-    return _of_photograph((view0, view1)).pair(0, 1)
+    return _group((view0, view1)).pair(0, 1)
 
 
-def _of_photograph(views: Sequence[View]) -> ViewGroup:
-    """Views of one photograph."""
+def _group(views: Sequence[View], number: int | None = None) -> ViewGroup:
+    """Views of one photograph, of that number."""
     truths = {(i, j): _between(views[i], views[j]) for i, j in combinations(range(len(views)), 2)}
-    return ViewGroup(tuple(view.image for view in views), tuple(view.valid for view in views), truths)
+    origin = None if number is None else Origin(number, tuple(view.H for view in views))
+    return ViewGroup(tuple(view.image for view in views), tuple(view.valid for view in views), truths, origin)
 
 
 def _between(view0: View, view1: View) -> HomographyTruth:
