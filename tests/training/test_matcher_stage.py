@@ -22,6 +22,7 @@ from cyano.training.loop import Batch
 from cyano.training.matcher_stage import MatcherStage, PairOptions
 from cyano.training.photographs import Photographs
 from cyano.training.posed import read_posed
+from cyano.training.real_views import RealViews
 from cyano.training.schedule import Schedule
 from cyano.types import ImageSize
 from support.overfitting import mutual_nearest, overfit
@@ -140,7 +141,9 @@ def test_posed_images_join_by_their_share(stage: MatcherStage, tmp_path: Path) -
     folder = write_posed_scene(tmp_path)
     posed = read_posed([folder])
     options = PairOptions(height=96, width=128, keypoints=32, scenes=0, posed=1)
-    only = MatcherStage(stage.superglue, stage._extract, stage._views.photographs, options, stage.schedule, 0, posed)
+    only = MatcherStage(
+        stage.superglue, stage._extract, stage._views.photographs, options, stage.schedule, 0, RealViews(posed)
+    )
     pair = only._views.draw(np.random.default_rng(0))
     assert [image.shape for image in pair.images] == [(96, 128), (96, 128)]
     assert isinstance(pair.truth, DepthTruth)

@@ -28,6 +28,15 @@ Posed = Annotated[
     list[Path] | None,
     typer.Option(help="A scene of posed images with depth (see the how-to); may be repeated.", show_default=False),
 ]
+Reconstruction = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="MODEL",
+        help="A reconstructed place, to learn distant views from: the folder that `cyano reconstruct` wrote (--out), "
+        "or one of COLMAP. Its images are in MODEL/images if there is such a folder, else in IMAGES. May be repeated.",
+        show_default=False,
+    ),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N; torchrun starts several processes.")]
 
 
@@ -58,6 +67,7 @@ def detector(
         str | None, typer.Option("--from", help="Weights to go on from, in place of synthetic shapes.")
     ] = None,
     posed: Posed = None,
+    reconstruction: Reconstruction = None,
     teacher: Annotated[
         Path | None,
         typer.Option(
@@ -73,10 +83,11 @@ def detector(
 
     from cyano.training.config import read_config
     from cyano.training.pipeline import train_detector
+    from cyano.training.real_views import RealSources
 
-    chosen = torch.device(checked_device(device))
+    chosen, real = torch.device(checked_device(device)), RealSources(posed or (), reconstruction or ())
     with _following() as watcher:
-        folder = train_detector(read_config(recipe), images, run, chosen, watcher, start, posed or (), teacher)
+        folder = train_detector(read_config(recipe), images, run, chosen, watcher, start, real, teacher)
         watcher.say(f"wrote {folder}")
 
 
@@ -97,6 +108,7 @@ def matcher(
         ),
     ] = None,
     posed: Posed = None,
+    reconstruction: Reconstruction = None,
     device: Device = "auto",
 ) -> None:
     """Train SuperGlue: on a detector, by default the one that this run trained, or on SIFT if the recipe says so."""
@@ -104,10 +116,11 @@ def matcher(
 
     from cyano.training.config import read_config
     from cyano.training.pipeline import train_matcher
+    from cyano.training.real_views import RealSources
 
-    chosen = torch.device(checked_device(device))
+    chosen, real = torch.device(checked_device(device)), RealSources(posed or (), reconstruction or ())
     with _following() as watcher:
-        folder = train_matcher(read_config(recipe), images, start, run, chosen, watcher, posed or (), detector)
+        folder = train_matcher(read_config(recipe), images, start, run, chosen, watcher, real, detector)
         watcher.say(f"wrote {folder}")
 
 

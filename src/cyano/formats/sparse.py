@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +14,7 @@ from numpy.typing import NDArray
 from cyano.errors import InputError
 from cyano.formats.extras import load_pycolmap, quiet
 
-__all__ = ["SparseModel", "read_model"]
+__all__ = ["SparseModel", "opened_model", "read_model"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,12 +44,7 @@ def read_model(folder: str | os.PathLike[str]) -> SparseModel:
         InputError: there is no such model.
         MissingExtraError: pycolmap is not installed.
     """
-    pycolmap = load_pycolmap()
-    with quiet(pycolmap):
-        try:
-            model = pycolmap.Reconstruction(os.fspath(folder))
-        except (RuntimeError, ValueError) as error:
-            raise InputError(f"{os.fspath(folder)} holds no model of COLMAP that can be read: {error}") from error
+    with opened_model(folder) as model:
         posed = sorted((image for image in model.images.values() if image.has_pose), key=lambda image: image.name)
         poses = np.tile(np.eye(4), (len(posed), 1, 1))
         for place, image in enumerate(posed):
@@ -58,3 +56,20 @@ def read_model(folder: str | os.PathLike[str]) -> SparseModel:
             np.array([point.xyz for point in points], np.float64).reshape(-1, 3),
             np.array([point.color for point in points], np.uint8).reshape(-1, 3),
         )
+
+
+@contextmanager
+def opened_model(folder: str | os.PathLike[str]) -> Iterator[Any]:
+    """COLMAP's own form of a model, for as long as it is read.
+
+    Raises:
+        InputError: there is no such model.
+        MissingExtraError: pycolmap is not installed.
+    """
+    pycolmap = load_pycolmap()
+    with quiet(pycolmap):
+        try:
+            model = pycolmap.Reconstruction(os.fspath(folder))
+        except (RuntimeError, ValueError) as error:
+            raise InputError(f"{os.fspath(folder)} holds no model of COLMAP that can be read: {error}") from error
+        yield model

@@ -18,7 +18,6 @@ from cyano.geometry.transforms import warp_points
 from cyano.models.superpoint import CELL, SuperPoint
 from cyano.processing.descriptors import sample_descriptors
 from cyano.processing.masks import keep_keypoints
-from cyano.synthesis.scenes.posed_frames import FramePair
 from cyano.training.detector_network import TrainableDetector
 from cyano.training.joint_pairs import (
     ShownTruth,
@@ -31,6 +30,7 @@ from cyano.training.labels import read_labels
 from cyano.training.loop import Batch
 from cyano.training.losses import cell_targets, detector_loss, info_nce
 from cyano.training.photographs import Photographs
+from cyano.training.real_views import NOTHING_REAL, RealViews
 from cyano.training.schedule import Schedule
 from cyano.training.teacher import Lesson, Teacher, one_a_cell
 from cyano.training.views import Origin, ViewOptions, ViewPair, ViewSource
@@ -84,7 +84,7 @@ class JointStage:
         options: JointOptions,
         schedule: Schedule,
         seed: int,
-        posed: Sequence[FramePair] = (),
+        real: RealViews = NOTHING_REAL,
         teacher: Teacher | None = None,
         axes: Tensor | None = None,
     ) -> None:
@@ -94,7 +94,7 @@ class JointStage:
         self.seed = seed
         self.superpoint = superpoint
         self.module: nn.Module = TrainableDetector(superpoint, descriptors=True)
-        self._views = ViewSource(photographs, options, posed)
+        self._views = ViewSource(photographs, options, real)
         self._labels = labels
         self._teacher = teacher
         self._axes = torch.zeros(0, superpoint.config.descriptor_decoder_dim) if axes is None else axes
@@ -102,7 +102,7 @@ class JointStage:
     def record(self) -> Mapping[str, Any]:
         """What decides the result."""
         network = asdict(self.superpoint.config)
-        views = {"photographs": len(self._views.photographs), "posed": len(self._views.posed)}
+        views = {"photographs": len(self._views.photographs), **self._views.real.record()}
         taught = {} if self._teacher is None else {"teacher": self._teacher.digest}
         return {"network": network, "options": asdict(self.options), **views, **taught}
 

@@ -15,7 +15,6 @@ from cyano.geometry.truth import PairTruth
 from cyano.models.assignment_loss import IGNORE, UNMATCHED, assignment_loss
 from cyano.models.superglue import KeypointSet, SuperGlue
 from cyano.processing.assignment import mutual_matches
-from cyano.synthesis.scenes.posed_frames import FramePair
 from cyano.training.features import Extractor, ImageFeatures
 from cyano.training.groundtruth import match_labels
 from cyano.training.loop import Batch
@@ -23,6 +22,7 @@ from cyano.training.matcher_network import TrainableMatcher, slow_ends
 from cyano.training.pair_store import PairStore
 from cyano.training.pair_variation import varied
 from cyano.training.photographs import Photographs
+from cyano.training.real_views import NOTHING_REAL, RealViews
 from cyano.training.schedule import Schedule
 from cyano.training.views import ViewOptions, ViewSource
 
@@ -80,7 +80,7 @@ class MatcherStage:
         options: PairOptions,
         schedule: Schedule,
         seed: int,
-        posed: Sequence[FramePair] = (),
+        real: RealViews = NOTHING_REAL,
         store: PairStore | None = None,
     ) -> None:
         self.options = options
@@ -90,7 +90,7 @@ class MatcherStage:
         depths = range(DEPTH, len(superglue.gnn.layers), DEPTH) if options.early_weight > 0 else ()
         self.module: nn.Module = TrainableMatcher(superglue, options.iterations, depths)
         self._extract = extractor
-        self._views = ViewSource(photographs, options, posed, shift=0.25)
+        self._views = ViewSource(photographs, options, real, shift=0.25)
         self._store = store
 
     def record(self) -> Mapping[str, Any]:
@@ -100,7 +100,7 @@ class MatcherStage:
             "detector": self._extract.digest,
             "options": asdict(self.options),
             "photographs": len(self._views.photographs),
-            "posed": len(self._views.posed),
+            **self._views.real.record(),
         }
 
     def slow_parameters(self) -> Sequence[nn.Parameter]:

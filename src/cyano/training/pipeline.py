@@ -23,12 +23,13 @@ from cyano.training.joint_stage import JointStage
 from cyano.training.labels import AdaptationOptions, label_photographs
 from cyano.training.loop import Stage, train_stage
 from cyano.training.matcher_stage import MatcherStage
+from cyano.training.material import read_material
 from cyano.training.pair_store import PairStore
-from cyano.training.photographs import Photographs, find_photographs
-from cyano.training.posed import read_posed
+from cyano.training.photographs import Photographs
 from cyano.training.principal_axes import turn_detector, turn_projection
 from cyano.training.processes import Processes, is_first_process
 from cyano.training.progress import Progress
+from cyano.training.real_views import NO_SOURCES, RealSources
 from cyano.training.schedule import Schedule
 from cyano.training.shapes_stage import ShapesStage
 from cyano.training.teacher import Teacher, student_axes
@@ -45,7 +46,7 @@ def train_detector(
     device: torch.device,
     watcher: Watcher,
     start: str | None = None,
-    posed: Sequence[Path] = (),
+    real: RealSources = NO_SOURCES,
     teacher: Path | None = None,
 ) -> Path:
     """Shapes, then rounds of labelling and joint training.
@@ -57,7 +58,7 @@ def train_detector(
         device: where the networks run.
         watcher: is told how far it is.
         start: weights to go on from in place of the shapes; see `cyano.checkpoints.load`.
-        posed: scenes of posed images with depth, see `read_posed`.
+        real: posed images with depth and reconstructions, which join the photographs.
         teacher: another network's features of the photographs, see `cyano.training.teacher`; rounds without labels
             learn from them. Photographs that it has none of are left out.
 
@@ -73,8 +74,8 @@ def train_detector(
         raise InputError("the recipe has no [[rounds]], which train a detector; see the recipe small")
     stages = (config.shapes, *config.rounds)
     processes = _shared_out(device, [stage.schedule for stage in stages if stage is not None])
-    photographs = _training_photographs(config, images, watcher)
-    frames = read_posed(posed)
+    takers = [phase.options for phase in config.rounds if phase.labels is None]
+    photographs, views = read_material(images, config.validation, real, takers, watcher)
     superpoint = _first_detector(config, run, device, watcher) if start is None else _started(config, start)
     known, axes = None, None
     if teacher is not None:
@@ -97,7 +98,7 @@ def train_detector(
             phase.options,
             phase.schedule,
             config.seed,
-            frames,
+            views,
             teacher=known if labels is None else None,
             axes=axes,
         )
@@ -113,7 +114,7 @@ def train_matcher(
     run: Path,
     device: torch.device,
     watcher: Watcher,
-    posed: Sequence[Path] = (),
+    real: RealSources = NO_SOURCES,
     detector: str | Path | None = None,
 ) -> Path:
     """SuperGlue on features that stay as they are, phase after phase.
@@ -127,7 +128,7 @@ def train_matcher(
         run: where everything goes.
         device: where the matcher runs; features are computed by the workers.
         watcher: is told how far it is.
-        posed: scenes of posed images with depth, see `read_posed`.
+        real: posed images with depth and reconstructions, which join the photographs.
         detector: weights whose detector takes the place of that of `start`, whose matcher then gets used to it: one
             that was trained on from there, since its descriptors should mean about the same.
 
@@ -140,9 +141,9 @@ def train_matcher(
         OutputError: a folder holds another recipe's work, or cannot be written.
     """
     _shared_out(device, [phase.schedule for phase in config.matcher])
-    photographs = _training_photographs(config, images, watcher)
+    takers = [phase.options for phase in config.matcher]
+    photographs, views = read_material(images, config.validation, real, takers, watcher)
     superpoint, superglue = _matcher_start(config, start, run, photographs, detector)
-    frames = read_posed(posed)
     if superpoint is not None:
         save_detector(run / "detector", superpoint)
     ends: list[dict[str, Tensor]] = []
@@ -151,7 +152,7 @@ def train_matcher(
         seed = config.seed + number
         folder = run / f"matcher-{number}"
         store = PairStore(folder / "pairs", phase.options.stored) if phase.options.stored else None
-        stage = MatcherStage(superglue, extractor, photographs, phase.options, phase.schedule, seed, frames, store)
+        stage = MatcherStage(superglue, extractor, photographs, phase.options, phase.schedule, seed, views, store)
         _train(stage, folder, device, watcher)
         ends.append({name: tensor.detach().clone() for name, tensor in superglue.state_dict().items()})
     superglue.load_state_dict(_mean(ends[-config.averaged :]))
@@ -252,12 +253,6 @@ def _check_sizes(own: object, wanted: object, names: Sequence[str], source: str)
                 f"{source} has {name} {getattr(own, name)}, the recipe {getattr(wanted, name)}; write into the recipe "
                 "what the weights have"
             )
-
-
-def _training_photographs(config: TrainingConfig, images: Path, watcher: Watcher) -> Photographs:
-    paths, aside = find_photographs(images, config.validation)
-    watcher.say(f"{len(paths)} photographs to train on, {len(aside)} kept aside")
-    return Photographs(paths)
 
 
 def _train(stage: Stage, folder: Path, device: torch.device, watcher: Watcher) -> None:

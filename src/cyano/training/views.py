@@ -1,8 +1,8 @@
-"""Where training pairs come from: views of a photograph, of a procedural scene, or of a real one with depth."""
+"""Where training pairs come from: views of a photograph, of a procedural scene, or of a real place."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -17,6 +17,7 @@ from cyano.synthesis.photometric import photometric_change
 from cyano.synthesis.scenes import SceneOptions, sample_views
 from cyano.synthesis.scenes.posed_frames import FramePair, load_pair
 from cyano.training.photographs import Photographs
+from cyano.training.real_views import NOTHING_REAL, RealViews
 from cyano.types import ImageSize
 
 __all__ = ["Origin", "ViewGroup", "ViewOptions", "ViewPair", "ViewSource", "two_views"]
@@ -33,8 +34,9 @@ class ViewOptions:
         height: of both images, a multiple of 8.
         width: likewise.
         scenes: share of the pairs that show a procedural scene.
-        posed: share of the pairs that are posed images with depth, where some are given; all other pairs are two views
-            of one photograph.
+        posed: share of the pairs that are posed images with depth, where some are given.
+        reconstructed: share of the pairs that are images of a reconstructed place, where some are given; all other
+            pairs are two views of one photograph.
         difficulty: of the scenes, 0 to 1.
         scale: (least, most) photograph pixels per view pixel.
         rotation: degrees to either side.
@@ -51,6 +53,7 @@ class ViewOptions:
     width: int = 320
     scenes: float = 0.5
     posed: float = 0.0
+    reconstructed: float = 0.3
     difficulty: float = 0.7
     scale: tuple[float, float] = (0.7, 1.8)
     rotation: float = 30.0
@@ -124,19 +127,19 @@ class ViewSource:
     """Pairs of views by some options; what is drawn depends on the generator alone."""
 
     def __init__(
-        self, photographs: Photographs, options: ViewOptions, posed: Sequence[FramePair] = (), shift: float = 0.15
+        self, photographs: Photographs, options: ViewOptions, real: RealViews = NOTHING_REAL, shift: float = 0.15
     ) -> None:
         """Nothing is read yet.
 
         Args:
             photographs: for views, and as textures.
             options: of the pairs.
-            posed: images with depth and pose.
+            real: what was really taken from several places.
             shift: distance of a view's centre from the common one as a share of its side.
         """
         self.photographs = photographs
         self.options = options
-        self.posed = posed
+        self.real = real
         self._limits = WarpRange(
             options.scale,
             options.rotation,
@@ -152,12 +155,17 @@ class ViewSource:
         return self.draw_group(rng, 2).pair(0, 1)
 
     def draw_group(self, rng: np.random.Generator, count: int) -> ViewGroup:
-        """So many views of any kind; of posed images always two."""
-        drawn = rng.random()
-        if drawn < self.options.scenes:
-            return self._of_scene(rng, count)
-        if self.posed and drawn < self.options.scenes + self.options.posed:
-            return self._of_posed(rng)
+        """So many views of any kind; of posed images always two, of a place as many as lie well for each other."""
+        drawn, options = rng.random(), self.options
+        kinds: list[tuple[float, Callable[[np.random.Generator, int], ViewGroup]]] = [
+            (options.scenes, self._of_scene),
+            (options.posed if self.real.posed else 0.0, self._of_posed),
+            (options.reconstructed if self.real.places else 0.0, self._of_place),
+        ]
+        for share, draw in kinds:
+            if drawn < share:
+                return draw(rng, count)
+            drawn -= share
         return self._of_photograph(rng, count)
 
     def _of_photograph(self, rng: np.random.Generator, count: int) -> ViewGroup:
@@ -178,13 +186,19 @@ class ViewSource:
             changed[which] = adverse_change(changed[which], rng, self.photographs.draw(rng)[1])
         return changed
 
-    def _of_posed(self, rng: np.random.Generator) -> ViewGroup:
+    def _of_posed(self, rng: np.random.Generator, _count: int) -> ViewGroup:
         """Two posed images with depth, in either order."""
-        frames = self.posed[int(rng.integers(len(self.posed)))]
+        frames = self.real.posed[int(rng.integers(len(self.real.posed)))]
         if rng.random() < 0.5:
             frames = FramePair(frames.frame1, frames.frame0, frames.overlap)
         pair = load_pair(frames, ResizeRule.exact(self.options.height, self.options.width))
         return _whole((pair.image0, pair.image1), {(0, 1): pair.truth})
+
+    def _of_place(self, rng: np.random.Generator, count: int) -> ViewGroup:
+        """Images of one place; all places have the same share."""
+        place = self.real.places[int(rng.integers(len(self.real.places)))]
+        views = place.views(place.draw(rng, count), self.options.size)
+        return ViewGroup(views.images, views.valid, views.truths)
 
     def _of_scene(self, rng: np.random.Generator, count: int) -> ViewGroup:
         """Cameras in one scene."""

@@ -1,0 +1,44 @@
+"""What a run trains on: photographs, and what was really taken, if at least one of its stages takes that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cyano.errors import InputError
+from cyano.training.photographs import Photographs, find_photographs
+from cyano.training.real_views import RealSources, RealViews
+from cyano.training.views import ViewOptions
+from cyano.watching import Watcher
+
+__all__ = ["read_material"]
+
+
+def read_material(
+    images: Path, validation: float, real: RealSources, takers: Sequence[ViewOptions], watcher: Watcher
+) -> tuple[Photographs, RealViews]:
+    """The photographs to train on, and what else there is.
+
+    Args:
+        images: folder of photographs.
+        validation: share of them to keep aside; see `find_photographs`.
+        real: where posed images and reconstructions are.
+        takers: what the stages see that can take those.
+        watcher: is told what there is.
+
+    Raises:
+        InputError: something is missing or malformed, or given and not taken by any stage.
+        MissingExtraError: there are reconstructions, and pycolmap is not installed.
+    """
+    paths, aside = find_photographs(images, validation)
+    watcher.say(f"{len(paths)} photographs to train on, {len(aside)} kept aside")
+    views = real.read(images, aside)
+    for place, model in zip(views.places, real.reconstructions, strict=True):
+        watcher.say(f"{model}: {len(place.paths)} images, {len(place.pairs)} pairs")
+    for share, given in (("posed", views.posed), ("reconstructed", views.places)):
+        if given and not any(getattr(options, share) > 0 for options in takers):
+            raise InputError(
+                f"no stage of the recipe takes {share} images, which are given: write {share} = 0.3, for example, into "
+                "[matcher.options], or into [rounds.options] of a round without [rounds.labels]"
+            )
+    return Photographs(paths), views
