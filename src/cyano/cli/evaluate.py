@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,7 +24,8 @@ HELP = """Evaluate weights and baselines on sets of image pairs with known truth
 ROOT holds sets, or is one: a folder with pairs.txt (poses, match_pairs form), pairs_h.txt (name0 name1 H), \
 pairs_c.txt (name0 name1 FILE of x0 y0 x1 y1 lines), or HPatches scenes. The stereo pair of scikit-image joins as \
 the set motorcycle if scikit-image is installed. Without ROOT, or where --sets names it, procedural scenes join as the \
-set generated.
+set generated. With --photographs, or where --sets names it, photographs under controlled changes join as the set \
+stress.
 
 First every method's matches go to OUT/predictions, and are used again by later runs with the same weights, options \
 and images. From those files come OUT/report.md, OUT/report.json and the plots.
@@ -31,6 +33,7 @@ and images. From those files come OUT/report.md, OUT/report.json and the plots.
 \b
 cyano evaluate data/eval --out results
 cyano evaluate data/eval --weights my_run/model --methods cyano,mutual-nn,sift --sets fox,oxford --out results
+cyano evaluate --sets stress --photographs my_photographs --out results
 
 Exit codes: 0 done; 1 error; 2 wrong use; 3 some pairs failed (each is reported) and the rest is done."""
 
@@ -53,6 +56,18 @@ Sets = Annotated[
     str | None,
     typer.Option(metavar="A,B", help="These sets only.", show_default="all", rich_help_panel=PROTOCOL),
 ]
+Photographs = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of photographs for the set stress, searched with sub-folders.",
+        show_default="six that scikit-image ships",
+        rich_help_panel=PROTOCOL,
+    ),
+]
+NumPhotographs = Annotated[
+    int,
+    typer.Option(help="How many of them, spread evenly; each is 17 pairs.", min=1, rich_help_panel=PROTOCOL),
+]
 EstimatorNames = Annotated[
     str,
     typer.Option(
@@ -69,6 +84,13 @@ PoseThreshold = Annotated[
 HomographyThreshold = Annotated[
     float,
     typer.Option(help="Largest error of an inlier of a homography, in resized pixels.", rich_help_panel=PROTOCOL),
+]
+FundamentalThreshold = Annotated[
+    float,
+    typer.Option(
+        help="Largest error of an inlier of a fundamental matrix, in pixels of images of at most 1024 px.",
+        rich_help_panel=PROTOCOL,
+    ),
 ]
 Out = Annotated[Path, typer.Option("--out", help="Made if it is not there.", rich_help_panel=PROTOCOL)]
 Overwrite = Annotated[
@@ -96,9 +118,12 @@ def evaluate(
     methods: Methods = DEFAULT_METHODS,
     out: Out = Path("evaluation"),
     sets: Sets = None,
+    photographs: Photographs = None,
+    num_photographs: NumPhotographs = 6,
     estimators: EstimatorNames = "poselib,opencv,opencv-ransac",
     pose_threshold: PoseThreshold = 1.0,
     homography_threshold: HomographyThreshold = 3.0,
+    fundamental_threshold: FundamentalThreshold = 1.5,
     seed: shared.Seed = 0,
     overwrite: Overwrite = False,
     resize: Resize = None,
@@ -120,10 +145,15 @@ def evaluate(
     place = shared.checked_device(device)
     with shared.usage_errors():
         judging = suite.Estimators(
-            suite.estimator_names(_listed(estimators)), pose_threshold, homography_threshold, seed=seed
+            suite.estimator_names(_listed(estimators)),
+            pose_threshold,
+            homography_threshold,
+            fundamental_threshold,
+            seed=seed,
         )
         wanted = suite.method_names(_listed(methods))
-    chosen, skipped = _sets(root, None if sets is None else _listed(sets))
+    stress = _Stress(photographs, num_photographs, seed)
+    chosen, skipped = _sets(root, None if sets is None else _listed(sets), stress)
     networks, sift_matcher = _networks(wanted, weights)
     built, absent = suite.build_methods(wanted, networks, matching, place, sift_matcher)
     options = suite.EvaluateOptions(out, judging, overwrite)
@@ -149,7 +179,26 @@ def _networks(methods: Sequence[str], weights: str | None) -> tuple[Networks | N
         return networks, load_matcher(weights, "sift") if "sift-superglue" in methods else None
 
 
-def _sets(root: Path | None, names: list[str] | None) -> tuple[list[PairSet], dict[str, str]]:
+@dataclass(frozen=True)
+class _Stress:
+    """Of what the stress set is made."""
+
+    folder: Path | None
+    count: int
+    seed: int
+
+    def made(self) -> PairSet:
+        from cyano.evaluation import suite
+        from cyano.training.photographs import find_photographs
+
+        with busy("changing photographs"):
+            if self.folder is None:
+                return suite.stress_set(suite.pictures_of_skimage(), self.seed)
+            paths, _ = find_photographs(self.folder, validation=0)
+            return suite.stress_set(suite.chosen_photographs(self.folder, paths, self.count), self.seed)
+
+
+def _sets(root: Path | None, names: list[str] | None, stress: _Stress) -> tuple[list[PairSet], dict[str, str]]:
     """The sets that are asked for, and why the stereo pair is not among them.
 
     Raises:
@@ -162,6 +211,8 @@ def _sets(root: Path | None, names: list[str] | None) -> tuple[list[PairSet], di
     skipped = {}
     if suite.GENERATED_SET in (names or ()) or (names is None and root is None):
         found.append(suite.generated_set())
+    if suite.STRESS_SET in (names or ()) or (names is None and stress.folder is not None):
+        found.append(stress.made())
     if names is None or suite.STEREO_SET in names:
         try:
             found.append(suite.stereo_set())

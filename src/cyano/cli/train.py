@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,9 @@ from cyano.cli.arguments import checked_device
 from cyano.cli.output import watching
 from cyano.training.tuning import tune_process
 from cyano.watching import NOBODY, Watcher
+
+if TYPE_CHECKING:
+    from cyano.evaluation.suite import PairSet
 
 __all__ = ["app"]
 
@@ -124,11 +127,27 @@ def matcher(
         watcher.say(f"wrote {folder}")
 
 
+def _stress_set(images: Path, validation: float) -> PairSet:
+    """The stress set of the photographs that a training with this share of validation keeps aside."""
+    from cyano.evaluation import suite
+    from cyano.training.photographs import find_photographs
+
+    _, aside = find_photographs(images, validation)
+    return suite.stress_set(suite.chosen_photographs(images, aside))
+
+
 @app.command()
 def evaluate(
-    root: Annotated[Path, typer.Argument(metavar="ROOT", help="Folder with the sets, as for `cyano evaluate`.")],
+    root: Annotated[
+        Path | None, typer.Argument(metavar="[ROOT]", help="Folder with the sets, as for `cyano evaluate`.")
+    ] = None,
+    *,
     run: Run,
     recipe: Recipe = "small",
+    photographs: Annotated[
+        Path | None,
+        typer.Option(help="The folder that is trained on: six of the photographs kept aside make the set stress."),
+    ] = None,
     sets: Annotated[str | None, typer.Option(metavar="A,B", help="These sets only.", show_default="all")] = None,
 ) -> None:
     """Evaluate the newest checkpoints of a run, finished or not, and add the numbers to its curve.jsonl."""
@@ -140,10 +159,15 @@ def evaluate(
 
     config = read_config(recipe)
     snapshot = take_snapshot(run, config)
-    wanted = None if sets is None else sets.split(",")
-    chosen = [pair_set for pair_set in suite.find_sets(root) if wanted is None or pair_set.name in wanted]
+    found = [] if root is None else suite.find_sets(root)
+    if photographs is not None:
+        found.append(_stress_set(photographs, config.validation))
+    chosen = [pair_set for pair_set in found if sets is None or pair_set.name in sets.split(",")]
     if not chosen:
-        raise typer.BadParameter(f"--sets: none of {sets} is in {root}")
+        known = ", ".join(pair_set.name for pair_set in found)
+        raise typer.BadParameter(
+            f"there are no sets to evaluate; give ROOT or --photographs, and --sets of {known or 'those'}"
+        )
     matching = matcher_options([640], 1024)
     if config.features == "sift":
         names = suite.method_names(["sift-superglue", "sift"])

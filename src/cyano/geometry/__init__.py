@@ -6,6 +6,7 @@ from cyano.geometry.camera import Camera
 from cyano.geometry.epipolar import (
     essential_from_pose,
     fundamental_from_essential,
+    larger_epipolar_distance,
     sampson_distance,
     symmetric_epipolar_distance_squared,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "in_front_of_both",
     "invert_homography",
     "invert_rigid",
+    "larger_epipolar_distance",
     "pose_error",
     "quarter_turn_motion",
     "rigid_motion",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "essential_from_pose",
     "fundamental_from_essential",
+    "larger_epipolar_distance",
     "sampson_distance",
     "symmetric_epipolar_distance_squared",
 ]
@@ -76,6 +77,21 @@ def sampson_distance(F: ArrayLike, points0: ArrayLike, points1: ArrayLike) -> ND
     """
     residual, normal0, normal1 = _residuals(F, points0, points1)
     return np.asarray(np.abs(residual) / np.sqrt(normal0 + normal1), dtype=np.float64)
+
+
+def larger_epipolar_distance(F: ArrayLike, points0: ArrayLike, points1: ArrayLike) -> NDArray[np.float64]:
+    """The distance of a point from its partner's epipolar line, in the image where it is larger.
+
+    Args:
+        F: (3, 3) fundamental matrix from image 0 to image 1, or an essential one for normalised points.
+        points0: (K, 2) points of image 0.
+        points1: (K, 2) points of image 1.
+
+    Returns:
+        (K,) float64, in the points' unit.
+    """
+    residual, normal0, normal1 = _residuals(F, points0, points1)
+    return np.asarray(np.abs(residual) / np.sqrt(np.minimum(normal0, normal1)), dtype=np.float64)
 
 
 def _residuals(

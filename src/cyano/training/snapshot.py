@@ -16,7 +16,7 @@ from cyano.checkpoints.checkpoint import Checkpoint
 from cyano.checkpoints.huggingface import load_folder, save_folder
 from cyano.checkpoints.lone_matcher import save_matcher
 from cyano.errors import InputError
-from cyano.evaluation.suite import EvaluationReport
+from cyano.evaluation.suite import EvaluationReport, SetResult
 from cyano.models.superglue import SuperGlue
 from cyano.training.config import TrainingConfig
 from cyano.training.state import STATE_FILE
@@ -101,12 +101,22 @@ def record_curve(run: Path, snapshot: Snapshot, report: EvaluationReport) -> Non
         "stage": snapshot.stage,
         "versions": dict(report.versions),
         "sets": [
-            {"set": result.set_name, "method": result.method, "auc": _rounded(result.auc), **_rounded(result.values)}
+            {
+                "set": result.set_name,
+                "method": result.method,
+                "auc": _rounded(result.auc),
+                **_rounded(result.values),
+                **({"changes": _right_matches(result)} if result.changes else {}),
+            }
             for result in report.results
         ],
     }
     before = path.read_text(encoding="utf-8") if path.exists() else ""
     write_atomically(path, (before + json.dumps(line) + "\n").encode())
+
+
+def _right_matches(result: SetResult) -> dict[str, Any]:
+    return _rounded({change: values["right matches"] for change, values in result.changes.items()})
 
 
 def _rounded(values: Any) -> dict[str, Any]:

@@ -48,11 +48,13 @@ def estimator_names(names: Sequence[str]) -> tuple[EstimatorName, ...]:
 
 @dataclass(frozen=True)
 class Estimators:
-    """How models are estimated; thresholds are in pixels of the RESIZED images.
+    """How models are estimated; thresholds are in pixels of the RESIZED images where nothing else is said.
 
     Attributes:
         names: which ones.
-        pose_px: largest error of an inlier of a relative pose or a fundamental matrix.
+        pose_px: largest error of an inlier of a relative pose.
+        fundamental_px: largest error of an inlier of a fundamental matrix, in the images in which correspondences are
+            judged (see `cyano.evaluation.suite.judging.SCORING_PX`).
         homography_px: largest error of an inlier of a homography.
         confidence: that a sample without outliers was drawn before sampling stops.
         max_iterations: number of samples at most.
@@ -62,14 +64,15 @@ class Estimators:
     names: tuple[EstimatorName, ...] = ESTIMATORS
     pose_px: float = 1.0
     homography_px: float = 3.0
+    fundamental_px: float = 1.5
     confidence: float = 0.99999
     max_iterations: int = 10_000
     seed: int = 0
 
     def __post_init__(self) -> None:
         estimator_names(self.names)  # which checks them
-        self._options("poselib", self.pose_px)  # likewise the numbers
-        self._options("poselib", self.homography_px)
+        for threshold_px in (self.pose_px, self.homography_px, self.fundamental_px):
+            self._options("poselib", threshold_px)  # likewise the numbers
 
     def pose(
         self,
@@ -99,7 +102,7 @@ class Estimators:
         """(3, 3) fundamental matrix, filled with NaN where there is none."""
         if name == "opencv-ransac":
             return self._or_nan((3, 3), _ransac_fundamental, points0, points1, self)
-        return estimate_fundamental(points0, points1, self._options(name, self.pose_px)).matrix
+        return estimate_fundamental(points0, points1, self._options(name, self.fundamental_px)).matrix
 
     def _options(self, name: Literal["poselib", "opencv"], threshold_px: float) -> RobustOptions:
         return RobustOptions(name, threshold_px, self.confidence, self.max_iterations, self.seed)
@@ -167,6 +170,6 @@ def _ransac_fundamental(
     if len(points0) < 8:
         return None
     found, _ = cv2.findFundamentalMat(
-        points0, points1, cv2.FM_RANSAC, options.pose_px, options.confidence, options.max_iterations
+        points0, points1, cv2.FM_RANSAC, options.fundamental_px, options.confidence, options.max_iterations
     )
     return None if found is None or found.shape != (3, 3) else np.asarray(found, dtype=np.float64)

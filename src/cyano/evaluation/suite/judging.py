@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from cyano.evaluation.demo_pair import stereo_errors
 from cyano.evaluation.metrics import CORRECT_BELOW
-from cyano.evaluation.suite.dense import DenseJudgement, judge_dense
+from cyano.evaluation.suite.dense import CLOSE_PX, DenseJudgement, judge_dense
 from cyano.evaluation.suite.estimators import Estimators
 from cyano.evaluation.suite.prediction import PairPrediction
 from cyano.evaluation.suite.sets import (
+    KnownChange,
     KnownCorrespondences,
     KnownDisparity,
     KnownHomography,
@@ -26,15 +27,22 @@ from cyano.geometry import (
     corner_error,
     essential_from_pose,
     homography_dlt,
+    larger_epipolar_distance,
     pose_error,
-    sampson_distance,
     symmetric_epipolar_distance_squared,
     warp_points,
 )
 from cyano.geometry.truth import DepthTruth, HomographyTruth
+from cyano.processing.resize import ResizeRule
 from cyano.types import ResizeMap
 
-__all__ = ["PairJudgement", "judge"]
+__all__ = ["ENOUGH", "SCORING_PX", "PairJudgement", "judge"]
+
+ENOUGH = 300
+"""Right matches with which a pair of a controlled change has the full score."""
+
+SCORING_PX = 1024
+"""Longest side of the images in which correspondences are judged; smaller ones are judged as they are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,12 +51,12 @@ class PairJudgement:
 
     Attributes:
         errors: error of the model by the name of its estimator, infinite without one: the larger angle of a pose in
-            degrees; in pixels of the resized images the mean corner error of a homography, or the median distance of
-            the true correspondences from obeying a fundamental matrix.
+            degrees; the mean corner error of a homography in pixels of the resized images; the median distance of
+            the true correspondences from the epipolar lines of a fundamental matrix, see `SCORING_PX`.
         values: further numbers by name; their means over a set are reported, NaN left out.
         residuals: (K,) float64 distance of each match from where the truth puts it in image 1, infinite where image 1
             does not show the point, NaN where nothing is known; in pixels of the resized image, of a stereo pair in
-            those of the original.
+            those of the original; of a controlled change the larger of the distances in the two images.
     """
 
     errors: Mapping[str, float]
@@ -119,8 +127,36 @@ def _judge_homography(prediction: PairPrediction, truth: KnownHomography, estima
     errors = {name: corner_error(H, H_true, frame0.network) for name, H in {**models, **least_squares}.items()}
     dense = judge_dense(prediction, HomographyTruth(truth.H, frame0.original, frame1.original))
     # A plane goes on beyond the border of the image: a match to a point outside is measured like any other.
-    residuals = np.linalg.norm(warp_points(H_true, points0) - points1, axis=1)
-    return PairJudgement(errors, _dense_values(dense), np.nan_to_num(residuals, nan=np.inf))
+    residuals = _transfer_distances(H_true, points0, points1)
+    right = float((residuals <= CLOSE_PX).sum())
+    return PairJudgement(errors, {"right matches": right, **_dense_values(dense)}, residuals)
+
+
+def _transfer_distances(
+    H: NDArray[np.float64], points0: NDArray[np.float64], points1: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(K,) distances in image 1, infinite on the horizon."""
+    distances = np.linalg.norm(warp_points(H, points0) - points1, axis=1)
+    return np.asarray(np.nan_to_num(distances, nan=np.inf), dtype=np.float64)
+
+
+def _judge_change(prediction: PairPrediction, truth: KnownChange, _: Estimators) -> PairJudgement:
+    """A match is as wrong as it looks where the place is larger: in the photograph if the other is at half its size."""
+    frame0, frame1 = prediction.frame0, prediction.frame1
+    H = _resizing(frame1) @ truth.H @ np.linalg.inv(_resizing(frame0))
+    points0, points1 = frame0.to_network(prediction.matched0), frame1.to_network(prediction.matched1)
+    forward, backward = (
+        _transfer_distances(H, points0, points1),
+        _transfer_distances(np.linalg.inv(H), points1, points0),
+    )
+    residuals = np.maximum(forward, backward)
+    right = int((residuals <= CLOSE_PX).sum())
+    values = {
+        "score": min(right, ENOUGH) / ENOUGH,
+        "right matches": float(right),
+        "precision": right / max(len(residuals), 1),
+    }
+    return PairJudgement({}, values, residuals)
 
 
 def _resizing(frame: ResizeMap) -> NDArray[np.float64]:
@@ -137,16 +173,24 @@ def _judge_stereo(prediction: PairPrediction, truth: KnownDisparity, _: Estimato
 def _judge_correspondences(
     prediction: PairPrediction, truth: KnownCorrespondences, estimators: Estimators
 ) -> PairJudgement:
-    """The fundamental matrix is estimated and judged in the resized images, where its threshold is measured."""
-    points0 = prediction.frame0.to_network(prediction.matched0)
-    points1 = prediction.frame1.to_network(prediction.matched1)
-    true0, true1 = prediction.frame0.to_network(truth.points0), prediction.frame1.to_network(truth.points1)
+    """By the protocol of the WxBS benchmark, whose images no method has to see at that size."""
+    points, true = [], []
+    for frame, matched, known in (
+        (prediction.frame0, prediction.matched0, truth.points0),
+        (prediction.frame1, prediction.matched1, truth.points1),
+    ):
+        scoring = ResizeMap(frame.original, ResizeRule.longest(SCORING_PX).network_size(frame.original))
+        points.append(scoring.to_network(matched))
+        true.append(scoring.to_network(known))
     errors: dict[str, float] = {}
+    values: dict[str, float] = {}
     for name in estimators.names:
-        F = estimators.fundamental(name, points0, points1)
+        F = estimators.fundamental(name, points[0], points[1])
         lost = not np.isfinite(F).all()
-        errors[name] = np.inf if lost else float(np.median(sampson_distance(F, true0, true1)))
-    return PairJudgement(errors, {})
+        distances = np.full(len(true[0]), np.inf) if lost else larger_epipolar_distance(F, true[0], true[1])
+        errors[name] = float(np.median(distances))
+        values[f"mAA@10 {name}"] = float(np.mean([(distances < limit).mean() for limit in range(1, 11)]))
+    return PairJudgement(errors, values)
 
 
 def _judge_depth(prediction: PairPrediction, truth: DepthTruth, estimators: Estimators) -> PairJudgement:
@@ -163,6 +207,7 @@ def _dense_values(dense: DenseJudgement) -> dict[str, float]:
 _JUDGES: dict[type, Callable[[PairPrediction, Any, Estimators], PairJudgement]] = {
     KnownPose: _judge_pose,
     KnownHomography: _judge_homography,
+    KnownChange: _judge_change,
     KnownDisparity: _judge_stereo,
     KnownCorrespondences: _judge_correspondences,
     DepthTruth: _judge_depth,

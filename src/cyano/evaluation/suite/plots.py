@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from cyano.evaluation.suite.judging import ENOUGH
 from cyano.evaluation.suite.results import ERROR_THRESHOLDS, SetResult
 from cyano.evaluation.suite.run import EvaluationReport
 from cyano.evaluation.suite.sets import Kind
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 __all__ = ["draw_plots"]
 
@@ -32,7 +34,8 @@ def draw_plots(report: EvaluationReport) -> dict[str, bytes]:
     """The pictures by their file names: one panel a set, one line a method.
 
     `recall_pose.png` and so on show the share of pairs whose model has at most so large an error, by the first of the
-    report's estimators; `matches.png` the share of matches with at most so large an error.
+    report's estimators; `matches.png` the share of matches with at most so large an error; `changes.png` the right
+    matches a pair for each controlled change.
     """
     methods = list(report.methods)
     colours = {name: f"C{index}" for index, name in enumerate(methods)}
@@ -54,7 +57,35 @@ def draw_plots(report: EvaluationReport) -> dict[str, bytes]:
     matched = [result for result in report.results if len(result.residuals)]
     if matched:
         plots["matches.png"] = _panels(matched, colours, accuracy, "error of the match, px", "share of matches")
+    changed = [result for result in report.results if result.changes]
+    if changed:
+        plots["changes.png"] = _bars(changed, colours)
     return plots
+
+
+def _bars(results: Sequence[SetResult], colours: dict[str, str]) -> bytes:
+    """One panel for each set of changes, one bar for each change and method, as PNG."""
+    from matplotlib.figure import Figure
+
+    names = list(dict.fromkeys(result.set_name for result in results))
+    rows = max(len(result.changes) for result in results)
+    figure = Figure(figsize=(6.5 * len(names), 1 + 0.14 * rows * (1 + len(colours))), layout="constrained")
+    for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+        found = [result for result in results if result.set_name == name]
+        changes = list(dict.fromkeys(change for result in found for change in result.changes))
+        height = 0.8 / len(found)
+        for place, result in enumerate(found):
+            right = [result.changes.get(change, {}).get("right matches", 0.0) for change in changes]
+            at = np.arange(len(changes)) + (place - (len(found) - 1) / 2) * height
+            label = f"{result.method}: {result.values['score']:.1f}"
+            axes.barh(at, right, height, color=colours[result.method], label=label)
+        axes.axvline(ENOUGH, color="0.4", linestyle=":")  # more do not raise the score
+        axes.set_yticks(np.arange(len(changes)), changes)
+        axes.set_ylim(len(changes) - 0.5, -0.5)
+        axes.set(title=name, xlabel="right matches a pair (3 px)")
+        axes.grid(axis="x", alpha=0.3)
+        axes.legend(title="score", fontsize="small")
+    return _png(figure)
 
 
 def _panels(results: Sequence[SetResult], colours: dict[str, str], draw: Draw, x_label: str, y_label: str) -> bytes:
@@ -76,6 +107,10 @@ def _panels(results: Sequence[SetResult], colours: dict[str, str], draw: Draw, x
         axes.set_xlim(left=0)
         axes.grid(alpha=0.3)
     panels[0].legend(loc="lower right", fontsize="small")
+    return _png(figure)
+
+
+def _png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=120)
     return buffer.getvalue()

@@ -11,6 +11,7 @@ from typing import Any
 
 from cyano.atomic import write_atomically
 from cyano.evaluation.suite.estimators import EstimatorName
+from cyano.evaluation.suite.judging import ENOUGH, SCORING_PX
 from cyano.evaluation.suite.plots import draw_plots
 from cyano.evaluation.suite.results import ERROR_THRESHOLDS, SetResult
 from cyano.evaluation.suite.run import EvaluationReport
@@ -28,6 +29,7 @@ _TITLES: Mapping[Kind, str] = {
     "pose": "Relative pose",
     "depth": "Scenes with depth and pose",
     "homography": "Homography",
+    "change": "Controlled changes",
     "stereo": "Stereo pair",
     "correspondences": "True correspondences",
 }
@@ -36,12 +38,16 @@ _NOTES: Mapping[Kind, str] = {
     "pose": "AUC of the pose error in degrees; a match is right below a symmetric squared epipolar distance of 5e-4. "
     "All numbers but counts are percent.",
     "depth": "AUC of the pose error in degrees; matches and repeatability within 3 px by the true depth.",
-    "homography": "AUC of the mean corner error, MMA (mean over pairs), precision (over all matches), repeatability "
-    "and recall at 3 px, and the median error of matches within 5 px: all in pixels of the resized images.",
+    "homography": "AUC of the mean corner error, right matches a pair (within 3 px), MMA (mean over pairs), precision "
+    "(over all matches), repeatability and recall (right matches as a share of the keypoints that could have one) at "
+    "3 px, and the median error of matches within 5 px: all in pixels of the resized images.",
+    "change": f"A match is right within 3 px of the resized image in which the place is larger. Score: the mean over "
+    f"changes and photographs of min(right matches, {ENOUGH}) / {ENOUGH}, in percent; precision: the mean over pairs.",
     "stereo": "Share of the matches with known disparity that are right to so many pixels of the original image, and "
     "the median error of those within 5 px.",
-    "correspondences": "AUC of the median epipolar error of the true correspondences under the estimated fundamental "
-    "matrix, in pixels of the resized images.",
+    "correspondences": "Distances of the true correspondences from the epipolar lines of the estimated fundamental "
+    f"matrix, the larger of the two images', in pixels of images with at most {SCORING_PX} px a side. mAA@10: their "
+    "share below 1, 2, ... 10 px, the mean of the ten; AUC: of their median.",
 }
 
 _COLUMNS: Mapping[Kind, tuple[str, ...]] = {
@@ -49,6 +55,7 @@ _COLUMNS: Mapping[Kind, tuple[str, ...]] = {
     "depth": ("matches", "precision", "matching score", "match precision@1", "match precision@3", "recall"),
     "homography": (
         "matches",
+        "right matches",
         "MMA@1",
         "MMA@3",
         "MMA@5",
@@ -59,8 +66,11 @@ _COLUMNS: Mapping[Kind, tuple[str, ...]] = {
         "recall",
     ),
     "stereo": ("matches", "match precision@3", "match precision@1", "median error"),
+    "change": ("matches", "right matches", "precision", "score"),
     "correspondences": ("matches",),
 }
+
+_HEADINGS = {"right matches": "right matches a pair (3 px)"}
 
 
 def write_report(report: EvaluationReport, folder: Path) -> list[Path]:
@@ -90,6 +100,8 @@ def to_markdown(report: EvaluationReport, plots: Sequence[str] = ()) -> str:
         results = [result for result in report.results if result.kind == kind]
         if results:
             parts += [f"## {title}", _NOTES[kind], _table(_header(results[0]), [_row(result) for result in results])]
+        if kind == "change":
+            parts += _by_change(results)
     parts += [f"![{name}]({name})" for name in plots]
     parts += _omissions(report)
     return "\n\n".join(parts) + "\n"
@@ -99,8 +111,9 @@ def _protocol(report: EvaluationReport) -> str:
     estimators = report.estimators
     lines = [
         f"- estimators: {', '.join(ESTIMATOR_TITLES[name] for name in estimators.names)}; inliers within "
-        f"{estimators.pose_px:g} px (pose, fundamental matrix) and {estimators.homography_px:g} px (homography) of the "
-        f"resized images; confidence {estimators.confidence:g}, seed {estimators.seed}",
+        f"{estimators.pose_px:g} px (pose) and {estimators.homography_px:g} px (homography) of the resized images, "
+        f"{estimators.fundamental_px:g} px (fundamental matrix) of those of at most {SCORING_PX} px; "
+        f"confidence {estimators.confidence:g}, seed {estimators.seed}",
         *(f"- {name}: {_described(record)}" for name, record in report.methods.items()),
         f"- versions: {', '.join(f'{name} {number}' for name, number in report.versions.items())}",
     ]
@@ -129,11 +142,40 @@ def _pose_means(report: EvaluationReport) -> Iterator[str]:
     yield _table(header, rows)
 
 
+def _by_change(results: Sequence[SetResult]) -> Iterator[str]:
+    """For each set a table of its changes, one column a method."""
+    for name in dict.fromkeys(result.set_name for result in results):
+        methods = [result for result in results if result.set_name == name]
+        yield f"### {name}: right matches a pair (3 px), and precision in percent"
+        rows = [
+            [change, *(_right_and_precision(result.changes.get(change)) for result in methods)]
+            for change in dict.fromkeys(change for result in methods for change in result.changes)
+        ]
+        yield _table(["change", *(result.method for result in methods)], rows)
+
+
+def _right_and_precision(values: Mapping[str, float] | None) -> str:
+    return "-" if values is None else f"{values['right matches']:.0f} ({values['precision']:.0f})"
+
+
+def _columns(result: SetResult) -> list[str]:
+    """The names of the values that a table shows of this result, before the AUCs."""
+    by_estimator = [name for name in result.values if name.startswith("mAA@")]
+    return [*_COLUMNS[result.kind], *by_estimator]
+
+
 def _header(result: SetResult) -> list[str]:
     thresholds = "/".join(f"{threshold:g}" for threshold in ERROR_THRESHOLDS[result.kind])
-    columns = [name.replace("match precision", "precision") for name in _COLUMNS[result.kind]]
+    columns = [_heading(name) for name in _columns(result)]
     aucs = [f"AUC@{thresholds} {_estimator_title(name)}" for name in result.auc]
     return ["set", "pairs", "method", *columns, *aucs]
+
+
+def _heading(name: str) -> str:
+    measure, _, estimator = name.partition(" ")
+    if measure.startswith("mAA@"):
+        return f"{measure} {_estimator_title(estimator)}"
+    return _HEADINGS.get(name, name.replace("match precision", "precision"))
 
 
 def _estimator_title(name: str) -> str:
@@ -141,8 +183,7 @@ def _estimator_title(name: str) -> str:
 
 
 def _row(result: SetResult) -> list[str]:
-    values = [result.values.get(name, math.nan) for name in _COLUMNS[result.kind]]
-    cells = [_cell(name, value) for name, value in zip(_COLUMNS[result.kind], values, strict=True)]
+    cells = [_cell(name, result.values.get(name, math.nan)) for name in _columns(result)]
     aucs = [" / ".join(f"{share:.1f}" for share in shares) for shares in result.auc.values()]
     return [result.set_name, str(result.num_pairs), result.method, *cells, *aucs]
 
@@ -192,6 +233,10 @@ def _result_dict(result: SetResult) -> dict[str, Any]:
         "method": result.method,
         "pairs": result.num_pairs,
         "values": {name: _finite(value) for name, value in result.values.items()},
+        "changes": {
+            change: {name: _finite(value) for name, value in values.items()}
+            for change, values in result.changes.items()
+        },
         "auc_thresholds": list(ERROR_THRESHOLDS[result.kind]),
         "auc": {name: list(shares) for name, shares in result.auc.items()},
         "judged": [_pair_dict(result, index) for index in range(result.num_pairs)],

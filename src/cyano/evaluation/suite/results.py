@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from cyano.evaluation.metrics import AUC_THRESHOLDS, pose_auc
 from cyano.evaluation.suite.estimators import Estimators
 from cyano.evaluation.suite.files import PredictionFile
 from cyano.evaluation.suite.judging import PairJudgement, judge
-from cyano.evaluation.suite.sets import Kind, PairSet
+from cyano.evaluation.suite.sets import Kind, KnownChange, PairSet
 
 __all__ = ["ERROR_THRESHOLDS", "MATCH_THRESHOLDS_PX", "PairFailure", "SetResult", "judge_set"]
 
@@ -25,6 +25,7 @@ ERROR_THRESHOLDS: Mapping[Kind, tuple[float, ...]] = {
     "homography": PIXEL_THRESHOLDS,
     "correspondences": PIXEL_THRESHOLDS,
     "stereo": (),
+    "change": (),
 }
 """Up to where the recall of the models' errors is integrated: degrees for poses, pixels for the others."""
 
@@ -52,6 +53,7 @@ class SetResult:
         num_pairs: that were judged; failed ones are left out of all numbers.
         failures: the others.
         values: numbers by name; shares are in percent.
+        changes: of a set of controlled changes, the same numbers of each change alone.
         auc: by the name of the estimator, in percent, one for each of `ERROR_THRESHOLDS`.
         errors: by the name of the estimator, (num_pairs,) errors of the models, see `PairJudgement`.
         residuals: of the matches of all pairs with known truth, in pixels; see `PairJudgement`.
@@ -70,6 +72,7 @@ class SetResult:
     residuals: NDArray[np.float64]
     names: tuple[tuple[str, str], ...]
     pair_values: tuple[Mapping[str, float], ...]
+    changes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 def judge_set(
@@ -91,12 +94,15 @@ def judge_set(
     judgements: list[PairJudgement] = []
     names: list[tuple[str, str]] = []
     failures: list[PairFailure] = []
+    by_change: dict[str, list[PairJudgement]] = {}
     for pair, prediction in zip(pair_set.pairs, content.predictions, strict=True):
         try:
             if prediction.error:
                 raise InputError(prediction.error)
             judgements.append(judge(prediction, pair.truth, estimators))
             names.append((pair.name0, pair.name1))
+            if isinstance(pair.truth, KnownChange):
+                by_change.setdefault(pair.truth.change, []).append(judgements[-1])
         except InputError as error:
             failures.append(PairFailure(pair.name0, pair.name1, str(error)))
         on_pair()
@@ -118,6 +124,7 @@ def judge_set(
         np.concatenate([np.zeros(0), *known]),
         tuple(names),
         tuple(judgement.values for judgement in judgements),
+        {change: _means(judged) for change, judged in by_change.items()},
     )
 
 
@@ -125,7 +132,7 @@ def _percent(shares: Sequence[float]) -> tuple[float, ...]:
     return tuple(100 * share for share in shares)
 
 
-_COUNTS = ("matches", "keypoints")
+_COUNTS = ("matches", "keypoints", "right matches")
 
 
 def _means(judgements: Sequence[PairJudgement]) -> dict[str, float]:

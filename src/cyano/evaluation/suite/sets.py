@@ -20,6 +20,7 @@ from cyano.processing.images import ImageSource
 __all__ = [
     "EvaluationPair",
     "Kind",
+    "KnownChange",
     "KnownCorrespondences",
     "KnownDisparity",
     "KnownHomography",
@@ -29,7 +30,7 @@ __all__ = [
     "kind_of",
 ]
 
-Kind: TypeAlias = Literal["pose", "homography", "stereo", "correspondences", "depth"]
+Kind: TypeAlias = Literal["pose", "homography", "stereo", "correspondences", "depth", "change"]
 """What is known of a set's pairs, and so what is measured on them."""
 
 
@@ -60,6 +61,19 @@ class KnownHomography:
 
 
 @dataclass(frozen=True, eq=False)
+class KnownChange:
+    """A photograph and itself after a controlled change.
+
+    Attributes:
+        H: (3, 3) maps pixels of the original image 0 to those of image 1.
+        change: what was done; pairs of a set with the same one are reported together.
+    """
+
+    H: NDArray[np.float64]
+    change: str
+
+
+@dataclass(frozen=True, eq=False)
 class KnownCorrespondences:
     """Some true correspondences of a rigid scene, made by hand or from measurements.
 
@@ -84,11 +98,12 @@ class KnownDisparity:
     disparity: NDArray[np.float32]
 
 
-Truth: TypeAlias = KnownPose | KnownHomography | KnownCorrespondences | KnownDisparity | DepthTruth
+Truth: TypeAlias = KnownPose | KnownHomography | KnownChange | KnownCorrespondences | KnownDisparity | DepthTruth
 
 _KINDS: dict[type, Kind] = {
     KnownPose: "pose",
     KnownHomography: "homography",
+    KnownChange: "change",
     KnownDisparity: "stereo",
     KnownCorrespondences: "correspondences",
     DepthTruth: "depth",
