@@ -50,6 +50,21 @@ def test_sets_methods_and_estimators(root: Path, tmp_path: Path) -> None:
     assert "Mean over the pose sets (wedge)" in result.stderr
 
 
+def test_photographs_under_controlled_changes(root: Path, tmp_path: Path) -> None:
+    arguments = ("evaluate", root, "--methods", "sift", "--sets", "stress", "--json", *SMALL)
+    photographs = ("--photographs", root / "plane", "--num-photographs", "1")
+    (row,) = output(run(*arguments, *photographs, "--out", tmp_path / "out"))["results"]
+    assert (row["kind"], row["pairs"], len(row["changes"])) == ("change", 17, 17)
+    assert row["judged"][0]["name1"] == "a.png blur 2"
+    assert row["changes"]["turn 90"]["precision"] > 80
+    assert (tmp_path / "out" / "changes.png").is_file()
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    result = run(*arguments, "--photographs", empty, "--out", tmp_path / "none")
+    assert result.exit_code == 1
+    assert "holds no photographs" in result.stderr
+
+
 def test_broken_images_are_told_and_set_the_exit_code(root: Path, tmp_path: Path) -> None:
     (root / "plane" / "b.png").write_bytes(b"broken")
     flat_image(root / "plane" / "a.png")

@@ -1,5 +1,6 @@
 """`cyano train` from photographs to a model that transformers' form describes, on the smallest of recipes."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -129,6 +130,17 @@ def test_a_matcher_of_sift_needs_no_detector(tmp_path: Path) -> None:
     assert rows.keys() == {"sift", "sift-superglue"}
     assert rows["sift-superglue"]["failures"] == []
     assert run("train", "evaluate", str(root), *options).exit_code == 0
+    watched = run("train", "evaluate", *options, "--photographs", str(images), "--sets", "stress")
+    assert watched.exit_code == 0, watched.output
+    before, newest = [json.loads(line)["sets"] for line in (out / "curve.jsonl").read_text().splitlines()]
+    assert {one["set"] for one in before} == {root.name}
+    assert [(one["set"], one["method"], len(one["changes"])) for one in newest] == [
+        ("stress", "sift-superglue", 17),
+        ("stress", "sift", 17),
+    ]
+    nothing = run("train", "evaluate", *options)
+    assert nothing.exit_code == 2
+    assert "give ROOT or --photographs" in nothing.output
     again = run("train", "matcher", str(images), *options, "--from", str(out / "model"), "--device", "cpu")
     assert again.exit_code == 0, again.output
     wrong = run("evaluate", root, "--weights", out / "model", "--methods", "cyano", "--out", tmp_path / "wrong")

@@ -7,6 +7,7 @@ from cyano.errors import InputError
 from cyano.geometry import (
     essential_from_pose,
     fundamental_from_essential,
+    larger_epipolar_distance,
     rigid_motion,
     sampson_distance,
     symmetric_epipolar_distance_squared,
@@ -64,10 +65,17 @@ def test_sampson_distance_of_a_rectified_pair_is_the_vertical_offset_shared_by_t
     np.testing.assert_allclose(distance, [0, 4 / np.sqrt(2)], atol=1e-9)
 
 
+def test_the_larger_distance_is_that_of_the_larger_image() -> None:
+    """Image 1 shows everything twice as large: row 50 is row 100, and 4 rows beyond are 2 in image 0."""
+    F = np.array([[0, 0, 0], [0, 0, -1], [0, 2, 0.0]])  # 2 y0 - y1 = 0
+    for matrix, first, second in ((F, [[9.0, 50.0]], [[70.0, 104.0]]), (F.T, [[70.0, 104.0]], [[9.0, 50.0]])):
+        np.testing.assert_allclose(larger_epipolar_distance(matrix, first, second), [4])
+
+
 def test_distances_do_not_depend_on_the_scale_of_the_matrix() -> None:
     scene = two_view_scene(20, outlier_share=1.0)
     F = fundamental_from_essential(essential_from_pose(T), CAMERA0, CAMERA1)
-    for distance in (sampson_distance, symmetric_epipolar_distance_squared):
+    for distance in (sampson_distance, larger_epipolar_distance, symmetric_epipolar_distance_squared):
         np.testing.assert_allclose(
             distance(-1e3 * F, scene.points0, scene.points1),
             distance(F, scene.points0, scene.points1),
@@ -83,7 +91,7 @@ def test_the_epipole_obeys_every_matrix_without_a_warning() -> None:
 
 def test_no_matches_have_no_distances() -> None:
     none = np.zeros((0, 2), np.float32)
-    for distance in (sampson_distance, symmetric_epipolar_distance_squared):
+    for distance in (sampson_distance, larger_epipolar_distance, symmetric_epipolar_distance_squared):
         result = distance(essential_from_pose(T), none, none)
         assert result.shape == (0,)
         assert result.dtype == np.float64

@@ -64,6 +64,7 @@ def test_the_curve_gets_a_line_for_each_evaluation(tmp_path: Path) -> None:
     result = SetResult(
         set_name="fox", kind="pose", method="cyano", num_pairs=1, failures=(), values={"precision": 90.1234},
         auc={"poselib": (1.0, 2.0, 3.456)}, errors={}, residuals=torch.zeros(0).numpy(), names=(), pair_values=(),
+        changes={"dark": {"right matches": 58.1236, "precision": 90.0}},
     )  # fmt: skip
     report = EvaluationReport((result,), {}, Estimators(), {"torch": "2"})
     record_curve(tmp_path, snapshot, report)
@@ -73,3 +74,4 @@ def test_the_curve_gets_a_line_for_each_evaluation(tmp_path: Path) -> None:
     assert lines[1]["hours"] == 2
     assert lines[1]["sets"][0]["auc"]["poselib"] == [1, 2, 3.46]
     assert lines[1]["sets"][0]["precision"] == 90.123
+    assert lines[1]["sets"][0]["changes"] == {"dark": 58.124}

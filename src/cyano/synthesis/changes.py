@@ -150,7 +150,7 @@ def _view(image: _Image, H: NDArray[np.float64]) -> _Image:
     fine = np.array([[_FINE, 0, (_FINE - 1) / 2], [0, _FINE, (_FINE - 1) / 2], [0, 0, 1]]) @ H
     many, size = (_FINE * width, _FINE * height), (width, height)
     inside = cv2.warpPerspective(np.ones((height, width), np.float32), fine, many)
-    seen = cv2.warpPerspective(image, fine, many, borderMode=cv2.BORDER_REPLICATE)
+    seen = cv2.warpPerspective(image, fine, many, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     share = np.asarray(cv2.resize(inside, size, interpolation=cv2.INTER_AREA), dtype=np.float32)[:, :, None]
     part = share * np.asarray(cv2.resize(seen, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
     sigma = _SURROUNDINGS * max(size)

@@ -128,4 +128,5 @@ def test_the_projects_evaluation_data() -> None:
     assert kinds["fox"] == ("pose", 40)
     assert kinds["oxford"] == ("homography", 10)
     assert kinds["kusvod2"] == ("correspondences", 8)
+    assert kinds["wxbs_a"] == ("correspondences", 17)
     assert "sacre_coeur" not in kinds  # nothing is known of it

@@ -28,7 +28,7 @@ def test_perfect_matches_of_a_plane() -> None:
     assert max(found.errors.values()) < 1e-2
     assert found.residuals.max() < 1e-4
     assert found.values["repeatability"] == found.values["recall"] == 1.0
-    assert found.values["matches"] == len(GRID)
+    assert found.values["matches"] == found.values["right matches"] == len(GRID)
 
 
 def test_matches_that_are_off_by_so_much() -> None:
@@ -85,6 +85,7 @@ def test_no_matches_are_a_failure_of_the_model_not_of_the_program() -> None:
     for truth in (KnownHomography(SHIFT), pose, KnownCorrespondences(GRID, GRID)):
         found = judge(prediction(none, none), truth, DEFAULT)
         assert all(math.isinf(error) for error in found.errors.values()), truth
+        assert all(found.values[name] == 0 for name in found.values if name.startswith("mAA")), truth
     assert judge(prediction(none, none), pose, DEFAULT).values["precision"] == 0
     assert len(judge(prediction(none, none), KnownDisparity(np.ones((9, 9), np.float32)), DEFAULT).residuals) == 0
 
@@ -118,6 +119,31 @@ def test_true_correspondences_obey_the_matrix_of_true_matches(name: str) -> None
     truth = KnownCorrespondences(other.points0, other.points1)
     found = judge(prediction(scene.points0, scene.points1, size1=ImageSize(600, 800)), truth, DEFAULT)
     assert found.errors[name] < 0.2  # px
+
+
+@pytest.mark.parametrize("size", [ImageSize(768, 1024), ImageSize(1536, 2048)])
+@pytest.mark.parametrize(("offset", "share"), [(0.0, 1.0), (2.5, 0.8), (4.5, 0.6), (9.5, 0.1), (20.0, 0.0)])
+def test_correspondences_by_their_distance_from_the_lines(size: ImageSize, offset: float, share: float) -> None:
+    """Lines are rows: an offset of 2.5 rows is below 3, 4, ... 10, eight of ten. Larger images are made smaller."""
+    rng = np.random.default_rng(0)
+    scale = size.width / 1024
+    points = scale * rng.uniform((300, 0), (1000, 750), (200, 2))
+    matches = prediction(points, points - scale * rng.uniform(10, 290, (200, 1)) * (1, 0), size0=size, size1=size)
+    there = GRID * scale
+    truth = KnownCorrespondences(there, there + scale * np.array([-70, offset]))
+    found = judge(matches, truth, DEFAULT)
+    for name in ESTIMATORS:
+        assert found.values[f"mAA@10 {name}"] == pytest.approx(share), name
+        assert found.errors[name] == pytest.approx(offset, abs=0.2)  # keypoints are float32, and rows are estimated
+
+
+def test_some_of_the_correspondences_count_for_their_share() -> None:
+    points = np.random.default_rng(0).uniform((300, 0), (600, 450), (200, 2))
+    disparity = np.random.default_rng(1).uniform(10, 290, (200, 1))
+    truth = KnownCorrespondences(GRID, GRID + np.where(np.arange(len(GRID)) % 2, 50.0, 0.0)[:, None] * (0, 1))
+    assert len(GRID) % 2 == 0
+    found = judge(prediction(points, points - disparity * (1, 0)), truth, DEFAULT)
+    assert found.values["mAA@10 poselib"] == pytest.approx(0.5)
 
 
 def test_stereo_matches_are_measured_by_the_disparity() -> None:
