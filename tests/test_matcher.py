@@ -15,7 +15,7 @@ from cyano.models.superglue import SuperGlue
 from cyano.options import MatcherOptions
 from cyano.processing.resize import ResizeRule
 from cyano.result import PairResult
-from cyano.types import ImageSize
+from cyano.types import Features, ImageSize
 from support.networks import random_superglue, random_superpoint
 
 OPTIONS = MatcherOptions(resize=ResizeRule.longest(320), max_keypoints=300)
@@ -252,6 +252,21 @@ def test_early_stop_keeps_the_matches(photograph: np.ndarray) -> None:
     quick = match(photograph, other, options=replace(OPTIONS, tolerance=1e-3), device="cpu")
     same = exact.matches.matches0 == quick.matches.matches0
     assert same.mean() > 0.99
+
+
+def test_own_weights_fill_up_and_a_threshold_of_the_user_cuts(photograph: np.ndarray) -> None:
+    """In a dark and blurred picture, of which a threshold of 0.005 leaves little."""
+    picture = (cv2.GaussianBlur(photograph, (0, 0), 2) * 0.3).astype(np.uint8)
+
+    def features(threshold: float | None) -> Features:
+        options = replace(OPTIONS, keypoint_threshold=threshold)
+        return Matcher.from_pretrained(options=options, device="cpu").extract([picture])[0]
+
+    filled, cut = features(None), features(0.005)
+    assert len(filled) == OPTIONS.max_keypoints
+    above = filled.scores > 0.005
+    assert 0 < int(above.sum()) < len(filled) / 2
+    assert sorted(cut.keypoints.tolist()) == sorted(filled.keypoints[above].tolist())
 
 
 def test_options_do_not_change_the_networks() -> None:

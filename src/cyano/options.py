@@ -29,7 +29,10 @@ class MatcherOptions:
     Attributes:
         resize: what the networks see of an image; results are in original pixels whatever it is.
         max_keypoints: per image, the strongest ones; -1 for all.
-        keypoint_threshold: least detector probability of a keypoint.
+        keypoint_threshold: least score of a keypoint: the detector's probability, for weights that localise by
+            structure times how clear the place is. Cyano's own weights ask for so little (1e-6) that every picture with
+            any texture has `max_keypoints`, as in their training; a greater value leaves blurred, dark and plain
+            parts without keypoints.
         nms_radius: least distance of two keypoints along an axis, in pixels of the resized image.
         match_threshold: least probability of a match. That of the weights is for matches as such; with `align` a
             quarter of it is enough for those that the pictures confirm.

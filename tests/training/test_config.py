@@ -63,6 +63,7 @@ def test_a_round_may_leave_its_labels_out_and_names_are_checked(tmp_path: Path) 
     config = read_config("small")
     assert config.rounds[0].labels is None
     assert config.superpoint.keypoint_localisation == "structure"
+    assert {read_config(name).superpoint.keypoint_threshold for name in ("small", "base", "tiny")} == {1e-6}
     assert read_config("tiny").rounds[0].labels is not None
     text = resources.files("cyano.training").joinpath("recipes", "small.toml").read_text(encoding="utf-8")
     path = tmp_path / "mine.toml"

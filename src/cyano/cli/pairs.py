@@ -100,9 +100,6 @@ ResizeFloat = Annotated[
 MaxKeypoints = Annotated[
     int, typer.Option(help="Per image, the strongest; -1 for all.", rich_help_panel=shared.MATCHING)
 ]
-KeypointThreshold = Annotated[
-    float, typer.Option(help="Least probability of a keypoint.", rich_help_panel=shared.MATCHING)
-]
 NmsRadius = Annotated[
     int,
     typer.Option(help="Least distance of keypoints, in resized pixels.", rich_help_panel=shared.MATCHING),
@@ -138,7 +135,7 @@ def pairs(
     resize: Resize = None,
     resize_float: ResizeFloat = False,
     max_keypoints: MaxKeypoints = 1024,
-    keypoint_threshold: KeypointThreshold = 0.005,
+    keypoint_threshold: shared.KeypointThreshold = None,
     nms_radius: NmsRadius = 4,
     sinkhorn_iterations: SinkhornIterations = 20,
     match_threshold: MatchThreshold = 0.2,

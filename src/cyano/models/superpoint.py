@@ -28,7 +28,8 @@ class SuperPointConfig:
         encoder_hidden_sizes: channels of the four encoder blocks.
         decoder_hidden_size: hidden channels of both heads.
         descriptor_decoder_dim: D, channels of a descriptor.
-        keypoint_threshold: a pixel is a keypoint where its probability is above this.
+        keypoint_threshold: a pixel is a keypoint where its score is above this: its probability, or with "structure"
+            that of its surroundings times how clear the place is.
         max_keypoints: keep so many of the highest scores; -1 keeps all.
         nms_radius: no two keypoints lie within this many pixels along both axes.
         border_removal_distance: no keypoint lies nearer than this to the border, in pixels.
