@@ -1,46 +1,53 @@
-"""From a COLMAP database to a sparse model, by COLMAP's mappers."""
+"""From a COLMAP database to a sparse model that can be trusted, by COLMAP's mappers."""
 
 from __future__ import annotations
 
 import json
 import os
-import tempfile
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 from cyano.atomic import written_beside
 from cyano.errors import InputError
 from cyano.formats.colmap_reading import copy_database
 from cyano.formats.extras import load_pycolmap, quiet
 from cyano.formats.focal_lengths import estimate_focal_lengths
+from cyano.formats.mapping import Mapper, MappingOptions, Start, adjust, run_mapper, starts_of
+from cyano.formats.soundness import Evidence, agreement, median_ray_angle, read_evidence, unsound
 
-__all__ = ["SUMMARY_FILE", "Mapper", "ModelSummary", "sparse_model"]
-
-Mapper = Literal["incremental", "global"]
+__all__ = ["SUMMARY_FILE", "ModelSummary", "sparse_model"]
 
 SUMMARY_FILE = "summary.json"
 """The `ModelSummary` in the folder of the models."""
 
-_MAX_SEED = 2**31 - 1
-_VERIFIED = 15  # inliers of a pair that the mappers take
-_MOST = 0.5  # share of verified images that has a pose where the mapper was not wrong about the focal length
+_DEFAULT_MAPPING = MappingOptions()
+_ENOUGH = 0.9  # share of the images with verified matches that have a pose where no further start is made
+_MOST = 0.5  # share of them below which a model is doubtful
+_SMALLEST_ANGLE = 2.0  # degrees between rays, in the median, below which it is
+_BETTER = 1.01  # by which factor a later start has to be better than an earlier one
+_SHOWN = 3  # images that a line of words names
 
 
 @dataclass(frozen=True)
 class ModelSummary:
-    """The largest of the models that the images fell into.
+    """The largest of the models that the images fell into, and whether it can be trusted.
 
     Attributes:
         mapper: that made it, which may be another one than was asked for; see `sparse_model`.
         images: in the database.
-        registered: images of the model, those with a pose.
+        registered: images of the model, those with a pose; without those that were taken out.
         points: of the model.
         mean_track_length: images that see a point, on average.
         mean_reprojection_error: in pixels.
         models: how many there are.
+        agreement: share of the verified matches of an image that agree with the poses, on average over the images.
+        ray_angle: the largest angle between two rays to a point in degrees, in the median over the points.
+        taken_out: images that a mapper had given a pose and that are not sound, with the reasons.
+        unregistered: the other images without a pose in this model.
+        doubts: reasons not to trust the model as a whole, in words.
+        seed: of the start that made it.
+        starts: how often mapping was tried.
     """
 
     mapper: Mapper
@@ -50,155 +57,221 @@ class ModelSummary:
     mean_track_length: float
     mean_reprojection_error: float
     models: int
+    agreement: float = 1.0
+    ray_angle: float = 0.0
+    taken_out: dict[str, str] = field(default_factory=dict)
+    unregistered: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+    seed: int = 0
+    starts: int = 1
+
+    @property
+    def sound(self) -> bool:
+        """Whether no image had to be taken out and there is no doubt about the whole."""
+        return not (self.taken_out or self.doubts)
+
+    @property
+    def verdict(self) -> str:
+        """How far the model can be trusted, in a line."""
+        posed = self.registered + len(self.taken_out)
+        text = f"{posed} of {self.images} images registered"
+        if self.taken_out:
+            named = [f"{name} ({reason})" for name, reason in list(self.taken_out.items())[:_SHOWN]]
+            more = ", ..." if len(self.taken_out) > _SHOWN else ""
+            text += f"; {self.registered} agree, {len(self.taken_out)} taken out: {', '.join(named)}{more}"
+        else:
+            text += ", and all agree" if not self.doubts else ""
+        return text + "".join(f"; doubtful: {doubt}" for doubt in self.doubts)
 
 
 def sparse_model(
     database: str | os.PathLike[str],
     images: str | os.PathLike[str] | None,
     out: str | os.PathLike[str],
-    mapper: Mapper = "incremental",
+    options: MappingOptions = _DEFAULT_MAPPING,
     *,
-    keep_cameras: bool = False,
-    seed: int = 0,
-    threads: int = -1,
     overwrite: bool = False,
 ) -> ModelSummary:
     """Reconstruct cameras and points.
+
+    Unless cameras are kept, focal lengths of which nothing is known beforehand are first estimated from all pairs
+    together. Images that are not sound are taken out of what the mapper makes: those with an impossible camera, with
+    hardly a point, or with a pose that most of their verified matches contradict. Where images are taken out, the model
+    is doubtful, or a tenth of the images that match others has no pose, mapping is tried again with the next seed and
+    in other ways. Of all models the one is kept whose images agree most: the sum over its images of the share of their
+    verified matches that agrees with the poses.
 
     Args:
         database: of COLMAP, with two-view geometries; a copy is worked on.
         images: folder of the images, for the colours of the points; None to do without.
         out: folder for the models `0`, `1`, ... in COLMAP's binary form, the largest first, and their summary. It
             appears whole or not at all.
-        mapper: "incremental" adds one image after the other, "global" solves for all at once; see `keep_cameras`.
-        keep_cameras: leave focal lengths and distortions as the database has them instead of refining them, which
-            calibrated cameras do not need and some motions, such as straight ahead, do not determine. Otherwise focal
-            lengths of which nothing is known beforehand are estimated from all fundamental matrices together first;
-            and where the incremental mapper begins with such and most images have no pose in the end, the global one,
-            which finds focal lengths as it goes, has a try: neighbours in a drive straight ahead hardly tell them.
-        seed: of COLMAP's sampling.
-        threads: how many; -1 for all cores. With one, the same database gives the same model; with several, sums are
-            added up in varying order.
+        options: mapper, seed, and what is refined.
         overwrite: replace an existing folder.
 
     Returns:
-        The summary of model 0.
+        The summary of model 0, with the verdict.
 
     Raises:
-        InputError: the mapper is unknown, the database is none, or no model comes of it.
+        InputError: the database is none, or no sound model comes of it.
         OutputError: the folder exists or cannot be written.
         MissingExtraError: pycolmap is not installed.
     """
-    if mapper not in get_args(Mapper):
-        raise InputError(f"unknown mapper {mapper!r}: choose one of {', '.join(get_args(Mapper))}")
-    if not 0 <= seed <= _MAX_SEED:
-        raise InputError(f"seed must be an integer from 0 to {_MAX_SEED}, not {seed}")
     if images is not None and not Path(images).is_dir():
         raise InputError(f"there is no folder {os.fspath(images)}; give that of the images, or none")
     pycolmap = load_pycolmap()
     with quiet(pycolmap, errors=False), written_beside(Path(out), overwrite=overwrite) as beside:
         beside.mkdir()
-        how = _How(mapper, keep_cameras, seed, threads)
-        maker, total, models = _models(pycolmap, database, images, how, beside.parent)
-        for rank, model in enumerate(models):
+        copy = copy_database(database, beside.parent)
+        try:
+            names, evidence = _image_names(pycolmap, copy), read_evidence(pycolmap, copy)
+            if not options.keep_cameras:
+                estimate_focal_lengths(pycolmap, copy, options.seed)
+            best, tries = _best(pycolmap, copy, images, options, evidence)
+        except (RuntimeError, ValueError, LookupError) as error:
+            raise InputError(f"COLMAP cannot map {os.fspath(database)}: {error}") from error
+        if not best.models:
+            raise InputError(_no_model(os.fspath(database), names, evidence, best))
+        for rank, model in enumerate(best.models):
             (beside / str(rank)).mkdir()
             model.write(str(beside / str(rank)))
-        summary = _summary(maker, total, models)
+        summary = _summary(names, best, tries)
         (beside / SUMMARY_FILE).write_text(json.dumps(asdict(summary), indent=1) + "\n", encoding="ascii")
     return summary
 
 
-class _How(NamedTuple):
-    """Options of `sparse_model`."""
+class _Found(NamedTuple):
+    """What came of one start.
 
-    mapper: Mapper
-    keep_cameras: bool
-    seed: int
-    threads: int
+    Attributes:
+        start: the mapper, and how.
+        models: without the images that are not sound, the largest first.
+        shares: for each image of the largest the share of its matches that agree.
+        taken_out: from all models and not in any of them any more, with the reasons.
+        doubts: of the largest.
+    """
+
+    start: Start
+    models: list[Any]
+    shares: dict[int, float]
+    taken_out: dict[str, str]
+    doubts: list[str]
+
+    @property
+    def score(self) -> float:
+        """The sum over the images of the largest model of the shares of their matches that agree."""
+        return sum(self.shares.values())
 
 
-def _models(
+def _best(
     pycolmap: Any,
-    database: str | os.PathLike[str],
+    database: Path,
     images: str | os.PathLike[str] | None,
-    how: _How,
-    staging: Path,
-) -> tuple[Mapper, int, list[Any]]:
-    """Who made the models, the number of images in the database, and the models, the largest first."""
-    copy = copy_database(database, staging)
-    try:
-        with pycolmap.Database.open(str(copy)) as opened:
-            total, verified = opened.num_images(), opened.num_verified_image_pairs()
-        guessed = 0 if how.keep_cameras else estimate_focal_lengths(pycolmap, copy, how.seed)
-        run = {"incremental": _incremental, "global": _global}[how.mapper]
-        found, mapper = run(pycolmap, copy, images, how), how.mapper
-        if guessed and mapper == "incremental" and not _hold_most(pycolmap, copy, found):
-            with suppress(RuntimeError, ValueError, LookupError):  # what was found stays
-                others = _global(pycolmap, copy, images, how)
-                if _registered(others) > _registered(found):
-                    found, mapper = others, "global"
-    except (RuntimeError, ValueError, LookupError) as error:
-        raise InputError(f"COLMAP cannot map {os.fspath(database)}: {error}") from error
-    if not found:
-        raise InputError(
-            f"no model comes of {os.fspath(database)}: {total} images and {verified} verified pairs; match more "
-            "pairs, of pictures that overlap and are taken from different places"
-        )
-    return mapper, total, found
+    options: MappingOptions,
+    evidence: Evidence,
+) -> tuple[_Found, int]:
+    """The best of some starts, and their number; a start that fails counts as one without a model.
+
+    Raises:
+        RuntimeError, ValueError, LookupError: all of them fail.
+    """
+    best, failure = None, None
+    starts = starts_of(options)
+    for tries, start in enumerate(starts, start=1):
+        try:
+            models = run_mapper(pycolmap, database, images, start, options.threads)
+            found = _checked(pycolmap, start, models, evidence)
+        except (RuntimeError, ValueError, LookupError) as error:
+            failure = error
+            continue
+        if best is None or found.score > _BETTER * best.score:
+            best = found
+        posed = {image for model in best.models for image in model.reg_image_ids()}
+        if not (best.taken_out or best.doubts) and len(posed) >= _ENOUGH * len(evidence.connected):
+            break
+    if best is None:
+        raise failure or RuntimeError("no start was made")
+    return best, tries
 
 
-def _hold_most(pycolmap: Any, database: Path, models: list[Any]) -> bool:
-    """Whether most images that are verified with another one have a pose in one of the models."""
+def _checked(pycolmap: Any, start: Start, models: list[Any], evidence: Evidence) -> _Found:
+    """Take out of models what is not sound, and judge the rest."""
+    reasons: dict[str, str] = {}
+    for model in models:
+        reasons |= _take_out(pycolmap, model, evidence, start)
+    left = sorted(
+        (model for model in models if model.num_reg_images() >= 2),
+        key=lambda model: (-model.num_reg_images(), -model.num_points3D()),
+    )
+    kept = {model.image(number).name for model in left for number in model.reg_image_ids()}
+    taken_out = {name: reason for name, reason in sorted(reasons.items()) if name not in kept}
+    shares = agreement(left[0], evidence) if left else {}
+    return _Found(start, left, shares, taken_out, _doubts(left[0], evidence) if left else [])
+
+
+def _take_out(pycolmap: Any, model: Any, evidence: Evidence, start: Start) -> dict[str, str]:
+    """Take images out of a model until the rest is sound; their names and the reasons."""
+    reasons: dict[str, str] = {}
+    while model.num_reg_images():
+        wrong = unsound(model, evidence, agreement(model, evidence))
+        if not wrong:
+            break
+        for number, reason in wrong.items():
+            image = model.image(number)
+            reasons[image.name] = reason
+            model.deregister_frame(image.frame_id)
+        in_use = {model.image(number).camera_id for number in model.reg_image_ids()}
+        for number in set(model.cameras) - in_use:
+            model.camera(number).params = evidence.cameras[number].params
+        if model.num_reg_images() >= 2 and model.num_points3D():
+            adjust(pycolmap, model, start)
+    return reasons
+
+
+def _doubts(model: Any, evidence: Evidence) -> list[str]:
+    """Reasons not to trust a model whose images are sound each."""
+    doubts, registered, connected = [], model.num_reg_images(), len(evidence.connected)
+    if registered < _MOST * connected:
+        doubts.append(f"only {registered} of the {connected} images that match others have a pose")
+    if registered == 2:
+        doubts.append("no third image confirms the poses of two")
+    angle = median_ray_angle(model)
+    if angle < _SMALLEST_ANGLE:
+        doubts.append(f"rays cross at {angle:.1f} degrees only, as where a camera turns and does not move")
+    return doubts
+
+
+def _image_names(pycolmap: Any, database: Path) -> list[str]:
     with pycolmap.Database.open(str(database)) as opened:
-        pairs = zip(*opened.read_two_view_geometry_num_inliers(), strict=True)
-    ids = [pycolmap.pair_id_to_image_pair(pair) for pair, inliers in pairs if inliers >= _VERIFIED]
-    images = {image for pair in ids for image in pair}
-    posed = {image for model in models for image in model.reg_image_ids()}
-    return len(posed) >= _MOST * len(images)
+        return sorted(image.name for image in opened.read_all_images())
 
 
-def _registered(models: list[Any]) -> int:
-    return models[0].num_reg_images() if models else 0
+def _no_model(database: str, names: list[str], evidence: Evidence, found: _Found) -> str:
+    reasons = "".join(f"; {name}: {reason}" for name, reason in list(found.taken_out.items())[:_SHOWN])
+    sound = "sound " if reasons else ""
+    return (
+        f"no {sound}model comes of {database}: {len(names)} images and {len(evidence.pairs)} verified pairs{reasons}; "
+        "match more pairs, of pictures that overlap and are taken from different places"
+    )
 
 
-def _incremental(pycolmap: Any, database: Path, images: str | os.PathLike[str] | None, how: _How) -> list[Any]:
-    options = pycolmap.IncrementalPipelineOptions()
-    options.random_seed, options.num_threads = how.seed, how.threads
-    if how.keep_cameras:
-        options.ba_refine_focal_length = options.ba_refine_extra_params = False
-        options.mapper.abs_pose_refine_focal_length = options.mapper.abs_pose_refine_extra_params = False
-    options.extract_colors = images is not None
-    return _mapped(pycolmap.incremental_mapping, database, images, options)
-
-
-def _global(pycolmap: Any, database: Path, images: str | os.PathLike[str] | None, how: _How) -> list[Any]:
-    options = pycolmap.GlobalPipelineOptions()
-    options.random_seed, options.num_threads = how.seed, how.threads
-    if how.keep_cameras:
-        adjustment = options.mapper.bundle_adjustment
-        adjustment.refine_focal_length = adjustment.refine_extra_params = False
-    return _mapped(pycolmap.global_mapping, database, images, options)
-
-
-def _mapped(
-    mapping: Callable[..., dict[int, Any]], database: Path, images: str | os.PathLike[str] | None, options: Any
-) -> list[Any]:
-    """The models, the largest first; what COLMAP writes on the way goes beside the database and away again."""
-    with tempfile.TemporaryDirectory(dir=database.parent) as scratch:
-        found = mapping(str(database), os.fspath(images or scratch), scratch, options)
-    filled = [model for _, model in sorted(found.items()) if model.num_reg_images()]
-    return sorted(filled, key=lambda model: (-model.num_reg_images(), -model.num_points3D()))
-
-
-def _summary(mapper: Mapper, total: int, models: list[Any]) -> ModelSummary:
-    largest = models[0]
+def _summary(names: list[str], found: _Found, tries: int) -> ModelSummary:
+    largest = found.models[0]
     largest.update_point_3d_errors()
+    posed = {largest.image(number).name for number in largest.reg_image_ids()}
     return ModelSummary(
-        mapper,
-        total,
-        largest.num_reg_images(),
+        found.start.mapper,
+        len(names),
+        len(posed),
         largest.num_points3D(),
         float(largest.compute_mean_track_length()),
         float(largest.compute_mean_reprojection_error()),
-        len(models),
+        len(found.models),
+        found.score / len(posed),
+        median_ray_angle(largest),
+        found.taken_out,
+        [name for name in names if name not in posed and name not in found.taken_out],
+        found.doubts,
+        found.start.seed,
+        tries,
     )
