@@ -81,7 +81,11 @@ MaxKeypoints = Annotated[
 ]
 KeypointThreshold = Annotated[
     float | None,
-    typer.Option(help="Least score of a keypoint; 0 keeps all up to --max-keypoints.", show_default=_OF_WEIGHTS, rich_help_panel=MATCHING),
+    typer.Option(
+        help="Least score of a keypoint; 0 keeps all up to --max-keypoints.",
+        show_default=_OF_WEIGHTS,
+        rich_help_panel=MATCHING,
+    ),
 ]
 NmsRadius = Annotated[
     int | None,

@@ -75,7 +75,11 @@ def starts_of(options: MappingOptions) -> list[Start]:
     """
     refined: Hold = "all" if options.keep_cameras else "nothing"
     undistorted: Hold = "all" if options.keep_cameras else "distortion"
-    tries: tuple[tuple[Mapper, Hold], ...] = (("incremental", refined), ("incremental", undistorted), ("global", refined))
+    tries: tuple[tuple[Mapper, Hold], ...] = (
+        ("incremental", refined),
+        ("incremental", undistorted),
+        ("global", refined),
+    )
     if options.mapper == "global":
         tries = (("global", refined), ("global", undistorted))
     return [

@@ -15,7 +15,7 @@ from cyano.synthesis.adverse import adverse_change
 from cyano.synthesis.homographies import View, WarpRange, random_view, warp_view
 from cyano.synthesis.photometric import photometric_change
 from cyano.synthesis.scenes import SceneOptions, sample_views
-from cyano.synthesis.scenes.posed_frames import FramePair, load_pair
+from cyano.synthesis.scenes.posed_frames import load_pair
 from cyano.training.photographs import Photographs
 from cyano.training.real_views import NOTHING_REAL, RealViews
 from cyano.types import ImageSize
@@ -190,7 +190,7 @@ class ViewSource:
         """Two posed images with depth, in either order."""
         frames = self.real.posed[int(rng.integers(len(self.real.posed)))]
         if rng.random() < 0.5:
-            frames = FramePair(frames.frame1, frames.frame0, frames.overlap)
+            frames = frames.swapped()
         pair = load_pair(frames, ResizeRule.exact(self.options.height, self.options.width))
         return _whole((pair.image0, pair.image1), {(0, 1): pair.truth})
 

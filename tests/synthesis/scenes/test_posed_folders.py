@@ -63,6 +63,21 @@ def test_a_plain_folder_gives_its_pairs_and_their_truth(plain: Path) -> None:
     assert found.visibility.tolist() == [Visibility.VISIBLE, Visibility.UNKNOWN]
 
 
+def test_refined_relative_poses_take_the_place_of_the_frames(plain: Path) -> None:
+    finer = rigid_motion(np.eye(3), (-0.3, 0.04, 0.0))
+    (plain / "pairs3d_refined.txt").write_text(f"# A B overlap rotation_deg T\n010 020 0.5 1.0 {_words(finer)}\n")
+    (pair,) = read_folder(plain)
+    assert pair.overlap == 0.5
+    for direction, T in ((pair, finer), (pair.swapped(), invert_rigid(finer))):
+        truth = load_pair(direction).truth
+        np.testing.assert_allclose(truth.T_0to1, T)
+        found = truth.to_image1(np.array([[30.0, 20.0]])).points[0]
+        np.testing.assert_allclose(found, (30 + 40 * T[0, 3] / 2, 20 + 42 * T[1, 3] / 2))
+    (plain / "pairs3d_refined.txt").write_text("010 020 0.5\n")
+    with pytest.raises(InputError, match="18 words"):
+        read_folder(plain)
+
+
 def test_resizing_scales_the_cameras_by_pixel_centres(plain: Path) -> None:
     pair = load_pair(read_folder(plain)[0], ResizeRule.exact(24, 16))
     assert pair.image0.shape == pair.truth.depth0.shape == (24, 16)

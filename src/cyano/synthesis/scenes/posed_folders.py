@@ -5,6 +5,7 @@ Each returns the list of pairs; `load_pair` reads one of them.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,9 @@ def read_folder(folder: str | os.PathLike[str]) -> list[FramePair]:
 
     color/F.jpg, depth/F.png (16 bits, millimetres, 0 where unknown, registered to the colour), K.txt (9 numbers,
     row by row, for both), poses.txt (lines of F and 16 numbers: T_camera_to_world, row by row, metres), pairs3d.txt
-    (lines of F0, F1 and, if known, the overlap; further columns are skipped). Lines that start with # are comments.
+    (lines of F0, F1 and, if known, the overlap; further columns are skipped). Where poses of frames are coarse, as from
+    motion capture, pairs3d_refined.txt takes its place: the same, and the last 16 numbers of a line are T_0to1. Lines
+    that start with # are comments.
 
     Raises:
         InputError: a file is missing or malformed, or a pair names an unknown frame.
@@ -42,7 +45,8 @@ def read_folder(folder: str | os.PathLike[str]) -> list[FramePair]:
     for name, *numbers in _lines(root / "poses.txt", 17):
         pose = np.array([_number(root / "poses.txt", word) for word in numbers]).reshape(4, 4)
         frames[name] = PosedFrame(root / "color" / f"{name}.jpg", root / "depth" / f"{name}.png", camera, camera, pose)
-    return _listed_pairs(root / "pairs3d.txt", frames)
+    refined = root / "pairs3d_refined.txt"
+    return _refined_pairs(refined, frames) if refined.is_file() else _listed_pairs(root / "pairs3d.txt", frames)
 
 
 def read_scannet(folder: str | os.PathLike[str], gaps: Sequence[int] = (10, 20, 40)) -> list[FramePair]:
@@ -158,6 +162,13 @@ def _listed_pairs(path: Path, frames: dict[str, PosedFrame]) -> list[FramePair]:
             raise InputError(f"{path} names frames without a pose: {', '.join(sorted(unknown))}")
         pairs.append(FramePair(frames[name0], frames[name1], _number(path, rest[0]) if rest else None))
     return pairs
+
+
+def _refined_pairs(path: Path, frames: dict[str, PosedFrame]) -> list[FramePair]:
+    """Pairs with relative poses of their own."""
+    matrices = [[_number(path, word) for word in line[-16:]] for line in _lines(path, 2 + 16)]
+    pairs = _listed_pairs(path, frames)
+    return [replace(pair, T_0to1=np.reshape(T, (4, 4))) for pair, T in zip(pairs, matrices, strict=True)]
 
 
 def _lines(path: Path, words: int) -> Iterator[list[str]]:

@@ -61,11 +61,19 @@ class FramePair:
         frame0: the first.
         frame1: the second.
         overlap: share of either that the other shows, as the data set tells it; None where it does not.
+        T_0to1: (4, 4) from camera 0 to camera 1 where the pair has a finer one than the frames' poses; else None.
     """
 
     frame0: PosedFrame
     frame1: PosedFrame
     overlap: float | None = None
+    T_0to1: NDArray[np.float64] | None = None
+
+    def swapped(self) -> FramePair:
+        """The same the other way round."""
+        return FramePair(
+            self.frame1, self.frame0, self.overlap, None if self.T_0to1 is None else invert_rigid(self.T_0to1)
+        )
 
 
 def load_pair(pair: FramePair, rule: resize.ResizeRule = _SHRINK, agrees: float = AGREES) -> PosedPair:
@@ -85,7 +93,9 @@ def load_pair(pair: FramePair, rule: resize.ResizeRule = _SHRINK, agrees: float 
     """
     image0, depth0, camera0 = _load(pair.frame0, rule)
     image1, depth1, camera1 = _load(pair.frame1, rule)
-    T_0to1 = invert_rigid(pair.frame1.T_camera_to_world) @ pair.frame0.T_camera_to_world
+    T_0to1 = pair.T_0to1
+    if T_0to1 is None:
+        T_0to1 = invert_rigid(pair.frame1.T_camera_to_world) @ pair.frame0.T_camera_to_world
     return PosedPair(image0, image1, DepthTruth(depth0, depth1, camera0, camera1, T_0to1, agrees))
 
 
