@@ -38,6 +38,10 @@ class ViewOptions:
         reconstructed: share of the pairs that are images of a reconstructed place, where some are given; all other
             pairs are two views of one photograph.
         difficulty: of the scenes, 0 to 1.
+        max_angle: between the directions from which two views of a scene see one point, in degrees, at difficulty 1.
+        max_distance: largest ratio of the distances from which they see it, at difficulty 1.
+        overlap: (least, most) share of a scene's view that another one shows.
+        plain: share of a scene's textures that are hardly any, as those of painted walls.
         scale: (least, most) photograph pixels per view pixel.
         rotation: degrees to either side.
         any_rotation: share of the views that turn by any angle.
@@ -55,6 +59,10 @@ class ViewOptions:
     posed: float = 0.0
     reconstructed: float = 0.3
     difficulty: float = 0.7
+    max_angle: float = 50.0
+    max_distance: float = 2.0
+    overlap: tuple[float, float] = (0.15, 0.9)
+    plain: float = 0.0
     scale: tuple[float, float] = (0.7, 1.8)
     rotation: float = 30.0
     any_rotation: float = 0.12
@@ -203,8 +211,15 @@ class ViewSource:
     def _of_scene(self, rng: np.random.Generator, count: int) -> ViewGroup:
         """Cameras in one scene."""
         textures = [self.photographs.draw(rng)[1] for _ in range(_TEXTURES)]
-        size, difficulty, light = self.options.size, self.options.difficulty, min(self.options.photometric, 1.0)
-        options = SceneOptions(size=size, difficulty=difficulty, light_change=light)
+        options = SceneOptions(
+            size=self.options.size,
+            difficulty=self.options.difficulty,
+            max_angle_deg=self.options.max_angle,
+            max_scale=self.options.max_distance,
+            light_change=min(self.options.photometric, 1.0),
+            overlap=self.options.overlap,
+            plain_share=self.options.plain,
+        )
         views = sample_views(textures, rng, options, count)
         truths = {(i, j): views[i].truth_with(views[j]) for i, j in combinations(range(count), 2)}
         return _whole(tuple(view.image for view in views), truths)

@@ -13,6 +13,7 @@ from cyano.errors import InputError
 from cyano.geometry.transforms import rotation_angle_between
 from cyano.geometry.truth import DepthTruth, Visibility
 from cyano.synthesis.scenes import PosedPair, SceneOptions, make_scene, overlap, sample_pair, sample_views
+from cyano.synthesis.scenes.atlas import build_atlas
 from cyano.synthesis.scenes.geometry_pass import NOTHING, intersect
 from cyano.synthesis.scenes.layouts import KINDS, SceneKind, lay_out
 from cyano.synthesis.scenes.viewpoints import look_at, sample_another, sample_viewpoints
@@ -101,6 +102,18 @@ def test_harder_pairs_move_more() -> None:
         for level in (0.0, 1.0)
     )
     assert np.median(hard) > 1.3 * np.median(easy)
+
+
+def test_plain_scenes_have_little_contrast_in_the_same_places() -> None:
+    lively = sample_pair([], np.random.default_rng(4), SceneOptions(size=ImageSize(96, 128), plain_share=0.0))
+    assert np.array_equal(
+        lively.image0, sample_pair([], np.random.default_rng(4), SceneOptions(size=ImageSize(96, 128))).image0
+    )  # the default draws nothing more
+    contrast = []
+    for share in (0.0, 1.0):
+        atlas = build_atlas([], np.random.default_rng(1), 8, 1.0, share)
+        contrast.append(atlas.pixels[:, :512].reshape(8, -1).std(axis=1))
+    assert np.median(contrast[1]) < 0.12 * np.median(contrast[0])
 
 
 def test_pairs_are_what_training_expects() -> None:

@@ -98,8 +98,16 @@ def _mirror(values: NDArray[np.float32]) -> None:
     np.subtract(np.float32(SIDE), values, out=values)
 
 
+_PLAIN = 0.12
+"""Largest contrast of a plain texture, as a share of what it would have."""
+
+
 def build_atlas(
-    photographs: Sequence[NDArray[np.generic]], rng: np.random.Generator, count: int, procedural_share: float
+    photographs: Sequence[NDArray[np.generic]],
+    rng: np.random.Generator,
+    count: int,
+    procedural_share: float,
+    plain_share: float = 0.0,
 ) -> Atlas:
     """Cut textures from photographs and make the others.
 
@@ -108,6 +116,7 @@ def build_atlas(
         rng: the source of randomness.
         count: textures wanted, 1 to 60.
         procedural_share: chance of a texture being procedural.
+        plain_share: chance of a texture being plain, as a painted wall is.
     """
     if not 1 <= count <= 60:
         raise InputError(f"an atlas holds 1 to 60 textures, not {count}")
@@ -119,6 +128,8 @@ def build_atlas(
             level = procedural_texture(rng, SIDE)
         else:
             level = _lively_crop(photographs, rng)
+        if plain_share > 0 and rng.random() < plain_share:
+            level = level.mean() + (level - level.mean()) * np.float32(rng.uniform(0, _PLAIN))
         top = index * (SIDE + 2 * _PAD)
         for step in range(LEVELS):
             padded = cv2.copyMakeBorder(level, _PAD, _PAD, _PAD, _PAD, cv2.BORDER_REFLECT)

@@ -54,6 +54,7 @@ class SceneOptions:
         field_of_view_deg: narrowest and widest, along the longest side.
         textures: number of textures in a scene, 1 to 60.
         procedural_share: share of the textures that do not come from photographs.
+        plain_share: share of the textures that are hardly any, as those of painted walls.
 
     Raises:
         InputError: a value out of its range.
@@ -70,9 +71,10 @@ class SceneOptions:
     field_of_view_deg: tuple[float, float] = (40.0, 90.0)
     textures: int = 16
     procedural_share: float = 0.25
+    plain_share: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("difficulty", "any_roll_share", "light_change", "procedural_share"):
+        for name in ("difficulty", "any_roll_share", "light_change", "procedural_share", "plain_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} lies between 0 and 1, not {getattr(self, name)}")
         if not self.kinds or not set(self.kinds) <= set(KINDS):
@@ -105,7 +107,8 @@ def make_scene(
     Raises:
         InputError: a texture of another kind.
     """
-    return _arranged(build_atlas(textures, rng, options.textures, options.procedural_share), rng, options)
+    atlas = build_atlas(textures, rng, options.textures, options.procedural_share, options.plain_share)
+    return _arranged(atlas, rng, options)
 
 
 def _arranged(atlas: Atlas, rng: np.random.Generator, options: SceneOptions) -> Scene:
