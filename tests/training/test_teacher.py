@@ -17,6 +17,7 @@ from cyano.processing.descriptors import sample_descriptors
 from cyano.training.detector_network import fresh_superpoint
 from cyano.training.joint_stage import JointOptions, JointStage, taught_loss
 from cyano.training.photographs import Photographs
+from cyano.training.real_views import NOTHING_REAL
 from cyano.training.schedule import Schedule
 from cyano.training.teacher import Teacher, one_a_cell, student_axes
 from cyano.types import ImageSize
@@ -141,7 +142,7 @@ def test_views_are_taught_at_the_photographs_keypoints_and_scenes_are_not(folder
     schedule = Schedule(steps=10, batch_size=2, bfloat16=False)
 
     def stage(options: JointOptions) -> JointStage:
-        return JointStage("joint-1", superpoint, photographs, None, options, schedule, 0, (), teacher, axes)
+        return JointStage("joint-1", superpoint, photographs, None, options, schedule, 0, NOTHING_REAL, teacher, axes)
 
     photo = stage(options)
     batch = photo.batch(np.random.default_rng(0))

@@ -128,8 +128,8 @@ class Place:
         image, expected = read(self.paths[number]), self.model.views[number].size
         if image.size != expected:
             raise InputError(
-                f"{self.paths[number]} is a {image.size} image, and the model was made of a {expected} one; give the "
-                "images that the model was made of, as they are displayed"
+                f"{self.paths[number]} is {image.size.width}x{image.size.height} pixels, and the model was made of "
+                f"{expected.width}x{expected.height}; give the images that it was made of, as they are displayed"
             )
         grey, _ = resize.apply(image, resize.ResizeRule.exact(size.height, size.width))
         return np.rint(grey * 255).astype(np.uint8)
