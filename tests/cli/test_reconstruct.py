@@ -18,6 +18,7 @@ from cyano.errors import InputError
 from cyano.formats import SparseModel, read_features, read_model
 from cyano.geometry import invert_rigid, pose_error
 from support.commands import flat_image, output, run
+from support.recipes import DETECTOR_AND_MATCHER
 from support.walk import write_walk
 
 pytest.importorskip("pycolmap", reason="the extra collections brings pycolmap")
@@ -152,6 +153,36 @@ def _cameras(model: Path) -> list[tuple[str, list[float]]]:
     import pycolmap
 
     return [(camera.model.name, list(camera.params)) for camera in pycolmap.Reconstruction(model).cameras.values()]
+
+
+def test_what_was_reconstructed_is_trained_on(walk: Walk, tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(DETECTOR_AND_MATCHER.replace("scenes = 0.5", "scenes = 0.0\nreconstructed = 1.0"))
+    options = ["--run", tmp_path / "run", "--recipe", recipe, "--device", "cpu", "--reconstruction", walk.out]
+    refused = run("train", "detector", walk.images, *options)
+    assert refused.exit_code == 1
+    assert "no stage of the recipe takes reconstructed images" in " ".join(refused.output.split())
+    labels = DETECTOR_AND_MATCHER[
+        DETECTOR_AND_MATCHER.index("[rounds.labels]") : DETECTOR_AND_MATCHER.index("[rounds.options]")
+    ]
+    recipe.write_text(recipe.read_text().replace(labels, ""))
+    for network in ("detector", "matcher"):
+        result = run("train", network, walk.images, *options)
+        assert result.exit_code == 0, result.output
+        assert f"{walk.out}: 6 images" in result.output  # "view0.png" and so on are one family, which stays together
+    stage = json.loads((tmp_path / "run" / "matcher-1" / "stage.json").read_text())
+    assert stage["places"] == 1
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    flat_image(moved / "other.png")
+    options[1] = tmp_path / "again"
+    missing = run("train", "matcher", moved, *options)
+    assert missing.exit_code == 1
+    assert "6 of 6 images" in missing.output
+    (walk.out / "images").symlink_to(walk.images)
+    found = run("train", "matcher", moved, *options, "--from", tmp_path / "run" / "detector")
+    (walk.out / "images").unlink()
+    assert found.exit_code == 0, found.output
 
 
 def test_folders_that_do_not_do(walk: Walk, tmp_path: Path) -> None:

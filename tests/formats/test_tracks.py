@@ -10,6 +10,7 @@ import pytest
 
 from cyano.errors import InputError
 from cyano.formats import CameraOptions, export_database, sparse_model
+from cyano.formats.mapping import MappingOptions
 from cyano.formats.tracks import TrackedModel, read_tracks
 from cyano.geometry.tracked_views import track_truth
 from cyano.geometry.truth import Visibility
@@ -26,7 +27,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     stores = stores_of(SCENE, folder / "store")
     cameras = CameraOptions("SIMPLE_RADIAL", "all", params=(600.0, 320.0, 240.0, 0.0))
     export_database(folder / "database.db", stores.features, stores.matches, cameras)
-    sparse_model(folder / "database.db", None, folder / "sparse", keep_cameras=True, threads=1)
+    sparse_model(folder / "database.db", None, folder / "sparse", MappingOptions(keep_cameras=True, threads=1))
     return folder / "sparse" / "0"
 
 

@@ -1,6 +1,6 @@
 """The views of a reconstructed place, and what its points say of two of them.
 
-Why, and what is claimed of points that only one of the views has observed: docs/decisions/0012-real-places.md.
+Why, and what is claimed of points that only one of the views has observed: docs/decisions/0013-real-places.md.
 """
 
 from __future__ import annotations
