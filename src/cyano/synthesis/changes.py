@@ -78,7 +78,7 @@ CHANGES = (
     Change("tilt 62", tilt=62),
     Change("turn 35", turn=35),
     Change("turn 90", turn=90),
-    Change("scale 1/2, blur 1.5", scale=1 / 2, blur=1.5),
+    Change("scale 1/2, blur 1", scale=1 / 2, blur=1),
     Change("tilt 45, motion 13", tilt=45, motion=13),
     Change("scale 1/2, dark", scale=1 / 2, gain=0.12, noise=0.01),
 )

@@ -69,7 +69,7 @@ def _bars(results: Sequence[SetResult], colours: dict[str, str]) -> bytes:
 
     names = list(dict.fromkeys(result.set_name for result in results))
     rows = max(len(result.changes) for result in results)
-    figure = Figure(figsize=(6.5 * len(names), 1 + 0.14 * rows * (1 + len(colours))), layout="constrained")
+    figure = Figure(figsize=(6.5 * len(names), 1 + 0.1 * rows * (1 + len(colours))), layout="constrained")
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         found = [result for result in results if result.set_name == name]
         changes = list(dict.fromkeys(change for result in found for change in result.changes))
