@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import base64
+import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
 from cyano.errors import InputError, OutputError
 from cyano.geometry import Camera, RobustOptions
@@ -98,6 +102,37 @@ def test_what_cannot_be_registered_or_drawn_says_why() -> None:
 def test_picture() -> None:
     assert isinstance(_result().draw(), Figure)
     assert isinstance(_result().draw(inliers=_result().homography().inliers), Figure)
+
+
+def test_a_notebook_shows_a_table_and_the_picture() -> None:
+    result = _result()
+    with Image.open(io.BytesIO(result._repr_png_() or b"")) as image:
+        assert image.width == 960
+    table, picture = result._repr_html_().split("<img")
+    for fact in ("60 matches of 120 and 120 keypoints", "a.jpg, 300 x 200", "b.jpg, 300 x 200"):
+        assert fact in table
+    encoded = re.search(r"base64,([^\"]+)", picture)
+    assert encoded is not None
+    with Image.open(io.BytesIO(base64.b64decode(encoded[1]))) as image:
+        assert (image.format, image.width) == ("JPEG", 960)
+
+
+def test_without_pixels_a_notebook_shows_the_table_alone() -> None:
+    result = _result(pixels=False)
+    assert result._repr_png_() is None
+    assert "60 matches" in result._repr_html_()
+    assert "<img" not in result._repr_html_()
+
+
+def test_values_print_in_a_line() -> None:
+    result = _result()
+    estimate = result.homography()
+    assert repr(estimate) == f"RobustEstimate({estimate.message})"
+    assert repr(result.matches).startswith("Matches(matches0=int64 (120,), matches1=int64 (120,), ")
+    assert repr(result.image0).startswith("ImageKeypoints(keypoints=float32 (120, 2), ")
+    for value in (result, estimate, result.matches, result.image0):
+        assert len(repr(value)) < 300
+        assert "\n" not in repr(value)
 
 
 @pytest.mark.parametrize("count", [60, 0])

@@ -88,6 +88,11 @@ class Matcher:
             self._superpoint = deepcopy(networks.superpoint).to(self.device)
             self._superglue = deepcopy(networks.superglue).to(self.device)
 
+    def __repr__(self) -> str:
+        keypoints, threshold = self.detection.max_keypoints, self.assignment.matching_threshold
+        limits = f"max_keypoints={keypoints}, match_threshold={threshold:g}, precision={self.options.precision}"
+        return f"Matcher({self.source}, device={self.device}, {limits})"
+
     @classmethod
     def from_pretrained(
         cls,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,10 @@ from numpy.typing import NDArray
 
 from cyano import geometry, viz
 from cyano.atomic import archive_bytes, write_atomically
+from cyano.concise import Concise, facts_html
 from cyano.errors import InputError
 from cyano.types import ImageSize, Matches, ResizeMap
+from cyano.viz.encoding import NOTEBOOK_DPI, figure_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,8 +27,8 @@ DEFAULT_OPTIONS = geometry.RobustOptions()
 DEFAULT_STYLE = viz.MatchStyle()
 
 
-@dataclass(frozen=True, eq=False)
-class ImageKeypoints:
+@dataclass(frozen=True, eq=False, repr=False)
+class ImageKeypoints(Concise):
     """One image of a pair, and where its keypoints are.
 
     Attributes:
@@ -84,6 +87,25 @@ class PairResult:
     def __repr__(self) -> str:
         counts = f"{len(self.image0.keypoints)} and {len(self.image1.keypoints)} keypoints"
         return f"PairResult({len(self)} matches of {counts})"
+
+    def _repr_png_(self) -> bytes | None:
+        """What a notebook shows where it cannot show HTML; nothing for matches of features, which have no pixels."""
+        return None if self._without_pixels() else figure_bytes(self.draw(), "png", dpi=NOTEBOOK_DPI)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: a table, and the picture if the images are at hand."""
+        names = [f"{image.name}, {image.size.width} x {image.size.height}" for image in (self.image0, self.image1)]
+        facts = [("image 0", names[0]), ("image 1", names[1])]
+        if len(self):
+            facts.append(("median score", f"{float(np.median(self.scores)):.2f}"))
+        table = facts_html(repr(self), facts)
+        if self._without_pixels():
+            return table
+        picture = base64.b64encode(figure_bytes(self.draw(), "jpg", dpi=NOTEBOOK_DPI)).decode()
+        return f'{table}<img alt="matches" src="data:image/jpeg;base64,{picture}">'
+
+    def _without_pixels(self) -> bool:
+        return self.image0.rgb is None or self.image1.rgb is None
 
     @property
     def indices(self) -> NDArray[np.int64]:
@@ -166,7 +188,9 @@ class PairResult:
         errors: NDArray[np.floating[Any]] | None = None,
         style: viz.MatchStyle = DEFAULT_STYLE,
     ) -> Figure:
-        """Both images side by side with their matches, coloured by score (or by inliers or errors, if given).
+        """Both images with their matches, coloured by score (or by inliers or errors, if given).
+
+        At most `style.max_lines` are drawn, spread over image 0. A notebook shows the figure by itself.
 
         Args:
             inliers: (K,) bool, of an estimate from these matches.

@@ -17,6 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from cyano.concise import Concise
 from cyano.errors import InputError
 
 if TYPE_CHECKING:
@@ -116,8 +117,8 @@ def _stack(like: _Array, x: object, y: object) -> _Array:
     return out  # type: ignore[no-any-return]
 
 
-@dataclass(frozen=True, eq=False)
-class Features:
+@dataclass(frozen=True, eq=False, repr=False)
+class Features(Concise):
     """What the detector found in one image; all tensors on one device.
 
     Attributes:
@@ -164,8 +165,8 @@ class Features:
         return Features(*moved, self.frame, extras, image)
 
 
-@dataclass(frozen=True, eq=False)
-class Matches:
+@dataclass(frozen=True, eq=False, repr=False)
+class Matches(Concise):
     """The assignment between the keypoints of two images, from both sides.
 
     Attributes:

@@ -90,7 +90,7 @@ def test_homography_among_half_outliers(estimator: Estimator) -> None:
     assert corner_error(result.matrix, H_TRUE, SIZE) < 0.5
     # 3 px is six sigma, and an outlier falls within 3 px of its true place in about 1 of 10,000 cases.
     assert (result.inliers == is_inlier).all()
-    assert result.message == "homography: 100 of 200 matches agree within 3 px"
+    assert result.message == "homography: 100 inliers of 200 matches (threshold 3 px)"
 
 
 @each_estimator

@@ -18,7 +18,7 @@ from cyano.models.superpoint import SuperPoint
 __all__ = ["Networks", "load", "load_checkpoint"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Networks:
     """A detector and a matcher with their weights, in evaluation mode, float32, on the CPU.
 
@@ -33,6 +33,10 @@ class Networks:
     superglue: SuperGlue | None
     source: str
     licence: str | None
+
+    def __repr__(self) -> str:
+        parts = "SuperPoint" if self.superglue is None else "SuperPoint and SuperGlue"
+        return f"Networks({self.source}: {parts})"
 
 
 def load(name_or_path: str | Path | None = None, hub: HubOptions | None = None) -> Networks:

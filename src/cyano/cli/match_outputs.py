@@ -16,9 +16,9 @@ from cyano.atomic import write_atomically
 from cyano.cli import report
 from cyano.cli.report import CORRECT_PX, MatchedPair
 from cyano.errors import InputError
-from cyano.evaluation.encoding import FIGURE_FORMATS, IMAGE_FORMATS, figure_bytes, image_bytes
 from cyano.geometry import RobustEstimate, warp_image
 from cyano.viz import MatchStyle, OverlayMode, overlay_image
+from cyano.viz.encoding import FIGURE_FORMATS, IMAGE_FORMATS, figure_bytes, image_bytes
 
 __all__ = ["JSON_NAME", "PICTURE_NAME", "Outputs"]
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cyano.concise import Concise
 from cyano.errors import MissingExtraError
 
 __all__ = ["DemoPair", "load_demo_pair", "stereo_errors"]
 
 
-@dataclass(frozen=True, eq=False)
-class DemoPair:
+@dataclass(frozen=True, eq=False, repr=False)
+class DemoPair(Concise):
     """A rectified stereo pair with its ground truth.
 
     Attributes:

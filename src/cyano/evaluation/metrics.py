@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cyano.concise import Concise
 from cyano.errors import InputError
 from cyano.geometry import (
     Camera,
@@ -39,8 +40,8 @@ AUC_THRESHOLDS = (5.0, 10.0, 20.0)
 """Degrees up to which the published tables integrate the recall."""
 
 
-@dataclass(frozen=True, eq=False)
-class PairEvaluation:
+@dataclass(frozen=True, eq=False, repr=False)
+class PairEvaluation(Concise):
     """How one pair of images came out.
 
     Attributes:

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from cyano.atomic import write_atomically
 from cyano.errors import InputError
-from cyano.evaluation.encoding import figure_bytes, image_bytes
 from cyano.evaluation.metrics import CORRECT_BELOW, PairEvaluation
 from cyano.processing.images import read
 from cyano.result import PairResult
 from cyano.types import ResizeMap
 from cyano.viz import MatchStyle, draw_matches, draw_matches_image
+from cyano.viz.encoding import figure_bytes, image_bytes
 
 __all__ = ["Extension", "PictureOptions", "draw", "up_to_date", "write"]
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cyano.concise import Concise
 from cyano.errors import InputError
 from cyano.formats.colmap_pixels import keypoints_from_colmap, model_from_colmap
 from cyano.formats.extras import load_pycolmap, quiet
@@ -26,8 +27,8 @@ __all__ = ["Database", "DatabaseImage", "copy_database", "read_database"]
 _TABLES = {"cameras", "images", "keypoints", "matches", "two_view_geometries"}
 
 
-@dataclass(frozen=True, eq=False)
-class DatabaseImage:
+@dataclass(frozen=True, eq=False, repr=False)
+class DatabaseImage(Concise):
     """An image of a COLMAP database.
 
     Attributes:
@@ -45,8 +46,8 @@ class DatabaseImage:
     keypoints: NDArray[np.float32]
 
 
-@dataclass(frozen=True, eq=False)
-class Database:
+@dataclass(frozen=True, eq=False, repr=False)
+class Database(Concise):
     """What a COLMAP database holds.
 
     Attributes:

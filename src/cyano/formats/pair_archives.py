@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyano.atomic import archive_bytes, write_atomically
+from cyano.concise import Concise
 from cyano.errors import InputError, OutputError
 from cyano.formats.items import batches, check_indices, dense_matches
 from cyano.pairs import Pair, unique_stems
@@ -26,8 +27,8 @@ _MAX_RATIO = 1100  # of zlib itself
 _MAX_BYTES = 1 << 30
 
 
-@dataclass(frozen=True, eq=False)
-class PairArchive:
+@dataclass(frozen=True, eq=False, repr=False)
+class PairArchive(Concise):
     """The content of one file.
 
     Attributes:

@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cyano.concise import Concise
 from cyano.errors import InputError
 from cyano.formats.extras import load_pycolmap, quiet
 
 __all__ = ["SparseModel", "opened_model", "read_model"]
 
 
-@dataclass(frozen=True, eq=False)
-class SparseModel:
+@dataclass(frozen=True, eq=False, repr=False)
+class SparseModel(Concise):
     """Cameras and points in one frame, whose unit is unknown.
 
     Attributes:

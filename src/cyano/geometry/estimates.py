@@ -1,4 +1,4 @@
-"""What to ask of a robust estimation and what comes back: plain values, no computation."""
+"""What to ask of a robust estimation and what comes back: plain values, and how they are shown."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import TYPE_CHECKING, Literal, get_args
 
+from cyano.concise import facts_html
 from cyano.errors import InputError
+from cyano.geometry.texts import matrix_text, pose_facts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,7 +83,10 @@ class EstimateStatus(enum.Enum):
     NO_MODEL = "no model"
 
 
-@dataclass(frozen=True, eq=False)
+_MATRIX_NAMES = {"homography": "H", "fundamental": "F", "essential": "E"}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class RobustEstimate:
     """The outcome of any `estimate_...` function, successful or not.
 
@@ -108,6 +113,24 @@ class RobustEstimate:
         """Whether there is a model."""
         return self.status is EstimateStatus.OK
 
+    def __repr__(self) -> str:
+        return f"RobustEstimate({self.message})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return facts_html(self.message, self.facts())
+
+    def facts(self) -> list[tuple[str, str]]:
+        """The model as names and texts with rounded numbers: H, F or E, or a pose's R, t and their angles.
+
+        Empty unless there is a model.
+        """
+        if not self.ok:
+            return []
+        if self.kind == "pose":
+            return pose_facts(self.T_0to1)
+        return [(_MATRIX_NAMES[self.kind], matrix_text(self.matrix))]
+
     @property
     def num_inliers(self) -> int:
         """How many matches obey the model."""
@@ -124,10 +147,10 @@ class RobustEstimate:
         name, count = _NAMES[self.kind], len(self.inliers)
         match self.status:
             case EstimateStatus.OK:
-                return f"{name}: {self.num_inliers} of {count} matches agree within {self.threshold_px:g} px"
+                return f"{name}: {self.num_inliers} inliers of {count} matches (threshold {self.threshold_px:g} px)"
             case EstimateStatus.TOO_FEW_MATCHES:
                 return f"no {name}: {count} matches, at least {MIN_MATCHES[self.kind]} are needed"
             case EstimateStatus.DEGENERATE:
-                return f"no {name}: the matches lie on one line, which leaves it undetermined"
+                return f"no {name}: degenerate, the matches lie on one line"
             case EstimateStatus.NO_MODEL:
-                return f"no {name}: too few of {count} matches agree within {self.threshold_px:g} px"
+                return f"no {name}: too few inliers among {count} matches (threshold {self.threshold_px:g} px)"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
+from cyano.concise import Concise
 from cyano.geometry.checks import points_2d
 from cyano.geometry.transforms import from_homogeneous, invert_rigid, to_homogeneous, warp_points
 
@@ -65,8 +66,8 @@ class PairTruth(Protocol):
         ...
 
 
-@dataclass(frozen=True, eq=False)
-class HomographyTruth:
+@dataclass(frozen=True, eq=False, repr=False)
+class HomographyTruth(Concise):
     """Two views of one plane.
 
     Attributes:
@@ -98,8 +99,8 @@ class HomographyTruth:
         return self.H if scale > 0 else -self.H
 
 
-@dataclass(frozen=True, eq=False)
-class DepthTruth:
+@dataclass(frozen=True, eq=False, repr=False)
+class DepthTruth(Concise):
     """Two views of a rigid scene, with the depth of every pixel.
 
     Attributes:

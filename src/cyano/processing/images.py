@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from cyano.concise import Concise
 from cyano.errors import ImageError
 from cyano.processing.decode import (
     MIN_SIDE,
@@ -40,8 +41,8 @@ array in RGB(A) order, or a tensor: (H, W), (1|3|4, H, W) or, if its first axis 
 _DEFAULT_LIMITS = ImageLimits()
 
 
-@dataclass(frozen=True, eq=False)
-class LoadedImage:
+@dataclass(frozen=True, eq=False, repr=False)
+class LoadedImage(Concise):
     """An image, ready to be resized for the networks and to be shown.
 
     Attributes:

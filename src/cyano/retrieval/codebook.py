@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyano.atomic import write_atomically
+from cyano.concise import Concise
 from cyano.errors import InputError, MissingExtraError
 from cyano.retrieval.options import VladOptions
 
@@ -20,8 +21,8 @@ _BATCH = 4096
 """Descriptors of one step of the clustering."""
 
 
-@dataclass(frozen=True, eq=False)
-class Codebook:
+@dataclass(frozen=True, eq=False, repr=False)
+class Codebook(Concise):
     """K centroids of local descriptors.
 
     Attributes:

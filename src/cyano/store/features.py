@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cyano.concise import Concise
 from cyano.errors import InputError
 from cyano.store.base import ShardStore
 from cyano.store.precision import narrowed
@@ -19,8 +20,8 @@ from cyano.types import Features, ImageSize, ResizeMap
 __all__ = ["FeatureStore", "StoredImage"]
 
 
-@dataclass(frozen=True, eq=False)
-class StoredImage:
+@dataclass(frozen=True, eq=False, repr=False)
+class StoredImage(Concise):
     """The features of one image on the CPU, and which image it was.
 
     Attributes:

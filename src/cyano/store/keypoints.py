@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cyano.concise import Concise
 from cyano.errors import InputError
 from cyano.store.base import ShardStore
 from cyano.store.configuration import CONFIG_FILE, Configuration, read_record
@@ -19,8 +20,8 @@ from cyano.store.shard import Shard
 __all__ = ["KeypointStore", "StoredKeypoints"]
 
 
-@dataclass(frozen=True, eq=False)
-class StoredKeypoints:
+@dataclass(frozen=True, eq=False, repr=False)
+class StoredKeypoints(Concise):
     """Where the keypoints of one image are.
 
     Attributes:

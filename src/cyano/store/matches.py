@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from cyano.concise import Concise
 from cyano.errors import InputError
 from cyano.store.base import ShardStore
 from cyano.store.precision import narrowed
@@ -24,8 +25,8 @@ _MAX_UINT16 = 65_535
 _MAX_INT32 = 2**31 - 1
 
 
-@dataclass(frozen=True, eq=False)
-class TwoViewGeometry:
+@dataclass(frozen=True, eq=False, repr=False)
+class TwoViewGeometry(Concise):
     """The model that verified the matches of a pair.
 
     Attributes:
@@ -61,8 +62,8 @@ def _shape(kind: ModelKind) -> tuple[int, int]:
     return (4, 4) if kind == "pose" else (3, 3)
 
 
-@dataclass(frozen=True, eq=False)
-class StoredPair:
+@dataclass(frozen=True, eq=False, repr=False)
+class StoredPair(Concise):
     """The matches of one pair of images.
 
     Attributes:

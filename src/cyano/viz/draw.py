@@ -1,7 +1,7 @@
 """Pictures as matplotlib figures.
 
-Figures are built without pyplot: no window, no global state, nothing to close. matplotlib is imported on the
-first call, so that programs that draw nothing do not wait for it.
+Figures are built without pyplot: no window, no global state, nothing to close; a notebook shows them by
+themselves. matplotlib is imported on the first call, so that programs that draw nothing do not wait for it.
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ def draw_matches(
     errors: NDArray[np.floating] | None = None,
     style: MatchStyle = DEFAULT_STYLE,
 ) -> Figure:
-    """Two images side by side with a line for each match.
+    """Two images side by side, wide ones stacked, with a line for each match.
 
     The colours show `errors` or `inliers` where given, otherwise `scores` (red 0, yellow 0.5, green 1),
-    otherwise one colour. Scores, where given, also order the lines: the highest are painted last and survive
-    `style.max_lines`.
+    otherwise one colour. Where there are more than `style.max_lines` matches, those drawn are spread over image 0,
+    the highest scores of each part of it. What there is less of, inliers or outliers, is painted on top.
 
     Args:
         image0: (H, W, 3) RGB or (H, W) grey, uint8.
@@ -62,13 +62,13 @@ def draw_matches(
         keypoints0: (K, 2) positions (x, y) in pixels of image0.
         keypoints1: (K, 2) positions in pixels of image1, row by row the partners of `keypoints0`.
         scores: (K,) confidences in [0, 1].
-        inliers: (K,) bool: blue where true, vermilion where false.
+        inliers: (K,) bool: blue where true, orange where false.
         errors: (K,) distances from the ground truth: green 0, yellow at `style.error_threshold`, red from
             twice that; NaN, no ground truth, is grey.
         style: how it looks, and texts.
 
     Returns:
-        A figure to save, show in a notebook or draw on; its one axes counts pixels of the side-by-side image.
+        A figure to save, show in a notebook or draw on; its one axes counts pixels of the two images together.
 
     Raises:
         InputError: a shape or a dtype does not fit, or inliers and errors are both given.
@@ -131,15 +131,13 @@ def draw_overlay(
 
 def _picture(image: NDArray[np.uint8]) -> tuple[Figure, Axes]:
     """A figure that is the image and nothing else; its axes have pixel centres at whole numbers."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    from cyano.viz.picture import Picture
 
     height, width = image.shape[:2]
     inches = LONGEST_SIDE / max(height, width)
     # Half an inch at least: a sliver of an image must not make a figure of no pixels.
-    figure = Figure(figsize=(max(width * inches, 0.5), max(height * inches, 0.5)), dpi=DPI)
+    figure = Picture(figsize=(max(width * inches, 0.5), max(height * inches, 0.5)), dpi=DPI)
     figure.set_layout_engine("none")  # the reader's settings may ask for one
-    FigureCanvasAgg(figure)
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
     axes.set_axis_off()
     axes.imshow(image, interpolation="antialiased", origin="upper", aspect="equal")

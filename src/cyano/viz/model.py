@@ -37,7 +37,7 @@ def draw_model(
     Raises:
         InputError: there is no camera.
     """
-    from matplotlib.figure import Figure
+    from cyano.viz.picture import Picture
 
     if not len(T_world_to_camera):
         raise InputError("a model without a camera cannot be drawn; give one with a pose at least")
@@ -45,7 +45,7 @@ def draw_model(
     centres = -np.einsum("cji,cj->ci", rotations, T_world_to_camera[:, :3, 3])  # -R^T t
     axes = _level(rotations)
     shades = "#606060" if colours is None or not colours.any() else colours / 255.0
-    figure = Figure(figsize=(12.0, 6.0), dpi=150, layout="constrained")
+    figure = Picture(figsize=(12.0, 6.0), dpi=150, layout="constrained")
     for panel, (title, rows) in enumerate((("from above", axes[[0, 1]]), ("from the side", axes[[1, 2]])), start=1):
         plot = figure.add_subplot(1, 2, panel)
         _view(plot, points @ rows.T, centres @ rows.T, rotations[:, 2] @ rows.T, shades)

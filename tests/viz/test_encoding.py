@@ -10,8 +10,8 @@ from PIL import Image
 
 from cyano.atomic import archive_bytes
 from cyano.errors import InputError
-from cyano.evaluation.encoding import FIGURE_FORMATS, figure_bytes, image_bytes
-from cyano.viz import MatchStyle, draw_keypoints, draw_matches
+from cyano.viz import MatchStyle, draw_keypoints, draw_matches, draw_model, draw_overlay
+from cyano.viz.encoding import FIGURE_FORMATS, figure_bytes, image_bytes
 
 RGB = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
 HEADS = {"png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<?xml", "jpg": b"\xff\xd8"}
@@ -51,3 +51,14 @@ def test_archives_keep_dtypes() -> None:
     with np.load(io.BytesIO(content), allow_pickle=False) as archive:
         assert list(archive) == ["a", "b"]
         assert (archive["a"].dtype, archive["a"].shape, str(archive["b"])) == (np.float32, (0, 2), "text")
+
+
+def test_a_notebook_shows_figures_by_themselves() -> None:
+    figures = (draw_keypoints(RGB, np.zeros((1, 2))), draw_matches(RGB, RGB, np.zeros((1, 2)), np.zeros((1, 2))))
+    for figure in (
+        *figures,
+        draw_overlay(RGB, RGB, np.ones((20, 30), bool)),
+        draw_model(np.zeros((0, 3)), np.eye(4)[None]),
+    ):
+        with Image.open(io.BytesIO(figure._repr_png_())) as image:  # type: ignore[attr-defined]
+            assert image.width == 960

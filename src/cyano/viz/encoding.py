@@ -15,7 +15,10 @@ from cyano.errors import InputError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["FIGURE_FORMATS", "IMAGE_FORMATS", "figure_bytes", "image_bytes"]
+__all__ = ["FIGURE_FORMATS", "IMAGE_FORMATS", "NOTEBOOK_DPI", "figure_bytes", "image_bytes"]
+
+NOTEBOOK_DPI = 80
+"""Dots per inch in a notebook: 960 pixels for the longer side of 12 inches, about the width of a cell."""
 
 FIGURE_FORMATS = ("png", "pdf", "svg", "jpg")
 """File endings that `figure_bytes` takes."""
@@ -24,10 +27,15 @@ IMAGE_FORMATS = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "tif": "TIFF", "ti
 """File endings that `image_bytes` takes, with Pillow's names for them."""
 
 
-def figure_bytes(figure: Figure, extension: str = "png") -> bytes:
+def figure_bytes(figure: Figure, extension: str = "png", dpi: float | None = None) -> bytes:
     """A matplotlib figure as a file's content; no date goes into it, so that equal pictures are equal files.
 
     Letters that matplotlib's font does not have, as in some names of files, become boxes.
+
+    Args:
+        figure: what to write.
+        extension: of the file, with a dot or without.
+        dpi: dots per inch; None for the figure's own.
 
     Raises:
         InputError: the ending is not one of `FIGURE_FORMATS`.
@@ -37,7 +45,7 @@ def figure_bytes(figure: Figure, extension: str = "png") -> bytes:
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from")
-        figure.savefig(buffer, format=kind, metadata=dates.get(kind))
+        figure.savefig(buffer, format=kind, dpi=dpi or "figure", metadata=dates.get(kind))
     return buffer.getvalue()
 
 
