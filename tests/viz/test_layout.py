@@ -46,11 +46,33 @@ def test_among_equal_scores_the_earlier_match_stays() -> None:
     assert np.array_equal(plan.starts, P0[[0]])
 
 
-def test_without_scores_the_kept_matches_are_spread_evenly() -> None:
-    points = np.stack([np.arange(101.0), np.zeros(101)], axis=1)
-    plan = plan_matches(RED, GREY, points, points, style=MatchStyle(max_lines=5))
-    assert plan.starts[:, 0].tolist() == [0, 25, 50, 75, 100]
-    assert np.array_equal(plan.colours, [PLAIN] * 5)
+def test_250_lines_are_drawn_unless_said_otherwise() -> None:
+    points = np.random.default_rng(0).uniform(0, 20, (400, 2))
+    plan = plan_matches(RED, GREY, points, points)
+    assert len(plan.starts) == 250
+    assert np.array_equal(plan.colours, [PLAIN] * 250)
+    assert plan.text == ("400 matches, 250 shown",)
+    assert len(plan_matches(RED, GREY, points, points, style=MatchStyle(max_lines=None)).starts) == 400
+
+
+@pytest.mark.parametrize(("height", "stacked"), [(480, False), (427, False), (360, True), (240, True)])
+def test_wide_images_are_stacked(height: int, stacked: bool) -> None:
+    image = np.full((height, 640), 90, dtype=np.uint8)  # 4:3, 3:2, 16:9, 8:3
+    plan = plan_matches(image, image, P0, P1, style=MatchStyle(all_keypoints0=P0, all_keypoints1=P1))
+    expected = (2 * height + 10, 640) if stacked else (height, 1290)
+    assert plan.canvas.shape[:2] == expected
+    move = (0, height + 10) if stacked else (650, 0)
+    assert np.array_equal(plan.ends, P1 + np.array(move))
+    assert np.array_equal(plan.dots, np.concatenate([P0, P1 + np.array(move)]))
+
+
+def test_stacking_can_be_asked_for_and_refused() -> None:
+    canvas = plan_matches(RED, GREY, P0, P1, style=MatchStyle(gap=4, stacked=True)).canvas
+    assert canvas.shape == (20 + 4 + 35, 30, 3)
+    assert np.array_equal(canvas[24:, :25], np.stack([GREY] * 3, axis=-1))
+    assert (canvas[24:, 25:] == 255).all()
+    wide = np.zeros((10, 100), np.uint8)
+    assert plan_matches(wide, wide, P0, P1, style=MatchStyle(stacked=False)).canvas.shape == (10, 210, 3)
 
 
 def test_no_lines_at_all_can_be_asked_for() -> None:
@@ -61,8 +83,9 @@ def test_no_lines_at_all_can_be_asked_for() -> None:
 
 def test_inliers_choose_the_colours_and_are_counted() -> None:
     plan = plan_matches(RED, GREY, P0, P1, inliers=np.array([True, False, True]))
-    assert plan.colours.tolist() == [list(INLIER), list(OUTLIER), list(INLIER)]
-    assert plan.text == ("3 matches", "2 inliers")
+    assert plan.colours.tolist() == [list(INLIER), list(INLIER), list(OUTLIER)]  # the fewer are painted last
+    assert np.array_equal(plan.starts, P0[[0, 2, 1]])
+    assert plan.text == ("3 matches", "2 inliers (blue), 1 outliers (orange)")
 
 
 def test_errors_are_counted_where_they_are_known() -> None:
@@ -82,7 +105,7 @@ def test_one_match_is_not_called_matches() -> None:
 
 def test_more_lines_are_finer_and_more_translucent() -> None:
     def look(count: int) -> tuple[float, float]:
-        plan = plan_matches(RED, GREY, np.zeros((count, 2)), np.zeros((count, 2)))
+        plan = plan_matches(RED, GREY, np.zeros((count, 2)), np.zeros((count, 2)), style=MatchStyle(max_lines=None))
         return plan.line_width, plan.alpha
 
     assert look(0) == look(30)

@@ -188,7 +188,8 @@ def test_opencv_picture_has_the_size_of_the_images() -> None:
 def test_opencv_lines_are_about_as_wide_as_asked(line_width: float) -> None:
     large = np.zeros((400, 859), dtype=np.uint8)  # with the gap twice 864 points: two pixels for a point
     ends = np.array([[100.0, 200.0]]), np.array([[700.0, 200.0]])
-    picture = draw_matches_image(large, large, *ends, style=MatchStyle(counts=False, line_width=line_width, alpha=1))
+    style = MatchStyle(counts=False, line_width=line_width, alpha=1, stacked=False)
+    picture = draw_matches_image(large, large, *ends, style=style)
     width = picture[:, 500].astype(float).sum() / sum(PLAIN)
     # OpenCV paints smooth lines of 1.4, 3.4, 5.4, ... pixels only: at most 1.1 off.
     assert width == pytest.approx(2 * line_width, abs=1.1)

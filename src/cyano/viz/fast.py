@@ -50,7 +50,7 @@ def draw_matches_image(
     OpenCV's letters have little else.
 
     Returns:
-        (H, W, 3) uint8 RGB, a new array: H is the larger height, W both widths and the gap.
+        (H, W, 3) uint8 RGB, a new array: its size is that of both images and the gap.
 
     Raises:
         InputError: a shape or a dtype does not fit, or inliers and errors are both given.

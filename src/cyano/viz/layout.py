@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cyano.errors import InputError
 from cyano.viz import colours
+from cyano.viz.spread import paint_order, spread
 
 __all__ = ["DEFAULT_STYLE", "MatchPlan", "MatchStyle", "checked_image", "checked_keypoints", "plan_matches"]
 
@@ -18,6 +19,12 @@ UNMATCHED_DIAMETER = 2.4
 
 WIDEST = 100.0
 """Points; wider lines are a mistake."""
+
+MAX_LINES = 250
+"""More lines than this are a sheet of colour."""
+
+STACK_BEYOND = 3.3
+"""Width over height of two images side by side beyond which the images are stacked: 16:9 is stacked, 3:2 is not."""
 
 FARTHEST = 1e6
 """Pixels from the origin beyond which a position is an error in the caller's data, not a position near an
@@ -36,11 +43,12 @@ class MatchStyle:
         line_width: width of the lines in points of a 1/72 inch on a picture 12 inches wide (the fast picture
             scales it to its own width); None chooses by the number of lines.
         alpha: opacity of the lines in (0, 1]; None chooses by the number of lines.
-        max_lines: the most lines to draw; the highest scores stay, or evenly spaced matches where there are
-            no scores. None draws all.
+        max_lines: the most lines to draw, spread over image 0, in each part of it those of the highest scores;
+            inliers and outliers (or right and wrong matches) keep their proportion. None draws all.
         error_threshold: the largest error of a correct match, in the unit of the errors.
         error_unit: that unit as the text names it.
-        gap: white columns between the two images, in pixels.
+        stacked: whether image 1 is below image 0 instead of beside it; None stacks wide images.
+        gap: white pixels between the two images.
         all_keypoints0: (M, 2) keypoints of the first image to show as small dots, matched or not.
         all_keypoints1: (N, 2) keypoints of the second image.
     """
@@ -50,9 +58,10 @@ class MatchStyle:
     counts: bool = True
     line_width: float | None = None
     alpha: float | None = None
-    max_lines: int | None = None
+    max_lines: int | None = MAX_LINES
     error_threshold: float = 3.0
     error_unit: str = "px"
+    stacked: bool | None = None
     gap: int = 10
     all_keypoints0: NDArray[np.floating] | None = None
     all_keypoints1: NDArray[np.floating] | None = None
@@ -76,7 +85,7 @@ class MatchPlan:
     """A picture of matches, ready to paint: positions are pixels of the canvas.
 
     Attributes:
-        canvas: (H, W, 3) uint8 RGB, the two images side by side, tops aligned, on white.
+        canvas: (H, W, 3) uint8 RGB, the two images side by side or stacked, aligned at the top left, on white.
         starts: (K, 2) float64 ends of the lines in the first image, in the order of painting.
         ends: (K, 2) float64 ends in the second image, moved to its place on the canvas.
         colours: (K, 3) uint8 RGB.
@@ -123,11 +132,14 @@ def plan_matches(
     scores = None if scores is None else checked_values(scores, "scores", count)
     inliers = None if inliers is None else _checked_mask(inliers, count)
     errors = None if errors is None else checked_values(errors, "errors", count)
-    shift = np.array([image0.shape[1] + style.gap, 0.0])
-    chosen = _choose(count, scores, style.max_lines)
+    canvas, shift = _together(image0, image1, style)
+    groups = _groups(count, inliers, errors, style.error_threshold)
+    kept = count if style.max_lines is None else min(count, style.max_lines)
+    chosen = spread(starts, image0.shape[:2], kept, scores, groups)
+    chosen = chosen[paint_order(None if scores is None else scores[chosen], groups[chosen])]
     width, alpha = _line_look(len(chosen))
     return MatchPlan(
-        canvas=_side_by_side(image0, image1, style.gap),
+        canvas=canvas,
         starts=starts[chosen],
         ends=ends[chosen] + shift,
         colours=_choose_colours(count, scores, inliers, errors, style.error_threshold)[chosen],
@@ -180,21 +192,30 @@ def _checked_mask(inliers: NDArray[np.bool_], count: int) -> NDArray[np.bool_]:
     return array
 
 
-def _side_by_side(image0: NDArray[np.uint8], image1: NDArray[np.uint8], gap: int) -> NDArray[np.uint8]:
+def _together(
+    image0: NDArray[np.uint8], image1: NDArray[np.uint8], style: MatchStyle
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """Both images on one canvas, and the (x, y) at which the second begins."""
     (height0, width0), (height1, width1) = image0.shape[:2], image1.shape[:2]
-    canvas = np.full((max(height0, height1), width0 + gap + width1, 3), 255, dtype=np.uint8)
+    stacked = style.stacked
+    if stacked is None:
+        stacked = width0 + width1 > STACK_BEYOND * max(height0, height1)
+    left, top = (0, height0 + style.gap) if stacked else (width0 + style.gap, 0)
+    canvas = np.full((max(height0, top + height1), max(width0, left + width1), 3), 255, dtype=np.uint8)
     canvas[:height0, :width0] = image0
-    canvas[:height1, width0 + gap :] = image1
-    return canvas
+    canvas[top : top + height1, left : left + width1] = image1
+    return canvas, np.array([left, top], dtype=np.float64)
 
 
-def _choose(count: int, scores: NDArray[np.floating] | None, max_lines: int | None) -> NDArray[np.intp]:
-    """The matches to draw, in the order of painting: the highest score last, on top of the others."""
-    kept = count if max_lines is None else min(count, max_lines)
-    if scores is None:
-        return np.linspace(0, count - 1, kept).round().astype(np.intp)
-    # A stable sort: among equal scores the earlier match is kept, whatever the machine.
-    return np.argsort(-scores, kind="stable")[:kept][::-1]
+def _groups(
+    count: int, inliers: NDArray[np.bool_] | None, errors: NDArray[np.floating] | None, threshold: float
+) -> NDArray[np.intp]:
+    """(K,) numbers: matches that the picture tells apart have different ones."""
+    if inliers is not None:
+        return inliers.astype(np.intp)
+    if errors is not None:
+        return np.where(np.isnan(errors), 2, errors <= threshold).astype(np.intp)
+    return np.zeros(count, np.intp)
 
 
 def _choose_colours(
@@ -240,7 +261,8 @@ def _text(
         shown = "" if drawn == count else f", {drawn} shown"
         lines.append(f"{count} {'match' if count == 1 else 'matches'}{shown}")
         if inliers is not None:
-            lines.append(f"{int(inliers.sum())} inliers")
+            right = int(inliers.sum())
+            lines.append(f"{right} inliers (blue), {count - right} outliers (orange)")
         if errors is not None:
             known = int((~np.isnan(errors)).sum())
             right = int((errors <= style.error_threshold).sum())
