@@ -37,7 +37,7 @@ def test_own_images_have_no_ground_truth(tmp_path: Path) -> None:
     a, b = shifted_photographs(tmp_path)
     document = output(run("demo", a, b, "--out-dir", tmp_path / "out", "--json"))
     assert "ground_truth" not in document
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["matches.json", "matches.png"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a_b_matches.json", "a_b_matches.png"]
 
 
 def test_one_image_is_wrong_use(tmp_path: Path) -> None:

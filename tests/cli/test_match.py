@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +20,12 @@ INTRINSICS = f"{CAMERA.fx},{CAMERA.fy},{CAMERA.cx},{CAMERA.cy}"
 def test_bare_command_writes_picture_and_json(tmp_path: Path) -> None:
     result = run("match", *shifted_photographs(tmp_path), cwd=tmp_path)
     assert result.exit_code == 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.png", "matches.json", "matches.png"]
-    document = json.loads((tmp_path / "matches.json").read_text())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "a_b_matches.json", "a_b_matches.png", "b.png"]
+    document = json.loads((tmp_path / "a_b_matches.json").read_text())
     assert f"matches       {len(document['scores'])}" in result.stdout
     assert "cyano-small" in result.stdout
     assert document["configuration"]["licence"] in result.stdout
-    Image.open(tmp_path / "matches.png").verify()
+    Image.open(tmp_path / "a_b_matches.png").verify()
 
 
 def test_wide_image_end_to_end(tmp_path: Path) -> None:
@@ -41,7 +42,7 @@ def test_wide_image_end_to_end(tmp_path: Path) -> None:
 
 def test_out_dir_is_made(tmp_path: Path) -> None:
     assert run("match", *shifted_photographs(tmp_path), "--out-dir", tmp_path / "x" / "y", "--json").exit_code == 0
-    assert sorted(path.name for path in (tmp_path / "x" / "y").iterdir()) == ["matches.json", "matches.png"]
+    assert sorted(path.name for path in (tmp_path / "x" / "y").iterdir()) == ["a_b_matches.json", "a_b_matches.png"]
 
 
 def test_only_what_is_named_is_written(tmp_path: Path) -> None:
@@ -92,6 +93,69 @@ def test_intrinsics_as_a_matrix(tmp_path: Path, form: str) -> None:
         for text in (INTRINSICS, matrix)
     )
     assert nine == four
+
+
+def test_models_are_printed_with_their_numbers(tmp_path: Path) -> None:
+    scene = posed_pair()
+    pair = written(tmp_path, scene)
+    cameras = ("--intrinsics0", INTRINSICS, "--intrinsics1", INTRINSICS, "--save-json", tmp_path / "m.json")
+    models = ("--homography", "--fundamental", "--pose")
+    result = run("match", tmp_path / pair.name0, tmp_path / pair.name1, *models, *cameras)
+    assert result.exit_code == 0
+    homography, fundamental, pose = json.loads((tmp_path / "m.json").read_text())["models"]
+    lines = result.stdout.splitlines()
+
+    def printed(name: str, rows: int = 3) -> list[list[float]]:
+        first = next(index for index, line in enumerate(lines) if line.startswith(f"{name} "))
+        return [[float(x) for x in re.findall(r"\[(.*?)\]", line)[0].split()] for line in lines[first : first + rows]]
+
+    # Six digits are printed.
+    np.testing.assert_allclose(printed("H"), homography["matrix"], rtol=1e-5)
+    np.testing.assert_allclose(printed("F"), fundamental["matrix"], rtol=1e-5)
+    T = np.array(pose["T_0to1"])
+    np.testing.assert_allclose(printed("R"), T[:3, :3], atol=1e-6)
+    np.testing.assert_allclose(printed("t", 1)[0], T[:3, 3], atol=1e-6)
+    angle = np.degrees(np.arccos((np.trace(T[:3, :3]) - 1) / 2))
+    assert f"{angle:.2f} degrees" in result.stdout
+    assert re.search(r"camera 1 is .* camera 0, [\d.]+ degrees off that axis", result.stdout)
+
+
+def test_another_pair_does_not_overwrite_the_first(tmp_path: Path) -> None:
+    a, b = shifted_photographs(tmp_path)
+    (tmp_path / "matches.png").write_bytes(b"mine")
+    first, second = run("match", a, b, cwd=tmp_path), run("match", b, a, cwd=tmp_path)
+    assert "replaced" not in first.stdout + second.stdout
+    assert (tmp_path / "matches.png").read_bytes() == b"mine"
+    names = [
+        json.loads((tmp_path / f"{stem}_matches.json").read_text())["images"][0]["name"] for stem in ("a_b", "b_a")
+    ]
+    assert names == [str(a), str(b)]
+    again = run("match", a, b, cwd=tmp_path)
+    assert "replaced" in again.stdout
+    assert "written" not in again.stdout
+
+
+def test_long_names_are_shortened(tmp_path: Path) -> None:
+    a, b = shifted_photographs(tmp_path)
+    a, b = a.rename(tmp_path / f"{'ä' * 110}.png"), b.rename(tmp_path / f"{'b' * 240}.png")
+    assert run("match", a, b, cwd=tmp_path).exit_code == 0
+    assert (tmp_path / f"{'ä' * 50}_{'b' * 100}_matches.png").is_file()
+
+
+def test_a_registered_image_comes_with_the_matches(tmp_path: Path) -> None:
+    a, b = shifted_photographs(tmp_path)
+    assert run("match", a, b, "--registered", tmp_path / "out" / "r.png", cwd=tmp_path).exit_code == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a_b_matches.png", "r.png"]
+
+
+def test_a_picture_draws_as_many_lines_as_are_wanted(tmp_path: Path) -> None:
+    a, b = shifted_photographs(tmp_path)
+    none, some = (
+        run("match", a, b, "--picture", f"{count}.png", "--max-lines", str(count), cwd=tmp_path) for count in (0, 40)
+    )
+    assert none.exit_code == some.exit_code == 0
+    empty, drawn = (np.asarray(Image.open(tmp_path / f"{count}.png"), dtype=float) for count in (0, 40))
+    assert (empty != drawn).any(axis=-1).mean() > 0.02
 
 
 def test_pose_from_exif(tmp_path: Path) -> None:
@@ -145,7 +209,7 @@ def test_files_that_are_no_images(tmp_path: Path, content: bytes) -> None:
     assert result.exit_code == 1
     assert result.stderr.startswith("error: ")
     assert "b.png" in result.stderr
-    assert not (tmp_path / "matches.json").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.png"]
 
 
 def test_a_link_to_itself_is_no_image(tmp_path: Path) -> None:
@@ -178,6 +242,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
         (("--picture", "b.png"), "b.png"),
         (("--npz", "."), "folder"),
         (("--picture", "m.png", "--registered", "m.png"), "m.png"),
+        (("--max-lines", "-2"), "--max-lines"),
         (("--device", "tpu"), "--device"),
         (("--device", "cuda:99"), "--device"),
         (("--resize", "0"), "--resize"),

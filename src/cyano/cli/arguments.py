@@ -24,6 +24,7 @@ __all__ = [
     "KeypointThreshold",
     "MatchThreshold",
     "MaxKeypoints",
+    "MaxLines",
     "NmsRadius",
     "Precision",
     "PrecisionName",
@@ -34,6 +35,7 @@ __all__ = [
     "SinkhornIterations",
     "Weights",
     "checked_device",
+    "line_limit",
     "matcher_options",
     "usage_errors",
 ]
@@ -118,6 +120,10 @@ NoAlign = Annotated[
         rich_help_panel=MATCHING,
     ),
 ]
+MaxLines = Annotated[
+    int,
+    typer.Option(help="Matches drawn at most, spread over the picture; -1 for all.", rich_help_panel="Output"),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and all else on stderr.")]
 EstimatorOption = Annotated[
     EstimatorName,
@@ -193,6 +199,17 @@ def matcher_options(
             rotations=rotations,
             align=align,
         )
+
+
+def line_limit(max_lines: int) -> int | None:
+    """The most lines that a picture draws; None for all.
+
+    Raises:
+        typer.BadParameter: a number below -1.
+    """
+    if max_lines < -1:
+        raise typer.BadParameter(f"--max-lines is -1 for all matches, or a number from 0 up, not {max_lines}")
+    return None if max_lines == -1 else max_lines
 
 
 def checked_device(name: str) -> str:

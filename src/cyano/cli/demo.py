@@ -19,9 +19,9 @@ __all__ = ["HELP", "demo"]
 
 HELP = """Match a real stereo pair and judge the matches by its measured disparity; or match two images of yours.
 
-Writes matches.png and matches.json. The pair is the motorcycle of the Middlebury benchmark, which scikit-image brings \
-(pip install "cyano\\[demo]"); its picture is coloured by the error: green 0, yellow 3 px, red 6 px and more, grey \
-where nothing was measured.
+Writes matches.png and matches.json, or A_B_matches.png and A_B_matches.json of your pair. The stereo pair is the \
+motorcycle of the Middlebury benchmark, which comes with scikit-image (pip install ".\\[demo]"); its picture is \
+coloured by the error: green 0, yellow 3 px, red 6 px and more, grey where nothing was measured.
 
 \b
 cyano demo
@@ -36,19 +36,22 @@ def demo(
     b: Annotated[
         Path | None, typer.Argument(metavar="B", help="And the one to match it with.", show_default=False)
     ] = None,
-    out_dir: Annotated[Path, typer.Option(help="Folder for matches.png and matches.json.")] = Path(),
+    *,
+    out_dir: Annotated[Path, typer.Option(help="Folder for the picture and the JSON file.")] = Path(),
     weights: shared.Weights = None,
     device: shared.Device = "auto",
     resize: shared.Resize = None,
     max_keypoints: shared.MaxKeypoints = None,
+    max_lines: shared.MaxLines = 250,
     as_json: shared.AsJson = False,
 ) -> None:
     """Parse, match, judge, write; the help is `HELP`."""
     from cyano.cli import report
-    from cyano.cli.match_outputs import JSON_NAME, PICTURE_NAME, Outputs
+    from cyano.cli.match_outputs import JSON_NAME, PICTURE_NAME, Outputs, pair_names
 
     options, place = shared.matcher_options(resize, max_keypoints), shared.checked_device(device)
-    outputs = Outputs(out_dir / PICTURE_NAME, out_dir / JSON_NAME)
+    names = (PICTURE_NAME, JSON_NAME) if a is None or b is None else pair_names(a, b)
+    outputs = Outputs(out_dir / names[0], out_dir / names[1], max_lines=shared.line_limit(max_lines))
     outputs.refuse_clashes(a, b)
     if a is not None and b is not None:
         pair = report.match_images((a, b), weights, options, place)

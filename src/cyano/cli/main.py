@@ -33,7 +33,7 @@ HELP = """Match two photographs: SuperPoint keypoints, SuperGlue correspondences
 
 \b
 cyano demo                                 a real stereo pair, judged by its ground truth
-cyano match a.jpg b.jpg                    matches.png and matches.json
+cyano match a.jpg b.jpg                    a_b_matches.png and a_b_matches.json
 cyano pairs --input-pairs list.txt --eval  a list of pairs, and the published table
 cyano reconstruct photos --out model       a folder of images to a COLMAP database and a sparse model
 cyano evaluate FOLDER                      weights and baselines on sets with known truth

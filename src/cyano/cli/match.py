@@ -14,8 +14,8 @@ __all__ = ["HELP", "match"]
 
 HELP = """Match two images: where does each point of the one appear in the other?
 
-Prints a summary. Unless another output is asked for, writes matches.png and matches.json into the current folder; \
-positions are (x, y) in pixels of the original images, and (0, 0) is the centre of the top-left pixel.
+Prints a summary. Unless another output is asked for, writes A_B_matches.png and A_B_matches.json into the current \
+folder. Positions are (x, y) in pixels of the original images; (0, 0) is the centre of the top-left pixel.
 
 \b
 cyano match a.jpg b.jpg
@@ -33,7 +33,7 @@ OverlayName = Literal["blend", "checkerboard", "anaglyph"]
 OutDir = Annotated[
     Path | None,
     typer.Option(
-        help="Folder for matches.png and matches.json; made if it is not there.",
+        help="Folder for A_B_matches.png and A_B_matches.json; created if missing.",
         show_default="., if no other output is named",
         rich_help_panel=OUTPUT,
     ),
@@ -60,7 +60,10 @@ Npz = Annotated[
 ]
 Registered = Annotated[
     Path | None,
-    typer.Option(help="B warped into the frame of A by the homography.", rich_help_panel=OUTPUT),
+    typer.Option(
+        help="B warped into the frame of A by the homography; the matches are drawn into A_B_matches.png beside it.",
+        rich_help_panel=OUTPUT,
+    ),
 ]
 Overlay = Annotated[
     OverlayName | None,
@@ -116,6 +119,7 @@ def match(
     npz: Npz = None,
     registered: Registered = None,
     overlay: Overlay = None,
+    max_lines: shared.MaxLines = 250,
     homography: Homography = False,
     fundamental: Fundamental = False,
     pose: Pose = False,
@@ -142,8 +146,9 @@ def match(
     """Parse, match, estimate, write; the help is `HELP`."""
     from cyano.cli import match_outputs, models, report
 
-    outputs = match_outputs.Outputs(picture, save_json, npz, registered, overlay)
-    outputs = outputs.with_defaults(out_dir, silent=as_json)
+    lines = shared.line_limit(max_lines)
+    outputs = match_outputs.Outputs(picture, save_json, npz, registered, overlay, lines)
+    outputs = outputs.with_defaults(out_dir, a, b, silent=as_json)
     outputs.refuse_clashes(a, b, mask0, mask1)
     kinds = models.kinds(homography or registered is not None, fundamental, pose)
     wanted = models.ModelOptions.parsed(kinds, (intrinsics0, intrinsics1), threshold, estimator, seed)

@@ -17,13 +17,27 @@ from cyano.cli import report
 from cyano.cli.report import CORRECT_PX, MatchedPair
 from cyano.errors import InputError
 from cyano.geometry import RobustEstimate, warp_image
-from cyano.viz import MatchStyle, OverlayMode, overlay_image
+from cyano.viz import MAX_LINES, MatchStyle, OverlayMode, overlay_image
 from cyano.viz.encoding import FIGURE_FORMATS, IMAGE_FORMATS, figure_bytes, image_bytes
 
-__all__ = ["JSON_NAME", "PICTURE_NAME", "Outputs"]
+__all__ = ["JSON_NAME", "PICTURE_NAME", "Outputs", "pair_names"]
 
 PICTURE_NAME = "matches.png"
 JSON_NAME = "matches.json"
+_LONGEST_STEM = 100
+"""Bytes of an image's name that go into the name of a file; a file system takes 255 in all."""
+
+
+def pair_names(a: Path, b: Path) -> tuple[str, str]:
+    """What the picture and the JSON file of a pair are called: A_B_matches.png and A_B_matches.json."""
+    stems = "_".join(_shortened(path.stem) for path in (a, b))
+    return f"{stems}_{PICTURE_NAME}", f"{stems}_{JSON_NAME}"
+
+
+def _shortened(stem: str) -> str:
+    while len(os.fsencode(stem)) > _LONGEST_STEM:
+        stem = stem[:-1]
+    return stem
 
 
 @dataclass(frozen=True)
@@ -36,6 +50,7 @@ class Outputs:
         npz: all keypoints and the assignment.
         registered: image 1 in the frame of image 0.
         overlay: what `registered` shows.
+        max_lines: the most matches that the picture draws; None for all.
 
     Raises:
         typer.BadParameter: an ending is not known, a file is a folder, or the overlay has nowhere to go.
@@ -46,6 +61,7 @@ class Outputs:
     npz: Path | None = None
     registered: Path | None = None
     overlay: OverlayMode | None = None
+    max_lines: int | None = MAX_LINES
 
     def __post_init__(self) -> None:
         _check_ending("--picture", self.picture, FIGURE_FORMATS)
@@ -56,18 +72,25 @@ class Outputs:
         if self.overlay is not None and self.registered is None:
             raise typer.BadParameter("--overlay says what --registered shows; add --registered out.png")
 
-    def with_defaults(self, folder: Path | None, *, silent: bool) -> Outputs:
-        """Add matches.png and matches.json, in the current folder only if nothing else was asked for.
+    def with_defaults(self, folder: Path | None, a: Path, b: Path, *, silent: bool) -> Outputs:
+        """Add the picture and the JSON file of the pair, in the current folder only if nothing else was asked for.
+
+        A registered image gets the picture beside it in any case, since it shows whether to trust it.
 
         Args:
             folder: where they are wanted, if that was said.
+            a: the first image, for the files' names.
+            b: the second image.
             silent: whether printing JSON is output enough.
         """
+        picture_name, json_name = pair_names(a, b)
+        if folder is None and self.registered is not None:
+            return replace(self, picture=self.picture or self.registered.with_name(picture_name))
         if folder is None and (silent or self._files()):
             return self
         place = folder or Path()
         return replace(
-            self, picture=self.picture or place / PICTURE_NAME, json_file=self.json_file or place / JSON_NAME
+            self, picture=self.picture or place / picture_name, json_file=self.json_file or place / json_name
         )
 
     def refuse_clashes(self, *inputs: Path | None) -> None:
@@ -86,11 +109,11 @@ class Outputs:
         """The paths that were asked for."""
         return [path for path in (self.picture, self.json_file, self.npz, self.registered) if path is not None]
 
-    def write(self, pair: MatchedPair, models: Sequence[RobustEstimate] = ()) -> list[Path]:
+    def write(self, pair: MatchedPair, models: Sequence[RobustEstimate] = ()) -> list[tuple[str, Path]]:
         """Make the content of all files, then write them.
 
         Returns:
-            The paths, as written.
+            The paths, each with "written" or "replaced".
 
         Raises:
             InputError: there is no homography to register by.
@@ -101,15 +124,17 @@ class Outputs:
             rgb = _registered(pair, models, self.overlay)
             contents[self.registered] = image_bytes(rgb, self.registered.suffix)
         if self.picture is not None:
-            contents[self.picture] = _picture(pair, models, self.picture.suffix)
+            contents[self.picture] = _picture(pair, models, self.picture.suffix, self.max_lines)
         if self.json_file is not None:
             text = json.dumps(report.to_dict(pair, models), indent=1, allow_nan=False)
             contents[self.json_file] = (text + "\n").encode()
+        paths = [*contents, *([self.npz] if self.npz is not None else [])]
+        told = [("replaced" if path.exists() else "written", path) for path in paths]
         for path, content in contents.items():
             write_atomically(path, content)
         if self.npz is not None:
             pair.result.save_npz(self.npz)
-        return [*contents, *([self.npz] if self.npz is not None else [])]
+        return told
 
 
 def _check_ending(flag: str, path: Path | None, known: tuple[str, ...]) -> None:
@@ -117,12 +142,12 @@ def _check_ending(flag: str, path: Path | None, known: tuple[str, ...]) -> None:
         raise typer.BadParameter(f"{flag} ends in .{', .'.join(known)}; not {path.name!r}")
 
 
-def _picture(pair: MatchedPair, models: Sequence[RobustEstimate], suffix: str) -> bytes:
+def _picture(pair: MatchedPair, models: Sequence[RobustEstimate], suffix: str, max_lines: int | None) -> bytes:
     """The matches, coloured by their errors if known, by the last model that was found, else by score."""
     found = [model for model in models if model.ok]
     title = " : ".join(Path(image.name).name for image in (pair.result.image0, pair.result.image1))
     notes = tuple(model.message for model in models[-1:])
-    style = MatchStyle(title=title, notes=notes, error_threshold=CORRECT_PX[0])
+    style = MatchStyle(title=title, notes=notes, error_threshold=CORRECT_PX[0], max_lines=max_lines)
     inliers = found[-1].inliers if found else None
     return figure_bytes(pair.result.draw(inliers=inliers, errors=pair.errors, style=style), suffix)
 

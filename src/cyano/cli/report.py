@@ -76,10 +76,10 @@ def match_images(
 
 
 def print_report(
-    pair: MatchedPair, written: Sequence[Path], as_json: bool, models: Sequence[RobustEstimate] = ()
+    pair: MatchedPair, written: Sequence[tuple[str, Path]], as_json: bool, models: Sequence[RobustEstimate] = ()
 ) -> None:
     """The summary for people; to stderr where stdout is reserved for JSON."""
-    rows = [*_facts(pair, models), *(("written", str(path)) for path in written)]
+    rows = [*_facts(pair, models), *((what, str(path)) for what, path in written)]
     title = f"{pair.result.image0.name} : {pair.result.image1.name}"
     print_facts(result_console(as_json), title, rows)
 
@@ -94,7 +94,8 @@ def _facts(pair: MatchedPair, models: Sequence[RobustEstimate]) -> list[tuple[st
         rows.append(("median score", f"{float(np.median(result.scores)):.2f}"))
     if pair.errors is not None:
         rows.append(("ground truth", _truth_text(pair.errors)))
-    rows += [("model", _model_text(model)) for model in models]
+    for model in models:
+        rows += [("model", _model_text(model)), *model.facts()]
     return [
         *rows,
         ("time", f"{pair.match_seconds:.2f} s on {record['device']}, and {pair.load_seconds:.2f} s to load"),
@@ -121,7 +122,7 @@ def _model_text(model: RobustEstimate) -> str:
 
 
 def to_dict(pair: MatchedPair, models: Sequence[RobustEstimate] = ()) -> dict[str, Any]:
-    """The document of `--json` and of matches.json: `PairResult.to_dict` and how it came about."""
+    """The document of `--json` and of A_B_matches.json: `PairResult.to_dict` and how it came about."""
     truth = {} if pair.errors is None else {"ground_truth": _truth_dict(pair.errors)}
     return {
         **pair.result.to_dict(),

@@ -7,11 +7,12 @@ image over another. `model` shows a sparse model from above and from the side.
 
 from cyano.viz.draw import draw_keypoints, draw_matches, draw_overlay
 from cyano.viz.fast import draw_matches_image
-from cyano.viz.layout import MatchStyle
+from cyano.viz.layout import MAX_LINES, MatchStyle
 from cyano.viz.model import draw_model
 from cyano.viz.overlay import OverlayMode, overlay_image
 
 __all__ = [
+    "MAX_LINES",
     "MatchStyle",
     "OverlayMode",
     "draw_keypoints",

@@ -11,7 +11,15 @@ from cyano.errors import InputError
 from cyano.viz import colours
 from cyano.viz.spread import paint_order, spread
 
-__all__ = ["DEFAULT_STYLE", "MatchPlan", "MatchStyle", "checked_image", "checked_keypoints", "plan_matches"]
+__all__ = [
+    "DEFAULT_STYLE",
+    "MAX_LINES",
+    "MatchPlan",
+    "MatchStyle",
+    "checked_image",
+    "checked_keypoints",
+    "plan_matches",
+]
 
 FONT_SIZE = 13.0
 UNMATCHED_DIAMETER = 2.4

@@ -61,7 +61,7 @@ def paint_order(scores: NDArray[np.floating] | None, groups: NDArray[np.intp]) -
 def _quotas(counts: NDArray[np.intp], limit: int) -> NDArray[np.intp]:
     """The limit in proportion to the counts, by largest remainders."""
     exact = limit * counts / counts.sum()
-    quotas = np.floor(exact).astype(np.intp)
+    quotas: NDArray[np.intp] = np.floor(exact).astype(np.intp)
     most_wanting = np.argsort(quotas - exact, kind="stable")
     quotas[most_wanting[: limit - int(quotas.sum())]] += 1
     return quotas

@@ -118,8 +118,8 @@ def test_what_the_report_holds(tmp_path: Path) -> None:
         [planes], [RowByRow("a", Seen(), seed=7)], EvaluateOptions(tmp_path), skipped={"surf": "nobody has it"}
     )
     files = {path.name for path in write_report(report, tmp_path)}
-    assert files == {"report.md", "report.json", "recall_homography.png", "matches.png"}
-    for name in ("recall_homography.png", "matches.png"):
+    assert files == {"report.md", "report.json", "recall_homography.png", "match_accuracy.png"}
+    for name in ("recall_homography.png", "match_accuracy.png"):
         with Image.open(tmp_path / name) as picture:
             assert picture.format == "PNG"
     document = json.loads((tmp_path / "report.json").read_text())
@@ -132,7 +132,12 @@ def test_what_the_report_holds(tmp_path: Path) -> None:
     assert {"torch", "poselib", "cyano"} <= document["versions"].keys()
     assert document["skipped"] == {"surf": "nobody has it"}
     text = (tmp_path / "report.md").read_text()
-    for said in ("OpenCV RANSAC", "| planes | 1 | a |", "surf: nobody has it", "![matches.png](matches.png)"):
+    for said in (
+        "OpenCV RANSAC",
+        "| planes | 1 | a |",
+        "surf: nobody has it",
+        "![match_accuracy.png](match_accuracy.png)",
+    ):
         assert said in text
 
 

@@ -34,7 +34,7 @@ def draw_plots(report: EvaluationReport) -> dict[str, bytes]:
     """The pictures by their file names: one panel a set, one line a method.
 
     `recall_pose.png` and so on show the share of pairs whose model has at most so large an error, by the first of the
-    report's estimators; `matches.png` the share of matches with at most so large an error; `changes.png` the right
+    report's estimators; `match_accuracy.png` the share of matches with at most so large an error; `changes.png` the right
     matches a pair for each controlled change.
     """
     methods = list(report.methods)
@@ -56,7 +56,7 @@ def draw_plots(report: EvaluationReport) -> dict[str, bytes]:
             plots[f"recall_{kind}.png"] = _panels(chosen, colours, recall, label, "share of pairs")
     matched = [result for result in report.results if len(result.residuals)]
     if matched:
-        plots["matches.png"] = _panels(matched, colours, accuracy, "error of the match, px", "share of matches")
+        plots["match_accuracy.png"] = _panels(matched, colours, accuracy, "error of the match, px", "share of matches")
     changed = [result for result in report.results if result.changes]
     if changed:
         plots["changes.png"] = _bars(changed, colours)
