@@ -47,6 +47,14 @@ def test_every_stage_runs_and_a_second_call_only_loads(tmp_path: Path) -> None:
     assert 0 < max(moved) < 0.1  # gone on from the matcher that was there: two steps of the learning rate
 
 
+def test_a_matcher_without_a_detector_is_told_the_remedy(tmp_path: Path) -> None:
+    result = run("train", "matcher", tmp_path, "--run", tmp_path / "run", "--recipe", "tiny", "--device", "cpu")
+    assert result.exit_code == 1
+    assert f"cyano train detector {tmp_path} --run {tmp_path / 'run'}" in result.stderr
+    assert "--from" in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_matcher_goes_on_with_more_channels(tmp_path: Path) -> None:
     images = write_photographs(tmp_path / "images", 5)
     recipe = tmp_path / "recipe.toml"

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from cyano.errors import InputError, OutputError
 from cyano.training.loop import Batch, train_stage
-from cyano.training.progress import LOG_FILE, Progress
+from cyano.training.progress import LOG_FILE, Progress, duration, log_line
 from cyano.training.schedule import Schedule
 from cyano.training.state import STATE_FILE, alone_in
 
@@ -150,4 +150,25 @@ def test_the_log_has_means_rates_and_waits(tmp_path: Path) -> None:
     assert [line["step"] for line in lines] == [4, 8, 12]
     assert lines[0]["loss"] == pytest.approx(np.mean(stage.losses[:4]), rel=1e-4)
     assert {"wait_seconds", "pairs_per_second", "gradient"} <= lines[0].keys()
-    assert told[-1].startswith("step 12/12")
+    assert told[0].startswith("step 4/12 (33%): ")
+    assert told[-1].startswith("step 12/12 (100%): ")
+    assert told[-1].endswith(", done")
+
+
+def test_figures_are_told_in_words_with_units_and_the_time_left() -> None:
+    means = {"loss": 3.16234, "gradient": 57.5, "skipped": 0.0, "last": 2.42623, "precision": 0.55474, "recall": 0.6}
+    means |= {"early": 2.4535, "wait_seconds": 0.04, "step_seconds": 0.8, "pairs_per_second": 18.277}
+    assert log_line(20, 2000, means) == (
+        "step 20/2000 (1%): loss 3.162, gradient norm 57.5, last-layer loss 2.426, precision 55.5%, recall 60.0%, "
+        "early-layer loss 2.454, 18.3 pairs/s, 5% of the time waiting for data, 26 min left"  # 1980 x 0.8 s
+    )
+    assert "steps skipped 25.0%" in log_line(20, 2000, means | {"skipped": 0.25})
+    assert "new figure 1.5" in log_line(20, 2000, means | {"new_figure": 1.5})
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(0.4, "0 s"), (89, "89 s"), (90, "2 min"), (3570, "1 h 0 min"), (12_000, "3 h 20 min"), (190_800, "2 d 5 h")],
+)
+def test_durations_are_told_in_two_units(seconds: float, told: str) -> None:
+    assert duration(seconds) == told

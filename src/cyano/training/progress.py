@@ -14,9 +14,25 @@ from cyano.training.schedule import Schedule
 from cyano.training.state import StageState
 from cyano.watching import NOBODY, Watcher
 
-__all__ = ["LOG_FILE", "Progress"]
+__all__ = ["LOG_FILE", "Progress", "duration", "log_line"]
 
 LOG_FILE = "log.jsonl"
+
+_WORDS = {
+    "loss": "loss {:.4g}",
+    "last": "last-layer loss {:.4g}",
+    "early": "early-layer loss {:.4g}",
+    "detector": "detector loss {:.4g}",
+    "descriptor": "descriptor loss {:.4g}",
+    "temperature": "temperature {:.4g}",
+    "precision": "precision {:.1%}",
+    "recall": "recall {:.1%}",
+    "nearest_right": "nearest neighbours right {:.1%}",
+    "gradient": "gradient norm {:.4g}",
+    "skipped": "steps skipped {:.1%}",
+    "pairs_per_second": "{:.3g} pairs/s",
+}
+"""The figures that the terminal shows, in words and with units; the log file has all, by these names."""
 
 
 class Progress:
@@ -65,8 +81,37 @@ class Progress:
         if self._board is not None:
             for name, value in means.items():
                 self._board.add_scalar(name, value, state.step)
-        shown = "  ".join(f"{name} {value:.4g}" for name, value in means.items())
-        self._watcher.say(f"step {state.step}/{self._schedule.steps}  {shown}")
+        self._watcher.say(log_line(state.step, self._schedule.steps, means))
+
+
+def log_line(step: int, steps: int, means: Mapping[str, float]) -> str:
+    """A line for the terminal: figures in words, the share of the time spent waiting for data, and the time left.
+
+    Args:
+        step: steps done.
+        steps: in all.
+        means: figures by their names in the log file, over the last steps.
+    """
+    told = [
+        _WORDS.get(name, name.replace("_", " ") + " {:.4g}").format(value)
+        for name, value in means.items()
+        if not name.endswith("_seconds") and (name != "skipped" or value)
+    ]
+    waiting = means["wait_seconds"] / means["step_seconds"] if means["step_seconds"] else 0.0
+    left = "done" if step == steps else f"{duration((steps - step) * means['step_seconds'])} left"
+    told += [f"{waiting:.0%} of the time waiting for data", left]
+    return f"step {step}/{steps} ({step / steps:.0%}): {', '.join(told)}"
+
+
+def duration(seconds: float) -> str:
+    """A time in the two units that matter: "45 s", "12 min", "3 h 20 min", "2 d 5 h"."""
+    minutes = round(seconds / 60)
+    if minutes < 2:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 1:
+        return f"{minutes} min"
+    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
 
 
 def _tensorboard(folder: Path) -> Any:
