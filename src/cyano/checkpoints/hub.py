@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _FILE_SUFFIXES = TORCH_SUFFIXES | {".safetensors", ".json"}
-_WANTED = ["config.json", "*.safetensors", "preprocessor_config.json"]
+_WANTED = ["config.json", "*.safetensors", "preprocessor_config.json", "README.md"]
 
 
 @dataclass(frozen=True)

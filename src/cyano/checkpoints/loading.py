@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cyano import weights
 from cyano.checkpoints import huggingface, magicleap
-from cyano.checkpoints.catalogue import CATALOGUE
+from cyano.checkpoints.cards import Origin, licence_of
 from cyano.checkpoints.checkpoint import Checkpoint
 from cyano.checkpoints.files import TORCH_SUFFIXES
 from cyano.checkpoints.hub import HubOptions, resolve
@@ -26,7 +26,7 @@ class Networks:
         superpoint: the detector.
         superglue: the matcher; None if the weights are a detector's alone.
         source: where the weights come from: a name in the catalogue, or a path or name as given.
-        licence: their terms as far as they are known; None where nothing is known.
+        licence: by name, by the model card, or as a copy of known weights; None if unknown.
     """
 
     superpoint: SuperPoint
@@ -51,7 +51,8 @@ def load(name_or_path: str | Path | None = None, hub: HubOptions | None = None) 
     Raises:
         WeightsError: there is nothing to load, it cannot be fetched, or it is damaged.
     """
-    checkpoint = load_checkpoint(resolve(name_or_path, hub))
+    path = resolve(name_or_path, hub)
+    checkpoint = load_checkpoint(path)
     superpoint = SuperPoint(checkpoint.superpoint)
     superpoint.load_state_dict(dict(checkpoint.superpoint_tensors))
     superglue = None
@@ -59,8 +60,7 @@ def load(name_or_path: str | Path | None = None, hub: HubOptions | None = None) 
         superglue = SuperGlue(checkpoint.superglue).eval()
         superglue.load_state_dict(dict(checkpoint.superglue_tensors))
     source = str(weights.DEFAULT if name_or_path is None else name_or_path)
-    known = CATALOGUE.get(source)
-    return Networks(superpoint.eval(), superglue, source, known.licence if known else None)
+    return Networks(superpoint.eval(), superglue, source, licence_of(Origin(source, path)))
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

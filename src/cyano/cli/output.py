@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cyano.watching import Watcher
 
 __all__ = [
-    "UNKNOWN_TERMS",
+    "UNKNOWN_LICENCE",
     "busy",
     "counted",
     "error_console",
@@ -30,8 +30,8 @@ __all__ = [
     "watching",
 ]
 
-UNKNOWN_TERMS = "not known to Cyano: ask whoever made them"
-"""What is said of the terms of weights that are not in the catalogue."""
+UNKNOWN_LICENCE = "unknown: they have no model card that states it; ask their authors"
+"""What is said of the licence of weights that state none."""
 
 
 def error_console() -> Console:

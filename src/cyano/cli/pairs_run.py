@@ -11,7 +11,7 @@ import typer
 from cyano.checkpoints import load
 from cyano.cli.arguments import EstimatorName, usage_errors
 from cyano.cli.output import (
-    UNKNOWN_TERMS,
+    UNKNOWN_LICENCE,
     busy,
     counted,
     error_console,
@@ -144,7 +144,7 @@ def _print_report(report: MatchPairsReport, options: MatchPairsOptions, as_json:
 
 def _weights_text(report: MatchPairsReport) -> str:
     record = report.configuration["matching"]
-    return f"{record['weights']} ({record['licence'] or f'terms {UNKNOWN_TERMS}'})"
+    return f"{record['weights']} (licence {record['licence'] or UNKNOWN_LICENCE})"
 
 
 def _print_table(report: MatchPairsReport, as_json: bool) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cyano.cli.output import UNKNOWN_TERMS, busy, finite, print_facts, result_console
+from cyano.cli.output import UNKNOWN_LICENCE, busy, finite, print_facts, result_console
 
 if TYPE_CHECKING:
     from cyano.evaluation.provenance import Record
@@ -100,7 +100,7 @@ def _facts(pair: MatchedPair, models: Sequence[RobustEstimate]) -> list[tuple[st
         *rows,
         ("time", f"{pair.match_seconds:.2f} s on {record['device']}, and {pair.load_seconds:.2f} s to load"),
         ("weights", str(record["weights"])),
-        ("their terms", str(record["licence"] or UNKNOWN_TERMS)),
+        ("licence", str(record["licence"] or UNKNOWN_LICENCE)),
     ]
 
 

@@ -1,4 +1,4 @@
-"""`cyano weights`: what networks there are, what is in them, and under which terms."""
+"""`cyano weights`: what networks there are, what is in them, and under which licence."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["app"]
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="""List, inspect, convert and verify weights; their terms are shown wherever they appear.
+    help="""List, inspect, convert and verify weights; their licence is shown wherever they appear.
 
 \b
 cyano weights list
@@ -23,13 +23,13 @@ cyano weights convert superglue_outdoor.pth outdoor --superpoint superpoint_v1.p
 cyano weights verify""",
 )
 
-INFO_HELP = """Show what weights are: sizes, parameters, settings, checksums, terms.
+INFO_HELP = """Show what weights are: sizes, parameters, settings, checksums, licence.
 
 \b
 cyano weights info cyano-small
 cyano weights info superglue_outdoor.pth     with superpoint_v1.pth beside it"""
 
-CONVERT_HELP = """Write weights as a folder that Cyano and transformers load. Their terms stay what they are.
+CONVERT_HELP = """Write weights as a folder that Cyano and transformers load, with their model card; the licence stays.
 
 \b
 cyano weights convert superglue_indoor.pth indoor
@@ -49,7 +49,7 @@ def list_weights(as_json: AsJson = False) -> None:
         print_json({"weights": known})
         return
     table = Table(show_lines=True)
-    for column in ("name", "what", "terms", "commercial use", "where"):
+    for column in ("name", "description", "licence", "commercial use", "where"):
         table.add_column(column, overflow="fold")
     for entry in CATALOGUE.values():
         where = "comes with Cyano" if entry.packaged else "Hugging Face hub"
@@ -95,10 +95,10 @@ def convert(
 ) -> None:
     """Read, write, tell; the help is `CONVERT_HELP`."""
     with busy("converting"):
-        from cyano.cli.weights_info import converted, terms
+        from cyano.cli.weights_info import converted
 
-        converted(source, target, superpoint, half=half, overwrite=overwrite)
-    rows = [("written", str(target)), ("terms", f"as of {source}: {terms(source)}")]
+        licence = converted(source, target, superpoint, half=half, overwrite=overwrite)
+    rows = [("written", str(target)), ("licence", licence)]
     print_facts(result_console(as_json=False), "converted", rows)
 
 
@@ -127,6 +127,6 @@ def verify(
         print_json(document)
         return
     verdict = "all files are the released ones" if outcome.verified else "no released checksums are known"
-    rows = [("verdict", verdict), ("folder", str(outcome.folder)), ("terms", str(document["licence"]))]
+    rows = [("verdict", verdict), ("folder", str(outcome.folder)), ("licence", str(document["licence"]))]
     rows += [(f"sha256 {file}", digest) for file, digest in outcome.checksums.items()]
     print_facts(result_console(as_json), outcome.name, rows)

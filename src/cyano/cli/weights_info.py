@@ -10,20 +10,16 @@ from typing import Any
 import typer
 from torch import Tensor
 
-from cyano.checkpoints import CATALOGUE, magicleap, resolve, save_folder
+from cyano.checkpoints import magicleap, resolve, save_folder
+from cyano.checkpoints.cards import Origin, keep_card, licence_of
 from cyano.checkpoints.checkpoint import Checkpoint
 from cyano.checkpoints.files import TORCH_SUFFIXES, sha256
+from cyano.checkpoints.huggingface import model_folder
 from cyano.checkpoints.loading import load_checkpoint
-from cyano.cli.output import UNKNOWN_TERMS
+from cyano.cli.output import UNKNOWN_LICENCE
 from cyano.errors import WeightsError
 
-__all__ = ["converted", "describe", "terms"]
-
-
-def terms(name: str) -> str:
-    """The licence of weights by name, or that nothing is known of it."""
-    known = CATALOGUE.get(name)
-    return known.licence if known else UNKNOWN_TERMS
+__all__ = ["converted", "describe"]
 
 
 def describe(name: str) -> dict[str, Any]:
@@ -39,7 +35,7 @@ def describe(name: str) -> dict[str, Any]:
     return {
         "name": name,
         "path": str(path),
-        "terms": terms(name),
+        "licence": licence_of(Origin(name, path)) or UNKNOWN_LICENCE,
         "parameters": {
             "detector": _parameters(checkpoint.superpoint_tensors),
             "matcher": None if tensors is None else _parameters(tensors),
@@ -64,8 +60,13 @@ def _plain(config: Mapping[str, object]) -> dict[str, object]:
     return {key: list(value) if isinstance(value, tuple) else value for key, value in config.items()}
 
 
-def converted(source: str, target: Path, superpoint: Path | None, *, half: bool, overwrite: bool) -> None:
+def converted(source: str, target: Path, superpoint: Path | None, *, half: bool, overwrite: bool) -> str:
     """Write a model in the original's or Hugging Face's form as a folder in the latter, in float16 if `half`.
+
+    The model card goes with it.
+
+    Returns:
+        The licence of the weights.
 
     Raises:
         WeightsError: the source cannot be read.
@@ -82,6 +83,9 @@ def converted(source: str, target: Path, superpoint: Path | None, *, half: bool,
             superglue_tensors=None if matcher is None else _halved(matcher),
         )
     save_folder(target, checkpoint, overwrite=overwrite)
+    origin = Origin(source, model_folder(resolve(source)))
+    keep_card(target, origin, changed=False)
+    return licence_of(origin) or UNKNOWN_LICENCE
 
 
 def _halved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -13,7 +13,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from cyano.checkpoints import Checkpoint, save_folder
+from cyano.checkpoints import Checkpoint
+from cyano.checkpoints.cards import Origin
 from cyano.checkpoints.checkpoint import DETECTOR
 from cyano.errors import InputError, WeightsError
 from cyano.hf.configuration import SuperGlueConfig
@@ -21,7 +22,7 @@ from cyano.hf.detection import Detections, given_features
 from cyano.hf.modeling_superpoint import SuperPointForKeypointDetection
 from cyano.hf.outputs import SuperGlueKeypointMatchingOutput
 from cyano.hf.prepared import Prepared, runs_fast
-from cyano.hf.pretrained import DtypeName, chosen_dtype, config_and_checkpoint, saved_config
+from cyano.hf.pretrained import DtypeName, chosen_dtype, config_and_checkpoint, save_model
 from cyano.models.assignment_loss import IGNORE, assignment_loss
 from cyano.models.fast import FastSuperGlue
 from cyano.models.superglue import SuperGlue, Trace
@@ -55,6 +56,7 @@ class SuperGlueForKeypointMatching(SuperGlue):
         super().__init__(config.native())
         self.config = config
         self.transformers_exact = transformers_exact
+        self._origin: Origin | None = None
         self._fast = Prepared(FastSuperGlue)
         self.keypoint_detector = SuperPointForKeypointDetection(config.detector, transformers_exact=transformers_exact)
 
@@ -170,16 +172,17 @@ class SuperGlueForKeypointMatching(SuperGlue):
             InputError: a setting is unknown or not usable.
         """
         dtype = keywords.pop("torch_dtype", None) if dtype is None else dtype
-        config, saved = config_and_checkpoint(SuperGlueConfig, name_or_path, config, keywords)
+        config, saved, origin = config_and_checkpoint(SuperGlueConfig, name_or_path, config, keywords)
         if saved.superglue_tensors is None:
             raise WeightsError(f"{name_or_path} is a detector alone; load it as SuperPointForKeypointDetection")
         checkpoint = Checkpoint.fitted(str(name_or_path), config.detector.native(), config.native(), saved.tensors())
         model = cls(config, transformers_exact=transformers_exact)
         model.load_state_dict(checkpoint.tensors())
+        model._origin = origin
         return model.to(chosen_dtype(dtype, config.dtype)).eval()
 
     def save_pretrained(self, folder: str | Path, *, overwrite: bool = False) -> None:
-        """Save config.json and model.safetensors, so that transformers loads them.
+        """Save config.json and model.safetensors, so that transformers loads them, and the card with the licence.
 
         Args:
             folder: where to.
@@ -195,7 +198,7 @@ class SuperGlueForKeypointMatching(SuperGlue):
             self.config.native(),
             {name: t for name, t in tensors.items() if not name.startswith(DETECTOR)},
         )
-        save_folder(folder, checkpoint, config=saved_config(self, self.config), overwrite=overwrite)
+        save_model(folder, self, self.config, checkpoint, self._origin, overwrite=overwrite)
 
 
 def _by_pair(images: Tensor) -> Tensor:

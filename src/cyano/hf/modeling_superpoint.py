@@ -12,13 +12,14 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from cyano.checkpoints import Checkpoint, save_folder
+from cyano.checkpoints import Checkpoint
+from cyano.checkpoints.cards import Origin
 from cyano.errors import InputError
 from cyano.hf.configuration import SuperPointConfig
 from cyano.hf.detection import Detections, detections, first_channel
 from cyano.hf.outputs import SuperPointKeypointDescriptionOutput
 from cyano.hf.prepared import Prepared, runs_fast
-from cyano.hf.pretrained import DtypeName, chosen_dtype, config_and_checkpoint, saved_config
+from cyano.hf.pretrained import DtypeName, chosen_dtype, config_and_checkpoint, save_model
 from cyano.models.fast import FastSuperPoint
 from cyano.models.superpoint import DenseFeatures, SuperPoint, pixel_scores
 
@@ -41,6 +42,7 @@ class SuperPointForKeypointDetection(SuperPoint):
         super().__init__(config.native())
         self.config = config
         self.transformers_exact = transformers_exact
+        self._origin: Origin | None = None
         self._fast = Prepared(FastSuperPoint)
 
     @property
@@ -131,14 +133,15 @@ class SuperPointForKeypointDetection(SuperPoint):
             InputError: a setting is unknown or not usable.
         """
         dtype = keywords.pop("torch_dtype", None) if dtype is None else dtype
-        config, saved = config_and_checkpoint(SuperPointConfig, name_or_path, config, keywords)
+        config, saved, origin = config_and_checkpoint(SuperPointConfig, name_or_path, config, keywords)
         checkpoint = Checkpoint.fitted(str(name_or_path), config.native(), None, saved.superpoint_tensors)
         model = cls(config, transformers_exact=transformers_exact)
         model.load_state_dict(checkpoint.tensors())
+        model._origin = origin
         return model.to(chosen_dtype(dtype, config.dtype)).eval()
 
     def save_pretrained(self, folder: str | Path, *, overwrite: bool = False) -> None:
-        """Save config.json and model.safetensors, so that transformers loads them.
+        """Save config.json and model.safetensors, so that transformers loads them, and the card with the licence.
 
         Args:
             folder: where to.
@@ -148,4 +151,4 @@ class SuperPointForKeypointDetection(SuperPoint):
             OutputError: another model is there, or it cannot be written.
         """
         checkpoint = Checkpoint(self.config.native(), self.state_dict())
-        save_folder(folder, checkpoint, config=saved_config(self, self.config), overwrite=overwrite)
+        save_model(folder, self, self.config, checkpoint, self._origin, overwrite=overwrite)

@@ -9,14 +9,16 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from cyano.checkpoints import Checkpoint, configs, resolve
+from cyano import weights
+from cyano.checkpoints import Checkpoint, configs, resolve, save_folder
+from cyano.checkpoints.cards import Origin, keep_card
 from cyano.checkpoints.files import read_json
 from cyano.checkpoints.huggingface import CONFIG_FILE, model_folder
 from cyano.checkpoints.loading import load_checkpoint
-from cyano.errors import InputError
+from cyano.errors import InputError, WeightsError
 from cyano.hf.configuration import SuperGlueConfig, SuperPointConfig, hub_options
 
-__all__ = ["DtypeName", "chosen_dtype", "config_and_checkpoint", "saved_config"]
+__all__ = ["DtypeName", "chosen_dtype", "config_and_checkpoint", "save_model"]
 
 ConfigT = TypeVar("ConfigT", SuperGlueConfig, SuperPointConfig)
 
@@ -45,8 +47,8 @@ def config_and_checkpoint(
     name_or_path: str | Path | None,
     config: ConfigT | None,
     keywords: Mapping[str, object],
-) -> tuple[ConfigT, Checkpoint]:
-    """Load weights and their configuration.
+) -> tuple[ConfigT, Checkpoint, Origin]:
+    """Load weights and their configuration, and say where they were.
 
     Args:
         config_class: the wanted kind of configuration.
@@ -65,7 +67,7 @@ def config_and_checkpoint(
     checkpoint = load_checkpoint(path)
     if config is None:
         config = config_class.from_dict(_config_content(model_folder(path), checkpoint), **overrides)
-    return config, checkpoint
+    return config, checkpoint, Origin(str(name_or_path or weights.DEFAULT), model_folder(path))
 
 
 def chosen_dtype(dtype: DtypeName, saved: str) -> torch.dtype:
@@ -82,7 +84,46 @@ def chosen_dtype(dtype: DtypeName, saved: str) -> torch.dtype:
     return _DTYPES[name]
 
 
-def saved_config(model: nn.Module, config: SuperGlueConfig | SuperPointConfig) -> dict[str, object]:
+def save_model(
+    folder: str | Path,
+    model: nn.Module,
+    config: SuperGlueConfig | SuperPointConfig,
+    checkpoint: Checkpoint,
+    origin: Origin | None,
+    *,
+    overwrite: bool,
+) -> None:
+    """Save a model folder with the card of the weights that it was loaded from.
+
+    Args:
+        folder: where to.
+        model: what is saved.
+        config: its configuration.
+        checkpoint: its tensors.
+        origin: of its weights; None if it was built and not loaded.
+        overwrite: replace another model that is there.
+
+    Raises:
+        OutputError: another model is there, or it cannot be written.
+    """
+    save_folder(folder, checkpoint, config=_saved_config(model, config), overwrite=overwrite)
+    if origin is not None:
+        keep_card(Path(folder), origin, changed=_changed(origin.path, checkpoint))
+
+
+def _changed(path: Path, checkpoint: Checkpoint) -> bool:
+    """Whether the tensors are others than those at the path, rounding to half precision apart."""
+    try:
+        before = load_checkpoint(path).tensors()
+    except WeightsError:  # gone meanwhile
+        return True
+    after = checkpoint.tensors()
+    return before.keys() != after.keys() or not all(
+        torch.equal(before[name].half(), tensor.detach().cpu().half()) for name, tensor in after.items()
+    )
+
+
+def _saved_config(model: nn.Module, config: SuperGlueConfig | SuperPointConfig) -> dict[str, object]:
     """The content of config.json for a model as it is now."""
     dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
     return {**config.to_dict(), "architectures": [type(model).__name__], "dtype": dtype}
