@@ -52,7 +52,7 @@ def main() -> None:
     results = {"easy": (matcher.match(left, right), cameras)}
     for name, pair in PAIRS.items():
         results[name] = (matcher.match(*(arguments.chair / each for each in pair)), [CHAIR, CHAIR])
-    figure = Figure(figsize=(15.0, 7.65), dpi=100, layout="constrained")
+    figure = Figure(figsize=(15.0, 7.8), dpi=100, layout="compressed")
     for axes, (name, (result, known)) in zip(figure.subplots(1, 3), results.items(), strict=True):
         pose = result.relative_pose(*known)
         axes.imshow(panel(result, pose), interpolation="lanczos")

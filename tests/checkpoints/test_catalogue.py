@@ -40,8 +40,8 @@ def test_nothing_is_claimed_where_nothing_is_pinned(tmp_path: Path) -> None:
     assert list(result.checksums) == ["model.safetensors"]
 
 
-def test_terms_are_honest() -> None:
-    assert [item.name for item in CATALOGUE.values() if item.commercial_use] == [weights.DEFAULT]
+def test_licences_are_honest() -> None:
+    assert [item.name for item in CATALOGUE.values() if item.commercial_use] == [weights.DEFAULT, "runs/base/model"]
     card = (weights.default_folder() / "README.md").read_text()
     assert entry(weights.DEFAULT).licence == "Apache-2.0"
     assert "Apache License 2.0" in card

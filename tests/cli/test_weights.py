@@ -1,4 +1,4 @@
-"""`cyano weights`: terms everywhere, numbers against the file, conversion against the source."""
+"""`cyano weights`: the licence everywhere, numbers against the file, conversion against the source."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ from support.commands import output, run
 FOLDER = weights.default_folder()
 
 
-def test_list_shows_terms() -> None:
+def test_list_shows_licences() -> None:
     document = output(run("weights", "list", "--json"))
     assert [entry["name"] for entry in document["weights"]] == list(CATALOGUE)
     assert all(entry["licence"] for entry in document["weights"])
     shown = run("weights", "list").stdout
     assert "non-commercial" in shown
     assert "cyano-small" in shown
+    assert "runs/base/model" in shown  # not in the wheel, and where it is
+    assert "in Cyano's repository" in shown
 
 
 def test_info_tells_what_is_in_the_file() -> None:

@@ -1,4 +1,4 @@
-"""Known weights: where they are, what they may be used for, and how to tell that they are unharmed."""
+"""Known weights: where they are, under which licence, and how to tell that they are unharmed."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ class WeightsEntry:
 
     Attributes:
         name: what `cyano.checkpoints.load` takes.
-        packaged: whether they come with Cyano; else they are on the Hugging Face hub.
-        licence: the terms, in short.
-        commercial_use: whether the terms allow it.
+        where: where they are: in the wheel, in Cyano's repository, or on the Hugging Face hub.
+        licence: its name.
+        commercial_use: whether the licence allows it.
         description: what they are.
         checksums: SHA-256 by file name; empty where nobody has pinned them.
     """
 
     name: str
-    packaged: bool
+    where: str
     licence: str
     commercial_use: bool
     description: str
@@ -43,6 +43,7 @@ _DEFAULT_CHECKSUMS = MappingProxyType(
         "preprocessor_config.json": "9468ada39d38551eea01a9602b3098c91c02b50ae44332328f6f2e1ee768af64",
     }
 )
+_HUB = "on the Hugging Face hub"
 _MAGIC_LEAP = "Magic Leap, non-commercial research use only"
 
 CATALOGUE: Mapping[str, WeightsEntry] = MappingProxyType(
@@ -51,29 +52,36 @@ CATALOGUE: Mapping[str, WeightsEntry] = MappingProxyType(
         for item in (
             WeightsEntry(
                 name=weights.DEFAULT,
-                packaged=True,
+                where="in the wheel",
                 licence="Apache-2.0",
                 commercial_use=True,
                 description="small SuperPoint and SuperGlue (2.6 M parameters), trained on photographs with free terms",
                 checksums=_DEFAULT_CHECKSUMS,
             ),
             WeightsEntry(
+                name="runs/base/model",
+                where="in Cyano's repository, by this path from its folder; not in the wheel",
+                licence="Apache-2.0",
+                commercial_use=True,
+                description="base: the detector of cyano-small with a matcher of 8.6 M parameters, twice as slow",
+            ),
+            WeightsEntry(
                 name="magic-leap-community/superglue_outdoor",
-                packaged=False,
+                where=_HUB,
                 licence=_MAGIC_LEAP,
                 commercial_use=False,
                 description="the original SuperGlue for outdoor scenes, with its SuperPoint",
             ),
             WeightsEntry(
                 name="magic-leap-community/superglue_indoor",
-                packaged=False,
+                where=_HUB,
                 licence=_MAGIC_LEAP,
                 commercial_use=False,
                 description="the original SuperGlue for indoor scenes, with its SuperPoint",
             ),
             WeightsEntry(
                 name="magic-leap-community/superpoint",
-                packaged=False,
+                where=_HUB,
                 licence=_MAGIC_LEAP,
                 commercial_use=False,
                 description="the original SuperPoint alone",
@@ -81,7 +89,7 @@ CATALOGUE: Mapping[str, WeightsEntry] = MappingProxyType(
         )
     }
 )
-"""All known weights by name. Other weights load just as well; nothing is known of their terms."""
+"""All known weights by name. Other weights load just as well; their licence is what their model card states."""
 
 
 def entry(name: str) -> WeightsEntry:

@@ -12,6 +12,7 @@ from cyano.cli import (
     align,
     colmap,
     demo,
+    environment,
     evaluate,
     extract,
     match,
@@ -77,6 +78,7 @@ app.command("align", cls=FoldedResize, help=align.HELP)(align.align)
 app.command("colmap", cls=FoldedResize, help=colmap.HELP)(colmap.colmap)
 app.command("demo", cls=FoldedResize, help=demo.HELP)(demo.demo)
 app.command("evaluate", cls=FoldedResize, help=evaluate.HELP)(evaluate.evaluate)
+app.command("env", help=environment.HELP)(environment.env)
 app.add_typer(weights.app, name="weights")
 app.add_typer(train.app, name="train")
 app.add_typer(store.app, name="store")

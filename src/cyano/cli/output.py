@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -69,16 +70,25 @@ def finite(value: float) -> float | None:
 
 
 def print_facts(console: Console, title: str, facts: Sequence[tuple[str, str]]) -> None:
-    """A small table of names and values."""
-    from rich.table import Table
+    """A small table of names and values; values wrap between words alone, so that paths and checksums can be copied."""
     from rich.text import Text
 
-    table = Table(title=Text(printable(title)), title_justify="left", show_header=False, box=None, pad_edge=False)
-    table.add_column(style="cyan", no_wrap=True)
-    table.add_column(overflow="fold")
+    plain_line(console, title)
+    indent = max((len(name) for name, _ in facts), default=0) + 2
     for name, value in facts:
-        table.add_row(name, Text(printable(value)))
-    console.print(table)
+        for index, line in enumerate(_wrapped(printable(value), console.width - indent)):
+            label = (name if index == 0 else "").ljust(indent)
+            console.print(Text.assemble((label, "cyan"), line), soft_wrap=True, highlight=False)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Its lines, those that are too long wrapped between words."""
+    width = max(width, 20)
+    lines: list[str] = []
+    for line in text.split("\n"):
+        fits = len(line) <= width
+        lines += [line] if fits else textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False)
+    return lines
 
 
 @contextmanager

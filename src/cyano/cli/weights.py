@@ -52,9 +52,8 @@ def list_weights(as_json: AsJson = False) -> None:
     for column in ("name", "description", "licence", "commercial use", "where"):
         table.add_column(column, overflow="fold")
     for entry in CATALOGUE.values():
-        where = "comes with Cyano" if entry.packaged else "Hugging Face hub"
         commercial = "yes" if entry.commercial_use else "no"
-        table.add_row(entry.name, entry.description, entry.licence, commercial, where)
+        table.add_row(entry.name, entry.description, entry.licence, commercial, entry.where)
     result_console(as_json).print(table)
 
 

@@ -1,0 +1,34 @@
+"""What the screen shows keeps paths and checksums in one piece, and matrices in columns."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from cyano.cli.output import print_facts
+
+
+def _printed(facts: list[tuple[str, str]], width: int = 80) -> list[str]:
+    buffer = io.StringIO()
+    print_facts(Console(file=buffer, width=width), "a [b] title", facts)
+    return [line.rstrip() for line in buffer.getvalue().splitlines()]
+
+
+def test_checksums_and_paths_are_not_broken() -> None:
+    digest, path = "0123456789abcdef" * 4, "/a/very-long/" * 12
+    lines = _printed([("sha256 model.safetensors", digest), ("file", path)])
+    assert lines[0] == "a [b] title"
+    assert any(line.endswith(digest) for line in lines)
+    assert any(line.endswith(path) for line in lines)
+
+
+def test_sentences_wrap_between_words_beneath_their_column() -> None:
+    lines = _printed([("name", "word " * 40), ("n", "x")], 60)
+    assert all(len(line) <= 60 for line in lines)
+    assert all(line.startswith("      word") for line in lines[2:-1])
+    assert lines[-1] == "n     x"
+
+
+def test_the_rows_of_a_matrix_stay_in_columns() -> None:
+    assert _printed([("H", "[  1  0]\n[100  1]")])[1:] == ["H  [  1  0]", "   [100  1]"]
