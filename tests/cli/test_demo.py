@@ -50,5 +50,5 @@ def test_without_scikit_image_the_extra_is_named(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "skimage.data", None)  # what Python itself does for a failed import
     result = run("demo", cwd=tmp_path)
     assert result.exit_code == 1
-    assert 'pip install "cyano[demo]"' in result.stderr
+    assert 'pip install ".[demo]"' in result.stderr
     assert not list(tmp_path.iterdir())

@@ -21,7 +21,7 @@ from support.collection import Deadly, DeadlyOnce, all_pairs, assert_same_conten
 pytestmark = [
     pytest.mark.ray,
     # Looked for and not imported: authentication is switched on before the import.
-    pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install 'cyano[ray]'"),
+    pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install '.[ray]'"),
     pytest.mark.filterwarnings("ignore"),  # Ray's own warnings are not ours
 ]
 

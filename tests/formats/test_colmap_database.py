@@ -219,5 +219,5 @@ def test_what_a_database_cannot_hold_is_refused(stores: Stores, tmp_path: Path) 
 
 def test_without_pycolmap_the_extra_is_named(stores: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pycolmap", None)
-    with pytest.raises(MissingExtraError, match=r"cyano\[collections\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install \"\.\[collections\]"):
         export_database(tmp_path / "x.db", stores.features, stores.matches)

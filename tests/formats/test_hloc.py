@@ -163,5 +163,5 @@ def test_what_the_files_cannot_hold_is_refused(tmp_path: Path) -> None:
 
 def test_without_h5py_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "h5py", None)
-    with pytest.raises(MissingExtraError, match=r"cyano\[collections\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install \"\.\[collections\]"):
         import_features(tmp_path / "features.h5", tmp_path)

@@ -72,5 +72,5 @@ def test_what_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.raises(InputError, match=r"\(K, D\) float32"):
         Codebook(np.zeros((0, 2), np.float32), {})
     monkeypatch.setitem(sys.modules, "sklearn.cluster", None)
-    with pytest.raises(MissingExtraError, match=r"cyano\[collections\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install \"\.\[collections\]"):
         train_codebook(CORNERS, OPTIONS, features="f")

@@ -131,7 +131,7 @@ def _module() -> Any:
     try:
         import ray
     except ImportError as error:
-        raise MissingExtraError(f"this engine needs Ray: pip install 'cyano[ray]' ({error})") from error
+        raise MissingExtraError(f"Ray is missing: pip install '.[ray]' in Cyano's folder ({error})") from error
     return ray
 
 

@@ -39,7 +39,7 @@ def load_demo_pair() -> DemoPair:
         from skimage.data import stereo_motorcycle
     except ImportError as error:
         raise MissingExtraError(
-            'the demo\'s stereo pair comes with scikit-image: pip install "cyano[demo]", or give two images'
+            'the stereo pair comes with scikit-image: pip install ".[demo]" in the folder of Cyano, or give two images'
         ) from error
     left, right, disparity = stereo_motorcycle()  # type: ignore[no-untyped-call]
     return DemoPair(np.asarray(left), np.asarray(right), np.asarray(disparity, dtype=np.float32))

@@ -11,7 +11,7 @@ from cyano.errors import MissingExtraError
 
 __all__ = ["load_h5py", "load_pycolmap", "need_pycolmap", "quiet"]
 
-_NO_PYCOLMAP = 'COLMAP databases need pycolmap: pip install "cyano[collections]"'
+_NO_PYCOLMAP = 'COLMAP databases need pycolmap: pip install ".[collections]" in the folder of Cyano'
 
 
 def load_h5py() -> Any:
@@ -23,7 +23,7 @@ def load_h5py() -> Any:
     try:
         import h5py
     except ImportError as error:
-        raise MissingExtraError('HDF5 files need h5py: pip install "cyano[collections]"') from error
+        raise MissingExtraError('HDF5 files need h5py: pip install ".[collections]" in the folder of Cyano') from error
     return h5py
 
 

@@ -75,7 +75,7 @@ def train_codebook(sample: NDArray[np.float32], options: VladOptions, *, feature
         from sklearn.cluster import MiniBatchKMeans
     except ImportError as error:
         raise MissingExtraError(
-            'finding images that look alike needs scikit-learn; install it with: pip install "cyano[collections]"'
+            'image retrieval needs scikit-learn: pip install ".[collections]" in the folder of Cyano'
         ) from error
     means = MiniBatchKMeans(options.clusters, random_state=options.seed, batch_size=_BATCH, n_init=1).fit(sample)
     return Codebook(means.cluster_centers_.astype(np.float32), _made_from(sample, options, features))

@@ -179,7 +179,7 @@ def test_megadepth_in_both_forms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_depth_in_hdf5_without_h5py_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = _megadepth(tmp_path, monkeypatch, pair_infos=_loftr_pairs())
     monkeypatch.setitem(sys.modules, "h5py", None)
-    with pytest.raises(MissingExtraError, match=r"cyano\[train\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install \"\.\[train\]"):
         load_pair(read_megadepth(path, tmp_path)[0])
 
 

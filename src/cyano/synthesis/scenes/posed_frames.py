@@ -147,7 +147,7 @@ def _read_h5(path: Path) -> NDArray[np.float32]:
     try:
         import h5py
     except ImportError as error:
-        raise MissingExtraError('depth maps in HDF5 files need h5py: pip install "cyano[train]"') from error
+        raise MissingExtraError('HDF5 depth maps need h5py: pip install ".[train]" in the folder of Cyano') from error
     try:
         with h5py.File(path, "r") as file:
             depth = np.asarray(file["depth"], dtype=np.float32)
