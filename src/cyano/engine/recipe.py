@@ -17,6 +17,7 @@ from cyano.models.superglue import SuperGlueConfig
 from cyano.models.superpoint import SuperPointConfig
 from cyano.options import MatcherOptions
 from cyano.processing.images import MIN_SIDE
+from cyano.processing.localisation import frame_margin
 from cyano.store import Configuration, FeatureStore, MatchStore, Precision
 
 __all__ = ["Recipe"]
@@ -96,6 +97,7 @@ class Recipe:
             "nms_radius": detection.nms_radius,
             "border_removal": detection.border_removal_distance,
             "localisation": detection.keypoint_localisation,
+            "frame_margin": frame_margin(detection),
             "subpixel": self.options.subpixel,
             "masks": self.masks is not None,
         }

@@ -10,6 +10,7 @@ from cyano import __version__
 from cyano.checkpoints.digest import weights_digest
 from cyano.checkpoints.loading import Networks
 from cyano.matcher import Matcher
+from cyano.processing.localisation import frame_margin
 from cyano.processing.resize import ResizeRule
 
 __all__ = ["Record", "library_versions", "matching_record", "rule_text"]
@@ -45,6 +46,7 @@ def matching_record(matcher: Matcher, networks: Networks, rule: ResizeRule) -> R
         "nms_radius": matcher.detection.nms_radius,
         "border_removal": matcher.detection.border_removal_distance,
         "localisation": matcher.detection.keypoint_localisation,
+        "frame_margin": frame_margin(matcher.detection),
         "subpixel": matcher.options.subpixel,
         "align": matcher.options.align,
         "match_threshold": matcher.assignment.matching_threshold,

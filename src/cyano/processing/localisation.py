@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from cyano.models.superpoint import SuperPointConfig
+from cyano.processing.frames import MARGIN_PX, near_frame
 from cyano.processing.keypoints import refine_keypoints, refine_summits, suppress_non_maxima
 from cyano.processing.structure import hessian_response, structured_scores
 
-__all__ = ["KeypointMaps", "keypoint_maps"]
+__all__ = ["KeypointMaps", "frame_margin", "keypoint_maps"]
 
 
 class KeypointMaps(NamedTuple):
@@ -33,6 +35,11 @@ class KeypointMaps(NamedTuple):
         return refine_summits(self.response[image], keypoints)
 
 
+def frame_margin(config: SuperPointConfig) -> int:
+    """How near to a constant frame (`cyano.processing.frames`) there are no keypoints, in pixels; 0 for anywhere."""
+    return MARGIN_PX if config.keypoint_localisation == "structure" else 0
+
+
 def keypoint_maps(probabilities: Tensor, images: Tensor, config: SuperPointConfig) -> KeypointMaps:
     """Maps to pick keypoints from.
 
@@ -45,4 +52,8 @@ def keypoint_maps(probabilities: Tensor, images: Tensor, config: SuperPointConfi
         return KeypointMaps(suppress_non_maxima(probabilities, config.nms_radius), probabilities, None)
     response = hessian_response(images)[:, : probabilities.shape[1], : probabilities.shape[2]]
     scores = structured_scores(probabilities, response)
+    for each, image in zip(scores, images, strict=True):
+        frame = near_frame(image[0].float().cpu().numpy(), frame_margin(config))
+        if frame.any():
+            each[torch.from_numpy(frame[: each.shape[0], : each.shape[1]]).to(each.device)] = 0
     return KeypointMaps(suppress_non_maxima(scores, config.nms_radius), probabilities, response)
