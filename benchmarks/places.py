@@ -6,15 +6,16 @@ A SET is a folder of photographs of one place, with cameras.txt (file width heig
 that is not known). Each becomes OUT/NAME, the folder of `cyano reconstruct`, with a link `images` to the photographs,
 as `cyano train --reconstruction OUT/NAME` takes it. What is done is not done again, so the same command goes on.
 
-Counted are the images of the model, the points that teach (observed by three images at least), the pairs by their
-overlap, and, in the median over the pairs (and the largest tenth), the angle between the cameras and the larger scale of
-one image against the other at the points that both have observed.
+Counted are the images of the model, the points that teach (observed by three images at least) and the pairs by their
+overlap; and over the pairs the angle between the cameras, and the scale between the images at the points that both
+have observed, in the median and exceeded by a tenth.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -77,18 +78,16 @@ def counted(out: Path) -> dict[str, Any]:
     (place,) = read_places([out], out / "images")
     shares = np.array([place.overlaps[first, second] for first, second in place.pairs])
     apart = np.array([far_apart(place, first, second) for first, second in place.pairs])
-    edges = np.linspace(*OVERLAP, 6)
-    bins = {
-        f"{low:.2f}-{high:.2f}": int(((shares >= low) & (shares < high)).sum()) for low, high in zip(edges, edges[1:])
-    }
+    counts, edges = np.histogram(shares, bins=5, range=OVERLAP)
+    bins = {f"{low:.2f}-{high:.2f}": int(count) for count, (low, high) in zip(counts, pairwise(edges), strict=True)}
     (angle, scale), (most_angle, most_scale) = np.median(apart, axis=0), np.quantile(apart, 0.9, axis=0)
     return {
         "images": len(list((out / "images").glob("*.jpg"))),
         "registered": len(place.paths),
         "points": len(place.model.points.places),
         "pairs by overlap": bins,
-        "angle degrees, median and largest tenth": [round(float(angle), 1), round(float(most_angle), 1)],
-        "scale, median and largest tenth": [round(float(scale), 2), round(float(most_scale), 2)],
+        "angle degrees, median and 90 %": [round(float(angle), 1), round(float(most_angle), 1)],
+        "scale, median and 90 %": [round(float(scale), 2), round(float(most_scale), 2)],
     }
 
 
