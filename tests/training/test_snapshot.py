@@ -13,7 +13,7 @@ from cyano.training.config import read_config
 from cyano.training.detector_network import TrainableDetector, fresh_superpoint
 from cyano.training.fresh_matcher import fresh_superglue
 from cyano.training.matcher_network import TrainableMatcher
-from cyano.training.pipeline import save_detector
+from cyano.training.model_folders import save_detector
 from cyano.training.snapshot import CURVE_FILE, record_curve, take_snapshot
 from cyano.training.state import StageState, save_state
 

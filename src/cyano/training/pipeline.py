@@ -9,8 +9,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from cyano.checkpoints.checkpoint import Checkpoint
-from cyano.checkpoints.huggingface import save_folder
 from cyano.checkpoints.loading import load
 from cyano.checkpoints.lone_matcher import load_matcher, save_matcher
 from cyano.errors import InputError
@@ -24,6 +22,7 @@ from cyano.training.labels import AdaptationOptions, label_photographs
 from cyano.training.loop import Stage, train_stage
 from cyano.training.matcher_stage import MatcherStage
 from cyano.training.material import read_material
+from cyano.training.model_folders import save_detector, save_model
 from cyano.training.pair_store import PairStore
 from cyano.training.photographs import Photographs
 from cyano.training.principal_axes import turn_detector, turn_projection
@@ -295,21 +294,3 @@ def _counting(name: str, total: int, watcher: Watcher) -> Callable[[int, int], N
             watcher.say(f"photograph {index}: {points} labels")
 
     return on_photograph
-
-
-def save_detector(folder: Path, superpoint: SuperPoint) -> None:
-    """A detector's model folder, from the first of several processes."""
-    if not is_first_process():
-        return
-    tensors = {name: tensor.detach().cpu() for name, tensor in superpoint.state_dict().items()}
-    save_folder(folder, Checkpoint(superpoint.config, tensors), overwrite=True)
-
-
-def save_model(folder: Path, superpoint: SuperPoint, superglue: SuperGlue) -> None:
-    """A matcher's model folder, detector included, from the first of several processes."""
-    if not is_first_process():
-        return
-    detector = {name: tensor.detach().cpu() for name, tensor in superpoint.state_dict().items()}
-    matcher = {name: tensor.detach().cpu() for name, tensor in superglue.state_dict().items()}
-    config = replace(superglue.config)
-    save_folder(folder, Checkpoint(superpoint.config, detector, config, matcher), overwrite=True)
