@@ -16,8 +16,9 @@ from cyano.geometry.lens import Lens
 from cyano.geometry.tracked_views import ScenePoints, TrackedView, track_truth
 from cyano.geometry.truth import Visibility
 from cyano.synthesis.scenes.posed import PosedView
+from cyano.training.material import _check_shares
 from cyano.training.places import OVERLAP, Place, read_places
-from cyano.training.real_views import RealViews
+from cyano.training.real_views import NOTHING_REAL, RealViews
 from cyano.training.views import ViewOptions, ViewSource
 from cyano.types import ImageSize, ResizeMap
 from support.walk import render_walk
@@ -162,6 +163,39 @@ def as_model(walk: list[PosedView], rng: np.random.Generator, each: int = 250) -
 
 def _shows(view: PosedView, other: PosedView, pixels: np.ndarray) -> np.ndarray:
     return view.truth_with(other).to_image1(pixels).visibility == Visibility.VISIBLE
+
+
+@pytest.mark.parametrize("inside", [".", "sparse", "sparse/0"])
+def test_a_model_and_its_images_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inside: str) -> None:
+    model = band()
+    monkeypatch.setattr("cyano.training.places.read_tracks", lambda folder: model if folder == found else None)
+    photographs, path = tmp_path / "photographs", tmp_path / "model"
+    found = path / inside
+    found.mkdir(parents=True)
+    (found / "points3D.txt").write_text("")
+    with pytest.raises(InputError, match=r"12 of 12 images of .*model are missing.*beside the model"):
+        read_places([path], photographs)
+    paths = written(photographs, model)
+    aside = [paths[3], tmp_path / "photographs" / ".." / "photographs" / "04.png"]
+    whole, part = *read_places([path], photographs), *read_places([path], photographs, aside)
+    assert whole.paths == tuple(paths)
+    assert part.paths == tuple(paths[:3] + paths[5:])
+    assert part.model.names == model.names[:3] + model.names[5:]
+    with pytest.raises(InputError, match="no two of the 2 images"):
+        read_places([path], photographs, paths[2:])
+    own = written(path / "images", model)
+    assert read_places([path], photographs)[0].paths == tuple(own)
+
+
+def test_shares_fit_what_is_given(tmp_path: Path) -> None:
+    views = RealViews(places=[Place([Path(name) for name in band().names], band())])
+    _check_shares(views, [ViewOptions(scenes=0.9, reconstructed=0.0), ViewOptions(scenes=0.7)])
+    _check_shares(NOTHING_REAL, [ViewOptions(scenes=0.9)])
+    with pytest.raises(InputError, match=r"scenes = 0.8, reconstructed = 0.3"):
+        _check_shares(views, [ViewOptions(scenes=0.8)])
+    for takers in ([], [ViewOptions(reconstructed=0.0)]):
+        with pytest.raises(InputError, match="no stage of the recipe takes reconstructed images"):
+            _check_shares(views, takers)
 
 
 def test_what_is_no_place_is_refused(tmp_path: Path) -> None:

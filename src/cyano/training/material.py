@@ -27,7 +27,8 @@ def read_material(
         watcher: is told what there is.
 
     Raises:
-        InputError: something is missing or malformed, or given and not taken by any stage.
+        InputError: something is missing or malformed, or given and not taken by any stage, or the shares of what is
+            given are more than all.
         MissingExtraError: there are reconstructions, and pycolmap is not installed.
     """
     paths, aside = find_photographs(images, validation)
@@ -35,10 +36,21 @@ def read_material(
     views = real.read(images, aside)
     for place, model in zip(views.places, real.reconstructions, strict=True):
         watcher.say(f"{model}: {len(place.paths)} images, {len(place.pairs)} pairs")
-    for share, given in (("posed", views.posed), ("reconstructed", views.places)):
-        if given and not any(getattr(options, share) > 0 for options in takers):
+    _check_shares(views, takers)
+    return Photographs(paths), views
+
+
+def _check_shares(views: RealViews, takers: Sequence[ViewOptions]) -> None:
+    """What is given is taken, and takes no more than there is room for."""
+    given = [share for share, what in (("posed", views.posed), ("reconstructed", views.places)) if what]
+    for share in given:
+        if not any(getattr(options, share) > 0 for options in takers):
             raise InputError(
                 f"no stage of the recipe takes {share} images, which are given: write {share} = 0.3, for example, into "
                 "[matcher.options], or into [rounds.options] of a round without [rounds.labels]"
             )
-    return Photographs(paths), views
+    for options in takers:
+        shares = {share: getattr(options, share) for share in ("scenes", *given)}
+        if sum(shares.values()) > 1:
+            told = ", ".join(f"{share} = {value:g}" for share, value in shares.items())
+            raise InputError(f"a stage of the recipe shares out more than all of its pairs ({told}); lower one of them")
