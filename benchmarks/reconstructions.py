@@ -23,7 +23,7 @@ import measuring
 from cyano.checkpoints import load
 from cyano.collection import Collection, reconstruct
 from cyano.engine import Recipe
-from cyano.formats import CameraOptions, Sharing, read_model
+from cyano.formats import CameraOptions, MappingOptions, Sharing, read_model
 from cyano.geometry import pose_error
 from cyano.pairs import Pair, read_pairs
 
@@ -47,7 +47,7 @@ def evaluate(folder: Path, sharing: Sharing, *, known: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as out:
         collection = Collection(images, Path(out), Recipe(load()))
         start = time.perf_counter()
-        done = reconstruct(collection, cameras=cameras, keep_cameras=known)
+        done = reconstruct(collection, cameras=cameras, mapping=MappingOptions(keep_cameras=known))
         seconds = time.perf_counter() - start
         model = read_model(collection.sparse / "0")
     poses = dict(zip(model.names, model.T_world_to_camera, strict=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cyano.errors import InputError
-from cyano.formats import SparseModel, read_features, read_model
+from cyano.formats import ModelSummary, SparseModel, read_features, read_model, sparse_model
 from cyano.geometry import invert_rigid, pose_error
 from support.commands import flat_image, output, run
 from support.recipes import DETECTOR_AND_MATCHER
@@ -66,8 +67,41 @@ def test_cameras_stand_where_they_stood(walk: Walk) -> None:
     assert np.median(errors) < 0.75
     assert max(errors) < 2.0
     assert walk.document["model"]["mean_reprojection_error"] < 1.5
+    assert walk.document["model"]["sound"]
+    assert walk.document["model"]["verdict"] == "6 of 6 images registered, and all agree"
     with Image.open(walk.out / "model.png") as picture:
         assert picture.size == (1800, 900)
+    points = walk.document["model"]["points"]
+    assert f"element vertex {points}\n".encode() in (walk.out / "model.ply").read_bytes()
+    assert b"element face 36\n" in (walk.out / "model_cameras.ply").read_bytes()
+    assert "6 of 6 images registered, and all agree" in (walk.out / "model.html").read_text("ascii")
+
+
+def test_a_model_that_is_there_is_shown(walk: Walk, tmp_path: Path) -> None:
+    result = run("view", walk.out / "sparse" / "0", "--out", tmp_path / "shown", "--json")
+    assert set(output(result)["files"]) == {"picture", "page", "points", "cameras"}
+    assert (tmp_path / "shown" / "model.ply").read_bytes() == (walk.out / "model.ply").read_bytes()
+    wrong = run("view", tmp_path)
+    assert wrong.exit_code == 1
+    assert "no model of COLMAP" in wrong.stderr
+
+
+def test_a_doubtful_model_is_no_success(walk: Walk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reason = "sees 3 points"
+
+    def all_but_one(*arguments: object, **options: object) -> ModelSummary:
+        return replace(sparse_model(*arguments, **options), registered=5, taken_out={"view3.png": reason})
+
+    monkeypatch.setattr("cyano.collection.outputs.sparse_model", all_but_one)
+    out = tmp_path / "out"
+    shutil.copytree(walk.out, out)
+    for _ in range(2):  # made, and kept from before
+        result = run("reconstruct", walk.images, "--out", out, "--cameras", "all", "--seed", "1", "--json")
+        assert result.exit_code == 3
+        model = json.loads(result.stdout)["model"]
+        assert model["verdict"] == f"6 of 6 images registered; 5 agree, 1 taken out: view3.png ({reason})"
+        assert not model["sound"]
+        assert f"taken out: view3.png: {reason}" in result.stderr.splitlines()
 
 
 def test_a_rerun_does_nothing_again(walk: Walk) -> None:

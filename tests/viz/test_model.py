@@ -9,6 +9,7 @@ from cyano.errors import InputError
 from cyano.geometry import rigid_motion
 from cyano.synthesis.scenes.viewpoints import look_at
 from cyano.viz import draw_model
+from cyano.viz.model import frame_of
 
 
 def test_right_is_right_and_up_is_up() -> None:
@@ -34,3 +35,17 @@ def test_no_points_and_no_cameras() -> None:
     assert len(draw_model(np.empty((0, 3)), np.eye(4)[None]).axes) == 2
     with pytest.raises(InputError, match="without a camera"):
         draw_model(np.zeros((1, 3)), np.empty((0, 4, 4)))
+
+
+def test_a_camera_that_is_far_off_does_not_empty_the_picture() -> None:
+    rng = np.random.default_rng(0)
+    points = np.concatenate([rng.uniform(-1, 1, (500, 3)), [[1e6, 0, 0]]])
+    eyes = [np.array([x, -5.0, 0.0]) for x in (-1.0, 0.0, 1.0, 5000.0)]
+    poses = np.stack([look_at(eye, np.zeros(3), 0.0) for eye in eyes])
+    assert frame_of(points, poses).shown.tolist() == [True, True, True, False]
+    figure = draw_model(points, poses, title="a title")
+    for panel in figure.axes:
+        assert np.ptp(panel.get_xlim()) < 12  # six units from the cameras to the far side, and the margins
+        assert any("units of the model" in text.get_text() for text in panel.texts)
+    assert figure.get_suptitle() == "a title\n4 cameras, of which 1 far off and not shown; 501 points"
+    assert frame_of(points, np.stack([poses[0]])).shown.all()

@@ -12,7 +12,7 @@ from cyano.cli.output import busy
 
 if TYPE_CHECKING:
     from cyano.collection import Collection, Run
-    from cyano.formats import CameraOptions
+    from cyano.formats import CameraOptions, MappingOptions
     from cyano.watching import Watcher
 
 __all__ = [
@@ -35,11 +35,14 @@ __all__ = [
     "NoVerify",
     "Out",
     "Retry",
+    "Seed",
     "Settings",
     "Shard",
+    "Starts",
     "Workers",
     "camera_options",
     "collection_of",
+    "mapping_options",
     "run_of",
 ]
 
@@ -102,6 +105,17 @@ KeepCameras = Annotated[
     typer.Option(
         "--keep-cameras",
         help="Use --camera-params as they are; else they are where refinement begins.",
+        rich_help_panel=MODEL,
+    ),
+]
+Seed = Annotated[
+    int, typer.Option(min=0, max=2**31 - 1, help="Of the mapper's random sampling.", rich_help_panel=MODEL)
+]
+Starts = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        help="How often mapping is tried at most while the model lacks images or is doubtful; the best is kept.",
         rich_help_panel=MODEL,
     ),
 ]
@@ -203,6 +217,13 @@ def camera_options(sharing: CamerasName, model: str | None, params: str | None, 
     except ValueError as error:
         raise typer.BadParameter(f"--camera-params takes numbers with commas between them, not {params!r}") from error
     return CameraOptions(sharing=sharing, params=numbers) if model is None else CameraOptions(model, sharing, numbers)
+
+
+def mapping_options(mapper: MapperName, seed: int, starts: int, *, keep_cameras: bool) -> MappingOptions:
+    """How the database becomes a model."""
+    from cyano.formats import MappingOptions
+
+    return MappingOptions(mapper, keep_cameras, seed, starts)
 
 
 def run_of(

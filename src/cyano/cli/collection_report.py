@@ -14,7 +14,16 @@ if TYPE_CHECKING:
     from cyano.engine import Summary
     from cyano.formats import DatabaseSummary, ModelSummary
 
-__all__ = ["database_facts", "model_facts", "stage_document", "stage_facts", "tell", "tell_reconstruction"]
+__all__ = [
+    "database_facts",
+    "model_document",
+    "model_facts",
+    "model_files",
+    "stage_document",
+    "stage_facts",
+    "tell",
+    "tell_reconstruction",
+]
 
 Facts = list[tuple[str, str]]
 
@@ -43,9 +52,9 @@ def database_facts(database: DatabaseSummary) -> Facts:
 
 
 def model_facts(model: ModelSummary) -> Facts:
-    """A model in a few lines."""
+    """A model in a few lines, the verdict first."""
     facts = [
-        ("registered", f"{model.registered} of {model.images} images"),
+        ("verdict", model.verdict),
         ("points", f"{model.points}, each seen by {model.mean_track_length:.1f} images on average"),
         ("reprojection", f"{model.mean_reprojection_error:.2f} px on average"),
     ]
@@ -53,10 +62,36 @@ def model_facts(model: ModelSummary) -> Facts:
     return facts + ([("models", more)] if model.models > 1 else [])
 
 
+def model_files(collection: Collection) -> Facts:
+    """Where the largest model and what it is looked at with are."""
+    from cyano.collection import ModelViews
+
+    views = ModelViews.within(collection.out)
+    files = {
+        "model": collection.sparse / "0",
+        "viewer": views.page,
+        "picture": views.picture,
+        "point cloud": views.points,
+    }
+    return [(name, str(path)) for name, path in files.items()]
+
+
+def model_document(model: ModelSummary) -> dict[str, Any]:
+    """A model in JSON."""
+    return {**vars(model), "sound": model.sound, "verdict": model.verdict}
+
+
 def tell(
-    title: str, facts: Facts, document: dict[str, Any], stages: Sequence[Summary], notes: Sequence[str], as_json: bool
+    title: str,
+    facts: Facts,
+    document: dict[str, Any],
+    stages: Sequence[Summary],
+    notes: Sequence[str],
+    as_json: bool,
+    *,
+    model: ModelSummary | None = None,
 ) -> None:
-    """Print facts, notes and failures, and end with status 3 if there are any of the latter.
+    """Print facts, notes, failures and faults of a model, and end with status 3 if there are any of the last two.
 
     Raises:
         typer.Exit: with that status.
@@ -69,14 +104,20 @@ def tell(
         plain_line(error_console(), f"note: {note}", style="yellow")
     for failure in failures:
         plain_line(error_console(), f"failed: {' '.join(failure.item)}: {failure.reason}", style="red")
+    for name, reason in ({} if model is None else model.taken_out).items():
+        plain_line(error_console(), f"taken out: {name}: {reason}", style="red")
+    for doubt in [] if model is None else model.doubts:
+        plain_line(error_console(), f"doubtful: {doubt}", style="red")
     status = max((stage.exit_status for stage in stages), default=0)
+    if model is not None and not model.sound:
+        status = max(status, 3)
     if status:
         raise typer.Exit(status)
 
 
 def tell_reconstruction(done: Reconstruction, collection: Collection, as_json: bool) -> None:
     """Print what became of a collection."""
-    files = {"database": collection.database, "model": collection.sparse / "0", "picture": collection.picture}
+    files = [("database", str(collection.database)), *model_files(collection)]
     facts = [
         *stage_facts("images", done.extraction),
         ("pairs", done.choice.method),
@@ -85,7 +126,7 @@ def tell_reconstruction(done: Reconstruction, collection: Collection, as_json: b
         *database_facts(done.database),
         *model_facts(done.model),
         ("mapping", f"{done.seconds:.1f} s"),
-        *((name, str(path)) for name, path in files.items()),
+        *files,
     ]
     document = {
         "format": "cyano-reconstruct-1",
@@ -94,8 +135,8 @@ def tell_reconstruction(done: Reconstruction, collection: Collection, as_json: b
         "matched": stage_document(done.matching),
         "aligned": None if done.alignment is None else stage_document(done.alignment),
         "database": vars(done.database),
-        "model": vars(done.model),
+        "model": model_document(done.model),
         "mapping_seconds": done.seconds,
-        "files": {name: str(path) for name, path in files.items()},
+        "files": dict(files),
     }
-    tell(f"reconstruction of {collection.images}", facts, document, done.stages, done.notes, as_json)
+    tell(f"reconstruction of {collection.images}", facts, document, done.stages, done.notes, as_json, model=done.model)

@@ -17,7 +17,8 @@ HELP = """Write DIR/database.db for COLMAP from what was extracted and matched s
 cyano colmap photos --out model --model
 cyano colmap photos --out model --hloc
 
-Exit codes: 0 done; 1 error; 2 wrong use; 3 some images cannot be aligned (each is listed) and the rest is done."""
+Exit codes: 0 done; 1 error; 2 wrong use; 3 some images cannot be aligned, were taken out of the model, or it is \
+doubtful (each is listed), and the rest is done."""
 
 
 def colmap(
@@ -31,6 +32,8 @@ def colmap(
     camera_model: given.CameraModel = None,
     camera_params: given.CameraParams = None,
     keep_cameras: given.KeepCameras = False,
+    seed: given.Seed = 0,
+    starts: given.Starts = 3,
     no_align: given.NoAlign = False,
     weights: shared.Weights = None,
     device: shared.Device = "auto",
@@ -47,6 +50,7 @@ def colmap(
     from cyano.collection import Run, align_images, write_database, write_hloc, write_model
 
     known = given.camera_options(cameras, camera_model, camera_params, keep_cameras=keep_cameras)
+    mapping = given.mapping_options(mapper, seed, starts, keep_cameras=keep_cameras)
     settings = given.Settings(weights, device, resize, max_keypoints, masks)
     collection = given.collection_of(images, out, settings, verify=not no_verify)
     aligned = []
@@ -55,19 +59,19 @@ def colmap(
             aligned.append(align_images(collection, Run(watcher=watcher)))
     with busy("writing"):
         database = write_database(collection, known, align=not no_align, force=force)
-        mapped = write_model(collection, mapper, keep_cameras=keep_cameras, force=force) if model else None
+        mapped = write_model(collection, mapping, force=force) if model else None
         exported = write_hloc(collection, align=not no_align, force=force) if hloc else None
     facts = [*report.database_facts(database), ("file", str(collection.database))]
     if mapped is not None:
-        facts += [*report.model_facts(mapped), ("model", str(collection.sparse / "0"))]
+        facts += [*report.model_facts(mapped), *report.model_files(collection)]
     if exported is not None:
         facts.append(("hloc", f"{exported.images} images, {exported.pairs} pairs, in {collection.hloc}"))
     document = {
         "format": "cyano-colmap-1",
         "aligned": report.stage_document(aligned[0]) if aligned else None,
         "database": vars(database),
-        "model": None if mapped is None else vars(mapped),
+        "model": None if mapped is None else report.model_document(mapped),
         "hloc": None if exported is None else vars(exported),
     }
     turned = collection.turned()
-    report.tell(f"database of {images}", facts, document, aligned, [turned] if turned else [], as_json)
+    report.tell(f"database of {images}", facts, document, aligned, [turned] if turned else [], as_json, model=mapped)

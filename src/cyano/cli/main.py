@@ -22,6 +22,7 @@ from cyano.cli import (
     store,
     train,
     verify,
+    view,
     weights,
 )
 from cyano.cli.arguments import FoldedResize
@@ -76,6 +77,7 @@ app.command("match-all", cls=FoldedResize, help=match_all.HELP)(match_all.match_
 app.command("verify", cls=FoldedResize, help=verify.HELP)(verify.verify)
 app.command("align", cls=FoldedResize, help=align.HELP)(align.align)
 app.command("colmap", cls=FoldedResize, help=colmap.HELP)(colmap.colmap)
+app.command("view", cls=FoldedResize, help=view.HELP)(view.view)
 app.command("demo", cls=FoldedResize, help=demo.HELP)(demo.demo)
 app.command("evaluate", cls=FoldedResize, help=evaluate.HELP)(evaluate.evaluate)
 app.command("env", help=environment.HELP)(environment.env)

@@ -12,10 +12,10 @@ __all__ = ["HELP", "reconstruct"]
 HELP = """Reconstruct cameras and points from a folder of images: features, pairs, matches, exact keypoints, COLMAP \
 database, model.
 
-Writes into DIR: store (features, matches, exact keypoints), database.db, sparse (models, the largest in 0) and \
-model.png. May be stopped at any moment; run again, it does what is not done yet. Images that cannot be read are \
-listed at the end, and the rest goes on. Each stage is a command, too, with the same options: extract, match-all, \
-verify, align, colmap.
+Writes into DIR: store (features, matches, exact keypoints), database.db, sparse (models, the largest in 0), \
+model.html (to turn the model in a browser), model.png and model.ply. May be stopped at any moment; run again, it does \
+what is not done yet. Images that cannot be read are listed at the end, and the rest goes on. Each stage is a command, \
+too, with the same options: extract, match-all, verify, align, colmap.
 
 \b
 cyano reconstruct photos --out model
@@ -23,7 +23,8 @@ cyano reconstruct frames --out model --pairs sequential --cameras all
 cyano reconstruct photos --out model --resize 1024 --max-keypoints 2048 --json > model.json
 cyano reconstruct drive --out model --camera-model PINHOLE --camera-params 718.9,718.9,607.2,185.2 --keep-cameras
 
-Exit codes: 0 done; 1 error; 2 wrong use; 3 some images or pairs failed (each is listed) and the rest is done."""
+Exit codes: 0 done; 1 error; 2 wrong use; 3 some images or pairs failed, images were taken out of the model, or it is \
+doubtful (each is listed), and the rest is done."""
 
 
 def reconstruct(
@@ -52,6 +53,8 @@ def reconstruct(
     camera_model: given.CameraModel = None,
     camera_params: given.CameraParams = None,
     keep_cameras: given.KeepCameras = False,
+    seed: given.Seed = 0,
+    starts: given.Starts = 3,
     no_align: given.NoAlign = False,
     engine: given.EngineOption = "local",
     address: given.Address = None,
@@ -76,6 +79,7 @@ def reconstruct(
     )
     machines = given.Machines(engine, address, workers, gpus)
     known = given.camera_options(cameras, camera_model, camera_params, keep_cameras=keep_cameras)
+    mapping = given.mapping_options(mapper, seed, starts, keep_cameras=keep_cameras)
     with watching(aside=True) as watcher:
         run = given.run_of(watcher, machines, device, force=force, retry=retry)
         settings = given.Settings(weights, device, resize, max_keypoints, masks)
@@ -86,9 +90,8 @@ def reconstruct(
             collection,
             wanted,
             cameras=known,
-            keep_cameras=keep_cameras,
             align=not no_align,
-            mapper=mapper,
+            mapping=mapping,
             vlad=pairing.vlad_options(clusters),
             run=run,
         )

@@ -8,10 +8,12 @@ from cyano.collection.outputs import HlocSummary, write_database, write_hloc, wr
 from cyano.collection.reconstruction import Reconstruction, reconstruct
 from cyano.collection.run import Run
 from cyano.collection.stages import PairChoice, align_images, extract_images, match_pairs, select_pairs, verify_pairs
+from cyano.collection.views import ModelViews, write_views
 
 __all__ = [
     "Collection",
     "HlocSummary",
+    "ModelViews",
     "PairChoice",
     "Reconstruction",
     "Run",
@@ -24,4 +26,5 @@ __all__ = [
     "write_database",
     "write_hloc",
     "write_model",
+    "write_views",
 ]

@@ -3,7 +3,7 @@
 OUT/store          features, matches, exact keypoints (docs/decisions/0008-store.md), and codebooks
 OUT/database.db    for COLMAP, and database.json: what it holds and what it was made from
 OUT/sparse         models, the largest in 0, and sparse.json
-OUT/model.png      its picture
+OUT/model.*        what the largest model is looked at with: see `write_views`
 OUT/hloc           features.h5 and matches.h5, if asked for, and hloc.json
 """
 
@@ -68,11 +68,6 @@ class Collection:
     def hloc(self) -> Path:
         """The folder of hloc's files."""
         return self.out / "hloc"
-
-    @property
-    def picture(self) -> Path:
-        """Of the largest model."""
-        return self.out / "model.png"
 
     def names(self) -> list[str]:
         """The names of the images; see `find_images`."""

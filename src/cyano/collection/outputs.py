@@ -2,39 +2,36 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
-from cyano.atomic import write_atomically
 from cyano.collection.derived import derived, source_of
 from cyano.collection.folder import Collection
+from cyano.collection.views import write_views
 from cyano.engine import digest_of, pairs_among
 from cyano.errors import InputError
 from cyano.formats import (
     CameraOptions,
     DatabaseSummary,
-    Mapper,
+    MappingOptions,
     ModelSummary,
     export_database,
     export_features,
     export_matches,
-    read_model,
     sparse_model,
 )
 from cyano.pairs.checks import some
 from cyano.store import FeatureStore, KeypointStore, MatchStore, StoredKeypoints
 from cyano.store.keys import checksum, item_key
-from cyano.viz import draw_model
 
-__all__ = ["DEFAULT_CAMERAS", "HlocSummary", "write_database", "write_hloc", "write_model"]
+__all__ = ["DEFAULT_CAMERAS", "DEFAULT_MAPPING", "HlocSummary", "write_database", "write_hloc", "write_model"]
 
 
 DEFAULT_CAMERAS = CameraOptions()
 """Each image has its own camera, and its focal length from EXIF if it is there."""
+
+DEFAULT_MAPPING = MappingOptions()
 
 
 @dataclass(frozen=True)
@@ -84,27 +81,30 @@ def write_database(
 
 
 def write_model(
-    collection: Collection, mapper: Mapper = "incremental", *, keep_cameras: bool = False, force: bool = False
+    collection: Collection, mapping: MappingOptions = DEFAULT_MAPPING, *, force: bool = False
 ) -> ModelSummary:
-    """The sparse model and its picture.
+    """The sparse model, with what it is looked at with: see `write_views`.
 
     Args:
         collection: whose.
-        mapper: of COLMAP's; see `sparse_model`.
-        keep_cameras: as the database has them; likewise.
+        mapping: how; see `sparse_model`.
         force: make it in any case.
 
     Raises:
-        InputError: there is no database yet, or no model comes of it.
+        InputError: there is no database yet, or no sound model comes of it.
         OutputError: it cannot be written, or something else has made it.
         MissingExtraError: pycolmap is not installed.
     """
     source = source_of(collection.database)
     if source is None:
         raise InputError(f"there is no database of this collection in {collection.out}; make it first (cyano colmap)")
-    make = partial(_map, collection, mapper, keep_cameras)
-    made_from = f"{source} {mapper}{' kept cameras' * keep_cameras}"
-    return derived(collection.sparse, made_from, make, ModelSummary, force=force)
+
+    def make() -> ModelSummary:
+        summary = sparse_model(collection.database, collection.images, collection.sparse, mapping, overwrite=True)
+        write_views(collection.sparse / "0", collection.out, collection.images.resolve().name, summary)
+        return summary
+
+    return derived(collection.sparse, f"{source} {mapping}", make, ModelSummary, force=force)
 
 
 def write_hloc(collection: Collection, *, align: bool = True, force: bool = False) -> HlocSummary:
@@ -182,18 +182,3 @@ def _source(collection: Collection, align: bool) -> _Source:
         )
     aligned = [name for name in names if name not in missing]
     return _Source(features, matches, names, stage.digest, store, aligned)
-
-
-def _map(collection: Collection, mapper: Mapper, keep_cameras: bool) -> ModelSummary:
-    summary = sparse_model(
-        collection.database, collection.images, collection.sparse, mapper, keep_cameras=keep_cameras, overwrite=True
-    )
-    _draw(collection.sparse / "0", collection.picture)
-    return summary
-
-
-def _draw(model: Path, picture: Path) -> None:
-    read = read_model(model)
-    buffer = io.BytesIO()
-    draw_model(read.points, read.T_world_to_camera, read.colours).savefig(buffer, format="png")
-    write_atomically(picture, buffer.getvalue())

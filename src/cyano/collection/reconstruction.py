@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cyano.collection.folder import Collection
-from cyano.collection.outputs import DEFAULT_CAMERAS, write_database, write_model
+from cyano.collection.outputs import DEFAULT_CAMERAS, DEFAULT_MAPPING, write_database, write_model
 from cyano.collection.run import DEFAULT_RUN, Run
 from cyano.collection.stages import DEFAULT_VLAD, PairChoice, align_images, extract_images, match_pairs, select_pairs
 from cyano.engine import Failure, Summary
 from cyano.errors import CyanoError, InputError
-from cyano.formats import CameraOptions, DatabaseSummary, Mapper, ModelSummary
+from cyano.formats import CameraOptions, DatabaseSummary, MappingOptions, ModelSummary
 from cyano.formats.colmap_cameras import need_camera
 from cyano.formats.extras import need_pycolmap
 from cyano.pairs import PairOptions
@@ -32,7 +32,7 @@ class Reconstruction:
         matching: of these.
         alignment: of the keypoints; None where it was left out.
         database: what it holds.
-        model: the largest one.
+        model: the largest one, with the verdict.
         seconds: for database and model together; the stages before have their own.
         notes: what the user should know.
     """
@@ -58,8 +58,8 @@ class Reconstruction:
 
     @property
     def exit_status(self) -> int:
-        """0 if everything was done, 3 if some of it cannot be."""
-        return max(stage.exit_status for stage in self.stages)
+        """0 if everything was done and the model is sound; 3 if some of it cannot be done, or the model is doubtful."""
+        return max(0 if self.model.sound else 3, *(stage.exit_status for stage in self.stages))
 
 
 def reconstruct(
@@ -67,9 +67,8 @@ def reconstruct(
     pairs: PairOptions | None = None,
     *,
     cameras: CameraOptions = DEFAULT_CAMERAS,
-    keep_cameras: bool = False,
     align: bool = True,
-    mapper: Mapper = "incremental",
+    mapping: MappingOptions = DEFAULT_MAPPING,
     vlad: VladOptions = DEFAULT_VLAD,
     run: Run = DEFAULT_RUN,
 ) -> Reconstruction:
@@ -79,14 +78,13 @@ def reconstruct(
         collection: images, results and recipe.
         pairs: which; see `select_pairs`.
         cameras: what is known of them; see `write_database`.
-        keep_cameras: do not refine them; see `sparse_model`.
         align: make keypoints exact before mapping, where pairs are verified.
-        mapper: of COLMAP's.
+        mapping: how the database becomes a model; see `sparse_model`.
         vlad: how images are described where they are compared.
         run: how; with all of the work, for a model takes all of it.
 
     Raises:
-        InputError: there are no two images that can be used, or no model comes of them.
+        InputError: there are no two images that can be used, or no sound model comes of them.
         OutputError: results are of other options, made by something else, or cannot be written.
         MissingExtraError: a package is not installed.
     """
@@ -109,13 +107,13 @@ def reconstruct(
         database = write_database(collection, cameras, align=align, force=run.force)
         run.watcher.at("database", 1, 1)
         run.watcher.at("model", 0, 1)
-        model = write_model(collection, mapper, keep_cameras=keep_cameras, force=run.force)
+        model = write_model(collection, mapping, force=run.force)
         run.watcher.at("model", 1, 1)
     except CyanoError:
         _tell_failures(failures, run.watcher)  # which no summary will list any more
         raise
     seconds = time.monotonic() - started
-    notes = (*choice.notes, *([turned] if turned else []), *_of_guesses(database), *_of_mapper(mapper, model))
+    notes = (*choice.notes, *([turned] if turned else []), *_of_guesses(database), *_of_starts(mapping, model))
     return Reconstruction(extraction, choice, matching, alignment, database, model, seconds, notes)
 
 
@@ -130,13 +128,14 @@ def _of_guesses(database: DatabaseSummary) -> list[str]:
     ]
 
 
-def _of_mapper(wanted: Mapper, model: ModelSummary) -> list[str]:
-    """That another mapper made the model."""
-    if model.mapper == wanted:
+def _of_starts(wanted: MappingOptions, model: ModelSummary) -> list[str]:
+    """That it took more than one start, or another mapper."""
+    if model.starts == 1:
         return []
     return [
-        f"the {wanted} mapper found no poses for most images, so this is the {model.mapper} mapper's model, "
-        "as sequences straight ahead need it (--mapper global)"
+        f"mapping was tried {model.starts} times (--starts), since the first try left images out or was doubtful; the "
+        f"best model is of the {model.mapper} mapper with seed {model.seed}"
+        + ("" if model.mapper == wanted.mapper else f", not of the {wanted.mapper} one")
     ]
 
 

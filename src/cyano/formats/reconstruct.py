@@ -175,9 +175,9 @@ def _best(
     Raises:
         RuntimeError, ValueError, LookupError: all of them fail.
     """
-    best, failure = None, None
-    starts = starts_of(options)
-    for tries, start in enumerate(starts, start=1):
+    best, failure, tries = None, None, 0
+    for start in starts_of(options):
+        tries += 1
         try:
             models = run_mapper(pycolmap, database, images, start, options.threads)
             found = _checked(pycolmap, start, models, evidence)

@@ -107,8 +107,8 @@ def camera_fault(camera: Any, begun: Any) -> str | None:
     rest = list(camera.extra_params_idxs())
     changed = np.asarray(camera.params)[rest] - np.asarray(begun.params)[rest]
     most, share = _DISTORTION
-    if len(rest) and not np.abs(changed).max() <= most:
-        edge = centre + (longest / 2, 0.0)
+    if rest and not np.abs(changed).max() <= most:
+        edge = centre + np.array([longest / 2, 0.0])
         ray = np.asarray(camera.cam_from_img(edge), np.float64)
         if not np.linalg.norm(focal * ray + centre - edge) <= share * longest / 2:
             return f"a distortion parameter that went by {np.abs(changed).max():.2f}"
@@ -159,7 +159,7 @@ def _view(model: Any, number: int, evidence: Evidence) -> _View:
 def _agrees(view0: _View, view1: _View, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
     """(K,) whether matches agree with two poses; false where a camera has no ray for a keypoint."""
     rays0, rays1 = view0.rays[rows[:, 0]], view1.rays[rows[:, 1]]
-    good = np.isfinite(rays0).all(axis=1) & np.isfinite(rays1).all(axis=1)
+    good = np.isfinite(np.hstack([rays0, rays1])).all(axis=1)
     motion = view1.pose @ np.linalg.inv(view0.pose)
     baseline = np.linalg.norm(motion[:3, 3])
     if not good.any() or not np.isfinite(motion).all() or baseline == 0:
@@ -172,8 +172,9 @@ def _agrees(view0: _View, view1: _View, rows: NDArray[np.int64]) -> NDArray[np.b
     a, b = (np.column_stack([rays, np.ones(len(rays))]) for rays in (rays0, rays1))
     a = a @ motion[:3, :3].T
     sine = np.linalg.norm(np.cross(a, b), axis=1) / (np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1))
-    good[good] = near & (in_front_of_both(motion, rays0, rays1) | (sine < _PARALLEL))
-    return good
+    agrees = np.zeros(len(rows), bool)
+    agrees[good] = near & (in_front_of_both(motion, rays0, rays1) | (sine < _PARALLEL))
+    return agrees
 
 
 def median_ray_angle(model: Any) -> float:

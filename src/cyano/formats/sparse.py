@@ -27,12 +27,20 @@ class SparseModel(Concise):
         T_world_to_camera: (C, 4, 4) float64 rigid motions, in the order of the names.
         points: (P, 3) float64.
         colours: (P, 3) uint8 RGB, black where they were not read from the images.
+        errors: (P,) float64 mean reprojection errors in pixels.
+        track_lengths: (P,) int64 how many images see each point.
+        half_views: (C, 2) float64 tangents of half the horizontal and vertical fields of view.
+        seen: (C,) int64 how many points each image sees.
     """
 
     names: tuple[str, ...]
     T_world_to_camera: NDArray[np.float64]
     points: NDArray[np.float64]
     colours: NDArray[np.uint8]
+    errors: NDArray[np.float64]
+    track_lengths: NDArray[np.int64]
+    half_views: NDArray[np.float64]
+    seen: NDArray[np.int64]
 
 
 def read_model(folder: str | os.PathLike[str]) -> SparseModel:
@@ -50,12 +58,18 @@ def read_model(folder: str | os.PathLike[str]) -> SparseModel:
         poses = np.tile(np.eye(4), (len(posed), 1, 1))
         for place, image in enumerate(posed):
             poses[place, :3] = image.cam_from_world().matrix()
+        model.update_point_3d_errors()
         points = [model.points3D[number] for number in sorted(model.points3D)]
+        cameras = [model.cameras[image.camera_id] for image in posed]
         return SparseModel(
             tuple(image.name for image in posed),
             poses,
             np.array([point.xyz for point in points], np.float64).reshape(-1, 3),
             np.array([point.color for point in points], np.uint8).reshape(-1, 3),
+            np.array([point.error for point in points], np.float64),
+            np.array([point.track.length() for point in points], np.int64),
+            np.array([_half_view(camera) for camera in cameras], np.float64).reshape(-1, 2),
+            np.array([image.num_points3D for image in posed], np.int64),
         )
 
 
@@ -74,3 +88,9 @@ def opened_model(folder: str | os.PathLike[str]) -> Iterator[Any]:
         except (RuntimeError, ValueError) as error:
             raise InputError(f"{os.fspath(folder)} holds no model of COLMAP that can be read: {error}") from error
         yield model
+
+
+def _half_view(camera: Any) -> tuple[float, float]:
+    """Half the width and half the height of an image over the focal length."""
+    focal = camera.mean_focal_length()
+    return camera.width / (2 * focal), camera.height / (2 * focal)

@@ -1,0 +1,44 @@
+"""`cyano view`: a picture, a page and point clouds of a model that is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cyano.cli import arguments as shared
+from cyano.cli.output import busy, print_facts, print_json, result_console
+
+__all__ = ["HELP", "view"]
+
+HELP = """Show a COLMAP model: model.html to turn it in a browser (no network needed), model.png, model.ply (points) \
+and model_cameras.ply.
+
+\b
+cyano view model/sparse/0
+cyano view other/sparse/1 --out shown
+
+Exit codes: 0 done; 1 error; 2 wrong use."""
+
+
+def view(
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="The folder of the model, binary or text.", show_default=False)
+    ],
+    *,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The folder of the results.", show_default="the folder of the model"),
+    ] = None,
+    as_json: shared.AsJson = False,
+) -> None:
+    """Parse, write, print; the help is `HELP`."""
+    with busy("reading"):
+        from cyano.collection import write_views
+
+        views = write_views(model, model if out is None else out, str(model))
+    files = {name: str(path) for name, path in views._asdict().items()}
+    if as_json:
+        print_json({"format": "cyano-view-1", "files": files})
+    print_facts(result_console(as_json), f"views of {model}", list(files.items()))
