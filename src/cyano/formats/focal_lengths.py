@@ -28,7 +28,8 @@ def estimate_focal_lengths(pycolmap: Any, database: Path, seed: int) -> int:
 
     Args:
         pycolmap: the module.
-        database: its cameras are changed, but stay guesses. Another copy of it is made beside it.
+        database: its cameras are changed; those that many images share count as known from then on. A copy is made
+            beside it.
         seed: of COLMAP's sampling.
 
     Returns:
@@ -53,6 +54,8 @@ def estimate_focal_lengths(pycolmap: Any, database: Path, seed: int) -> int:
             params = camera.params.copy()
             params[list(camera.focal_length_idxs())] = ratio * sides[number]
             camera.params = params
+            # A mapper samples the focal length of each new image unless it is known beforehand, or refined by others.
+            camera.has_prior_focal_length = shared[number] >= _MANY and ratio == ratios.get(number)
             opened.update_camera(camera)
     return len(guessed)
 
