@@ -79,7 +79,9 @@ def mixed_runner(folder: Path, keypoints: int, images: Tensor) -> Callable[[], A
         for scores, maps in zip(suppress_non_maxima(dense.scores, 4), dense.descriptors, strict=True):
             points, values = pick_keypoints(scores, THRESHOLD, keypoints, sides="top-left")
             descriptors = sample_descriptors(maps, points)
-            sides.append(KeypointSet(normalize_keypoints(points, HEIGHT, WIDTH)[None], values[None], descriptors[None]))
+            sides.append(
+                KeypointSet(normalize_keypoints(points, (HEIGHT, WIDTH))[None], values[None], descriptors[None])
+            )
             positions.append(points / scale)
         found = mutual_matches(matcher(*sides), 0.0)
         return SimpleNamespace(keypoints=[positions], matches=torch.stack([found.matches0, found.matches1], dim=1))

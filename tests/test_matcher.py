@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import copy
+import multiprocessing
+import pickle
 from dataclasses import replace
 
 import cv2
@@ -8,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cyano.checkpoints.loading import Networks
+from cyano.checkpoints.loading import Networks, load
 from cyano.errors import ImageError, InputError, WeightsError
 from cyano.matcher import Matcher, match
 from cyano.models.superglue import SuperGlue
@@ -275,3 +278,60 @@ def test_options_do_not_change_the_networks() -> None:
     Matcher(Networks(random_superpoint(), superglue, "random", None), MatcherOptions(sinkhorn_iterations=3))
     assert superglue.config == before
     assert isinstance(superglue, SuperGlue)
+
+
+def _same(result: PairResult, expected: PairResult) -> None:
+    assert len(expected) > 20
+    assert np.array_equal(result.keypoints0, expected.keypoints0)
+    assert np.array_equal(result.keypoints1, expected.keypoints1)
+    assert np.array_equal(result.scores, expected.scores)
+
+
+def test_autocast_changes_nothing(matcher: Matcher, photograph: np.ndarray) -> None:
+    image0, image1 = _shifted(photograph, 48, 32)
+    expected = matcher.match(image0, image1)
+    features = matcher.extract([image0, image1[:200, :200]])
+    of_features = matcher.match_features([tuple(features)])[0]
+    for dtype in (torch.bfloat16, torch.float16):
+        with torch.autocast("cpu", dtype):
+            _same(matcher.match(image0, image1), expected)
+            _same(Matcher.from_pretrained(options=OPTIONS, device="cpu").match(image0, image1), expected)
+            _same(matcher.match_features([tuple(matcher.extract([image0, image1[:200, :200]]))])[0], of_features)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda matcher: pickle.loads(pickle.dumps(matcher))])
+def test_copies_match_alike(matcher: Matcher, photograph: np.ndarray, copied: object) -> None:
+    image0, image1 = _shifted(photograph, 48, 32)
+    _same(copied(matcher).match(image0, image1), matcher.match(image0, image1))
+
+
+def test_a_matcher_works_in_a_spawned_process(matcher: Matcher, photograph: np.ndarray) -> None:
+    image0, image1 = _shifted(photograph, 48, 32)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        _same(pool.apply(matcher.match, (image0, image1)), matcher.match(image0, image1))
+
+
+def test_features_of_other_programs_match_alike(matcher: Matcher, photograph: np.ndarray) -> None:
+    image0, image1 = _shifted(photograph, 48, 32)
+    features = matcher.extract([image0, image1])
+    expected = matcher.match_features([tuple(features)])[0]
+    parts = ("keypoints", "scores", "descriptors")
+    wide = [replace(each, **{name: getattr(each, name).double().numpy() for name in parts}) for each in features]
+    _same(matcher.match_features([tuple(wide)])[0], expected)
+    learned = [replace(each, **{name: getattr(each, name).clone().requires_grad_() for name in parts}) for each in wide]
+    _same(matcher.match_features([tuple(learned)])[0], expected)
+
+
+def test_networks_that_a_user_has_changed_run_as_they_are(photograph: np.ndarray) -> None:
+    """Hooks fire, and a projection that gives nothing leaves no matches; unchanged modules agree with the fast form."""
+    image0, image1 = _shifted(photograph, 48, 32)
+    networks = load()
+    expected = Matcher(networks, OPTIONS).match(image0, image1)
+    calls: list[str] = []
+    networks.superpoint.encoder.register_forward_hook(lambda *_: calls.append("encoder"))
+    hooked = Matcher(networks, OPTIONS).match(image0, image1)
+    assert calls == ["encoder", "encoder"]
+    assert len(set(map(tuple, hooked.keypoints0)) & set(map(tuple, expected.keypoints0))) > 0.95 * len(expected)
+    networks.superglue.final_projection.final_proj = torch.nn.Sequential(torch.nn.Linear(128, 128), torch.nn.ReLU())
+    torch.nn.init.zeros_(networks.superglue.final_projection.final_proj[0].weight)
+    assert len(Matcher(networks, OPTIONS).match(image0, image1)) == 0

@@ -159,3 +159,37 @@ class TestFeatures:
     def test_refuses_shapes_that_do_not_fit(self, keypoints: tuple, scores: tuple, descriptors: tuple) -> None:
         with pytest.raises(InputError, match=r"keypoints \(N, 2\)"):
             Features(torch.zeros(keypoints), torch.zeros(scores), torch.zeros(descriptors), self.frame)
+
+    @pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16, torch.int64])
+    def test_other_dtypes_are_converted(self, dtype: torch.dtype) -> None:
+        keypoints = torch.tensor([[3, 4], [5, 6]]).to(dtype)
+        features = Features(keypoints, torch.ones(2).to(dtype), torch.ones(2, 4).to(dtype), self.frame)
+        assert {features.keypoints.dtype, features.scores.dtype, features.descriptors.dtype} == {torch.float32}
+        assert features.keypoints.tolist() == [[3, 4], [5, 6]]
+
+    @pytest.mark.parametrize("dtype", [">f8", np.float64, np.float16, np.int32])
+    def test_arrays_are_converted(self, dtype: object) -> None:
+        array = np.array([[3, 4], [5, 6]], dtype)[::-1]
+        array.flags.writeable = False
+        image = np.full((15, 20), 0.5)
+        features = Features(array, array[:, 0], array, self.frame, array, image)  # type: ignore[arg-type]
+        for tensor in (features.keypoints, features.descriptors, features.extras):
+            assert tensor.dtype == torch.float32
+            assert tensor.tolist() == [[5, 6], [3, 4]]
+        assert features.image.dtype == torch.float16
+
+    @pytest.mark.parametrize("bad", ["words", None, [[1, 2], [3]], np.array([[1j, 2]]), torch.ones(1, 2).bool()])
+    def test_what_is_no_numbers_is_refused(self, bad: object) -> None:
+        with pytest.raises(InputError, match="keypoints of features must be"):
+            Features(bad, torch.ones(1), torch.ones(1, 4), self.frame)  # type: ignore[arg-type]
+
+    def test_parts_that_do_not_fit_are_refused(self) -> None:
+        good = (torch.ones(1, 2), torch.ones(1), torch.ones(1, 4))
+        with pytest.raises(InputError, match="ResizeMap, not tuple"):
+            Features(*good, (30, 40))  # type: ignore[arg-type]
+        with pytest.raises(InputError, match=r"floats in \[0, 1\], not torch.uint8"):
+            Features(*good, self.frame, image=torch.ones(15, 20, dtype=torch.uint8))
+        with pytest.raises(InputError, match=r"\(H, W\), not \(1, 15, 20\)"):
+            Features(*good, self.frame, image=torch.ones(1, 15, 20))
+        with pytest.raises(InputError, match="one device, not on cpu and meta"):
+            Features(good[0].to("meta"), *good[1:], self.frame)

@@ -16,6 +16,7 @@ from torch import Tensor
 from cyano.checkpoints.hub import HubOptions
 from cyano.checkpoints.loading import Networks, load
 from cyano.errors import InputError, WeightsError
+from cyano.models.as_built import is_as_built
 from cyano.models.fast import FastSuperGlue, FastSuperPoint
 from cyano.models.superglue import SuperGlue
 from cyano.models.superpoint import DenseFeatures, SuperPoint
@@ -41,8 +42,8 @@ DEFAULT_OPTIONS = MatcherOptions()
 class Matcher:
     """A detector and a matcher with their options: build it once, match many.
 
-    On a CPU it runs `cyano.models.fast` on all cores, on a GPU the modules themselves in padded batches. Either way
-    a pair's result does not depend on what it is batched with.
+    On a CPU it runs `cyano.models.fast` on all cores; on a GPU, or where a user has changed the networks, the modules
+    themselves in padded batches. Either way a pair's result does not depend on what it is batched with.
     """
 
     def __init__(
@@ -79,14 +80,13 @@ class Matcher:
         self._usual = self.assignment.matching_threshold
         # What the weights ask for is less for a match that alignment confirms; what the user asks for is not.
         self.confirmed_threshold = self._usual * (DOUBTFUL if options.align and options.match_threshold is None else 1)
-        self._superpoint: SuperPoint | FastSuperPoint
-        self._superglue: SuperGlue | FastSuperGlue
-        if self.device.type == "cpu":
+        on_cpu = self.device.type == "cpu"
+        self._superpoint: SuperPoint | FastSuperPoint = deepcopy(networks.superpoint).to(self.device)
+        if on_cpu and is_as_built(networks.superpoint):
             self._superpoint = FastSuperPoint(networks.superpoint, self._detector_dtype, self._matcher_dtype)
+        self._superglue: SuperGlue | FastSuperGlue = deepcopy(networks.superglue).to(self.device)
+        if on_cpu and is_as_built(networks.superglue):
             self._superglue = FastSuperGlue(networks.superglue, self._matcher_dtype)
-        else:
-            self._superpoint = deepcopy(networks.superpoint).to(self.device)
-            self._superglue = deepcopy(networks.superglue).to(self.device)
 
     def __repr__(self) -> str:
         keypoints, threshold = self.detection.max_keypoints, self.assignment.matching_threshold
@@ -282,7 +282,7 @@ def match(
 def _device(device: torch.device | str) -> torch.device:
     """The device of that name, if this machine has it."""
     try:
-        return torch.zeros(0, device=device).device
+        return torch.zeros(0, dtype=torch.float32, device=device).device
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise InputError(f"device {str(device)!r} cannot be used: {error}; 'cpu' always can") from error
 
@@ -294,4 +294,5 @@ def _mask(source: ImageSource | None, image: LoadedImage) -> NDArray[np.bool_] |
 def _keypoints(features: Features, image: LoadedImage | None = None) -> ImageKeypoints:
     """Features in the form of a result: numpy arrays on the CPU, and the image if there is one."""
     shown = () if image is None else (image.name, image.rgb, image.focal_35mm)
-    return ImageKeypoints(features.keypoints.cpu().numpy(), features.scores.cpu().numpy(), features.frame, *shown)
+    keypoints, scores = (each.detach().cpu().numpy() for each in (features.keypoints, features.scores))
+    return ImageKeypoints(keypoints, scores, features.frame, *shown)

@@ -121,6 +121,8 @@ def _stack(like: _Array, x: object, y: object) -> _Array:
 class Features(Concise):
     """What the detector found in one image; all tensors on one device.
 
+    Numpy arrays and tensors of another dtype are converted.
+
     Attributes:
         keypoints: (N, 2) float32, (x, y) in pixels of the original image.
         scores: (N,) float32 in (0, 1], the detector's confidence.
@@ -130,6 +132,9 @@ class Features(Concise):
         extras: (N, E) float32, what else the matcher's keypoint encoder reads of each keypoint; None for nothing.
         image: (H, W) float16 in [0, 1], what the detector saw, by which matches are aligned; None where it was not
             kept, as in a `cyano.store`.
+
+    Raises:
+        InputError: the shapes or the devices do not fit each other, or these are not arrays of numbers.
     """
 
     keypoints: torch.Tensor
@@ -140,7 +145,19 @@ class Features(Concise):
     image: torch.Tensor | None = None
 
     def __post_init__(self) -> None:
-        count = self.keypoints.shape[0]
+        for name in ("keypoints", "scores", "descriptors", "extras", "image"):
+            if (given := getattr(self, name)) is not None or name not in ("extras", "image"):
+                # The dataclass is frozen: this is the one place where its values are set.
+                object.__setattr__(self, name, _floats(name, given))
+        if not isinstance(self.frame, ResizeMap):
+            raise InputError(f"the frame of features is a ResizeMap, not {type(self.frame).__name__}")
+        self._check_shapes()
+        tensors = (self.keypoints, self.scores, self.descriptors, self.extras, self.image)
+        if len(devices := {tensor.device for tensor in tensors if tensor is not None}) > 1:
+            raise InputError(f"features lie on one device, not on {' and '.join(sorted(map(str, devices)))}")
+
+    def _check_shapes(self) -> None:
+        count = len(self.keypoints) if self.keypoints.ndim else 0
         fits = self.keypoints.shape == (count, 2) and self.scores.shape == (count,)
         if not fits or self.descriptors.ndim != 2 or self.descriptors.shape[0] != count:
             raise InputError(
@@ -149,6 +166,8 @@ class Features(Concise):
             )
         if self.extras is not None and (self.extras.ndim != 2 or self.extras.shape[0] != count):
             raise InputError(f"extras of {count} keypoints are ({count}, E), not {tuple(self.extras.shape)}")
+        if self.image is not None and self.image.ndim != 2:
+            raise InputError(f"the image of features is (H, W), not {tuple(self.image.shape)}")
 
     def __len__(self) -> int:
         return int(self.keypoints.shape[0])
@@ -163,6 +182,27 @@ class Features(Concise):
         extras, image = (None if each is None else each.to(device) for each in (self.extras, self.image))
         moved = (self.keypoints.to(device), self.scores.to(device), self.descriptors.to(device))
         return Features(*moved, self.frame, extras, image)
+
+
+def _floats(name: str, values: object) -> torch.Tensor:
+    """A tensor or an array of numbers as the tensor that `Features` holds."""
+    import numpy as np  # the package has to import without either
+    import torch
+
+    wanted = "floats in [0, 1]" if name == "image" else "a tensor or an array of numbers"
+    if isinstance(values, torch.Tensor):
+        floats, numbers = values.is_floating_point(), not values.is_complex() and values.dtype != torch.bool
+    else:
+        try:
+            values = np.asarray(values)
+        except ValueError as error:  # rows of several lengths
+            raise InputError(f"{name} of features must be {wanted}: {error}") from error
+        floats, numbers = values.dtype.kind == "f", values.dtype.kind in "fiu"
+    if not (floats if name == "image" else numbers):
+        raise InputError(f"{name} of features must be {wanted}, not {values.dtype}")
+    if isinstance(values, np.ndarray):
+        values = torch.from_numpy(np.require(values, np.float32, ["C", "W"]))
+    return values.to(torch.float16 if name == "image" else torch.float32)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

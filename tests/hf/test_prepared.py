@@ -16,11 +16,12 @@ from support.networks import random_superglue
 
 
 def test_when_the_fast_form_serves(right_model: SuperGlueForKeypointMatching) -> None:
-    assert runs_fast(right_model)
+    config = right_model.config.native()
+    assert runs_fast(right_model, config)
     with torch.enable_grad():
-        assert not runs_fast(right_model)
-    assert not runs_fast(copy.deepcopy(right_model).train())
-    assert not runs_fast(copy.deepcopy(right_model).double())
+        assert not runs_fast(right_model, config)
+    assert not runs_fast(copy.deepcopy(right_model).train(), config)
+    assert not runs_fast(copy.deepcopy(right_model).double(), config)
 
 
 @pytest.mark.parametrize("exact", [True, False])

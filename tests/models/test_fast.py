@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from cyano.models import fast
+from cyano.models import fast, fast_layers
 from cyano.models.fast import FastSuperGlue, FastSuperPoint
 from cyano.models.superglue import SuperGlueConfig
 from cyano.models.superpoint import SuperPoint
@@ -47,7 +47,7 @@ def test_matcher(
     monkeypatch: pytest.MonkeyPatch, packed: bool, count0: int, count1: int, kinds: tuple[str, ...]
 ) -> None:
     if not packed:
-        monkeypatch.setattr(fast, "_has_packed_linear", lambda: False)
+        monkeypatch.setattr(fast_layers, "_has_packed_linear", lambda: False)
     model = random_superglue(replace(SMALL_SUPERGLUE, gnn_layers_types=kinds))
     set0, set1 = random_keypoints(count0, seed=1), random_keypoints(count1, seed=2)
     with torch.no_grad():
@@ -79,7 +79,7 @@ def test_padded_batches(counts: list[tuple[int, int]]) -> None:
 @pytest.mark.parametrize("packed", [True, False])
 def test_input_projection_and_extras(monkeypatch: pytest.MonkeyPatch, packed: bool) -> None:
     if not packed:
-        monkeypatch.setattr(fast, "_has_packed_linear", lambda: False)
+        monkeypatch.setattr(fast_layers, "_has_packed_linear", lambda: False)
     model = random_superglue(replace(SMALL_SUPERGLUE, input_size=20, keypoint_extras=3))
     extras = [torch.randn(2, 9, 3, generator=torch.Generator().manual_seed(side)) for side in (0, 1)]
     sets = [random_keypoints(9, 20, batch=2, seed=side)._replace(extras=extras[side]) for side in (0, 1)]

@@ -110,7 +110,7 @@ def test_explicit_attention_of_a_trace_gives_the_same_result() -> None:
 def test_positions_are_centred_and_scaled_by_the_longer_side() -> None:
     points = torch.tensor([[500.0, 250.0], [0.0, 0.0], [1000.0, 500.0]])
     expected = torch.tensor([[0.0, 0.0], [-1 / 1.4, -0.5 / 1.4], [1 / 1.4, 0.5 / 1.4]])
-    torch.testing.assert_close(normalize_keypoints(points, height=500, width=1000), expected)
+    torch.testing.assert_close(normalize_keypoints(points, (500, 1000)), expected)
 
 
 def test_loss_is_the_papers_sum() -> None:
@@ -168,8 +168,7 @@ def test_gradients_reach_every_parameter() -> None:
 def test_layers_look_where_they_should(kind: str) -> None:
     from dataclasses import replace
 
-    model = random_superglue()
-    model.config = replace(model.config, gnn_layers_types=(kind,) * 4)
+    model = random_superglue(replace(SMALL_SUPERGLUE, gnn_layers_types=(kind,) * 4))
     set0, set1 = random_keypoints(8, seed=1), random_keypoints(9, seed=2)
     other = random_keypoints(9, seed=3)
     with torch.no_grad():

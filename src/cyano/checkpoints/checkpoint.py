@@ -140,5 +140,5 @@ def _kind(tensor: Tensor) -> str:
 def _converted(tensor: Tensor | None, like: Tensor) -> Tensor:
     """The tensor in the network's dtype; a counter that the file leaves out is 0 (it has no effect)."""
     if tensor is None:
-        return torch.zeros(like.shape, dtype=like.dtype)
+        return torch.zeros(like.shape, dtype=like.dtype, device="cpu")
     return tensor.to(like.dtype)

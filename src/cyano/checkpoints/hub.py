@@ -29,12 +29,16 @@ class HubOptions:
         cache_dir: the cache folder; None for huggingface_hub's own (HF_HOME).
         token: a token for private models, True for the stored one, False for none, None to decide by itself.
         local_files_only: use the cache alone, never the network.
+        force_download: fetch again what the cache has.
+        subfolder: of the model, where the files are; "" for itself.
     """
 
     revision: str | None = None
     cache_dir: Path | str | None = None
     token: str | bool | None = field(default=None, repr=False)
     local_files_only: bool = False
+    force_download: bool = False
+    subfolder: str = ""
 
 
 def is_hub_name(name: str) -> bool:
@@ -65,10 +69,11 @@ def resolve(name_or_path: str | Path | None = None, hub: HubOptions | None = Non
     if name_or_path is None or name_or_path == weights.DEFAULT:
         return weights.default_folder()
     path = Path(name_or_path).expanduser()
+    hub = hub or HubOptions()
     if path.exists() and name_or_path != "":
-        return path
+        return path / hub.subfolder
     if isinstance(name_or_path, str) and is_hub_name(name_or_path):
-        return _fetch(name_or_path, hub or HubOptions())
+        return _fetch(name_or_path, hub) / hub.subfolder
     raise WeightsError(
         f"there are no weights at {path}; give an existing folder or file, {weights.DEFAULT!r} for the weights "
         "that come with Cyano, or 'owner/name' for a model on the Hugging Face hub"
@@ -93,7 +98,8 @@ def _fetch(name: str, hub: HubOptions) -> Path:
             cache_dir=hub.cache_dir,
             token=hub.token,
             local_files_only=hub.local_files_only,
-            allow_patterns=_WANTED,
+            force_download=hub.force_download,
+            allow_patterns=[f"{hub.subfolder}/{name}".removeprefix("/") for name in _WANTED],
         )
     except GatedRepoError as error:
         raise WeightsError(

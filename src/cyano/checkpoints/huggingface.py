@@ -87,29 +87,33 @@ def read_config(folder: Path | str) -> tuple[SuperPointConfig, SuperGlueConfig |
     raise WeightsError(f"{path} is of model_type {kind!r}; only 'superglue' and 'superpoint' can be loaded")
 
 
-def load_folder(folder: Path | str) -> Checkpoint:
+def load_folder(folder: Path | str, variant: str | None = None) -> Checkpoint:
     """Load a model folder that transformers or Cyano saved.
 
     The tensors have to fit the configuration exactly. Only the counters `num_batches_tracked` may be missing,
     as they have no effect; a missing `bin_score` is an error, since any value in its place gives arbitrary
     matches. Half-precision files come as float32.
 
+    Args:
+        folder: of the model.
+        variant: of the weight file: "fp16" stands for model.fp16.safetensors.
+
     Raises:
         WeightsError: a file is missing or damaged, or configuration and tensors do not fit each other.
     """
     superpoint, superglue = read_config(folder)
-    path, tensors = load_tensors(Path(folder))
+    path, tensors = load_tensors(Path(folder), variant)
     return Checkpoint.fitted(str(path), superpoint, superglue, tensors)
 
 
-def load_tensors(folder: Path) -> tuple[Path, dict[str, Tensor]]:
-    """The weight file of a model folder, and what is in it by the names of the model.
+def load_tensors(folder: Path, variant: str | None = None) -> tuple[Path, dict[str, Tensor]]:
+    """The weight file of a model folder, and what is in it by the names of the model; see `load_folder`.
 
     Raises:
         WeightsError: it is missing or damaged.
     """
-    path = folder / WEIGHTS_FILE
-    if not path.exists() and (folder / _OLD_WEIGHTS_FILE).exists():
+    path = folder / (f"model.{variant}.safetensors" if variant else WEIGHTS_FILE)
+    if not variant and not path.exists() and (folder / _OLD_WEIGHTS_FILE).exists():
         path = folder / _OLD_WEIGHTS_FILE
     return path, _without_prefix(read_tensors(path))
 

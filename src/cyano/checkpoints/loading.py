@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from cyano import weights
 from cyano.checkpoints import huggingface, magicleap
 from cyano.checkpoints.cards import Origin, licence_of
@@ -53,18 +55,23 @@ def load(name_or_path: str | Path | None = None, hub: HubOptions | None = None) 
     """
     path = resolve(name_or_path, hub)
     checkpoint = load_checkpoint(path)
-    superpoint = SuperPoint(checkpoint.superpoint)
-    superpoint.load_state_dict(dict(checkpoint.superpoint_tensors))
     superglue = None
-    if checkpoint.superglue is not None and checkpoint.superglue_tensors is not None:
-        superglue = SuperGlue(checkpoint.superglue).eval()
-        superglue.load_state_dict(dict(checkpoint.superglue_tensors))
+    with torch.device("cpu"):  # whatever a program has made the default, such as "meta", which holds no values
+        superpoint = SuperPoint(checkpoint.superpoint)
+        superpoint.load_state_dict(dict(checkpoint.superpoint_tensors))
+        if checkpoint.superglue is not None and checkpoint.superglue_tensors is not None:
+            superglue = SuperGlue(checkpoint.superglue).eval()
+            superglue.load_state_dict(dict(checkpoint.superglue_tensors))
     source = str(weights.DEFAULT if name_or_path is None else name_or_path)
     return Networks(superpoint.eval(), superglue, source, licence_of(Origin(source, path)))
 
 
-def load_checkpoint(path: Path) -> Checkpoint:
+def load_checkpoint(path: Path, variant: str | None = None) -> Checkpoint:
     """Load an existing folder or file in Hugging Face's or the original's form.
+
+    Args:
+        path: of the folder or file.
+        variant: see `cyano.checkpoints.load_folder`.
 
     Raises:
         WeightsError: it holds no weights, more than one choice of them, or damaged ones.
@@ -72,7 +79,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     path = huggingface.model_folder(path)
     if path.is_dir():
         if (path / huggingface.CONFIG_FILE).exists() or not list(path.glob("super*.pth")):
-            return huggingface.load_folder(path)
+            return huggingface.load_folder(path, variant)
         return _load_original(_only_matcher(path))
     if path.suffix in TORCH_SUFFIXES:
         return _load_original(path)

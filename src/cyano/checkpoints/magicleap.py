@@ -210,7 +210,7 @@ def _matcher_config(matcher: Mapping[str, Tensor] | None, where: str) -> SuperGl
 
 def _rows(tensors: Mapping[str, Tensor], name: str, where: str) -> int:
     """The first size of a tensor that has to be there."""
-    tensor = tensors.get(name, torch.empty(0))
+    tensor = tensors.get(name, torch.empty(0, dtype=torch.float32, device="cpu"))
     if tensor.ndim == 0 or tensor.shape[0] == 0:
         raise WeightsError(
             f"{where}: {name} is missing; these are not the original's tensors (superpoint_v1.pth and "

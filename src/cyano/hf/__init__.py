@@ -25,6 +25,7 @@ from cyano.hf.outputs import (
     SuperGlueKeypointMatchingOutput,
     SuperPointKeypointDescriptionOutput,
 )
+from cyano.hf.trainer import SaveConfig
 
 __all__ = [
     "AutoConfig",
@@ -33,6 +34,7 @@ __all__ = [
     "AutoModelForKeypointDetection",
     "AutoModelForKeypointMatching",
     "BatchFeature",
+    "SaveConfig",
     "SuperGlueConfig",
     "SuperGlueForKeypointMatching",
     "SuperGlueImageProcessor",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
@@ -12,9 +12,67 @@ from torch import Tensor
 
 from cyano.errors import InputError
 from cyano.hf.outputs import BatchFeature
-from cyano.hf.pixels import Picture, is_picture
+from cyano.hf.pixels import Picture, as_array, is_picture
 
-__all__ = ["batch", "common_channels", "pairs_of", "singles_of", "sizes_of"]
+__all__ = ["REFUSED", "Layout", "batch", "common_channels", "pairs_of", "singles_of", "sizes_of"]
+
+_IDLE: Final = frozenset(
+    {"backend", "crop_size", "default_to_square", "disable_grouping", "image_mean", "image_std", "pad_size", "use_fast"}
+)
+"""Keywords of transformers' processors that change no pixel, unless one of those below asks for it."""
+
+REFUSED: Final = ("do_normalize", "do_center_crop", "do_pad")
+"""Steps that these processors do not have in transformers either, but may be given as False."""
+
+
+class Layout(NamedTuple):
+    """How the images of one call are laid out.
+
+    Attributes:
+        given: "channels_first" or "channels_last" for arrays that come in; None finds out.
+        wanted: likewise for those that go out.
+        colour: whether grey images get three channels.
+        device: where the tensors go.
+    """
+
+    given: str | None = None
+    wanted: str | None = None
+    colour: bool = False
+    device: torch.device | str | int | None = None
+
+    @classmethod
+    def split(cls, keywords: Mapping[str, Any]) -> tuple[Layout, dict[str, Any]]:
+        """The layout that the keywords of a call ask for, and the other keywords, which are settings.
+
+        Raises:
+            InputError: a keyword asks for other pixels than the networks take.
+        """
+        rest = {name: value for name, value in keywords.items() if name not in _IDLE}
+        for name in REFUSED:
+            if rest.pop(name, None):
+                raise InputError(f"{name} cannot be used: the networks take whole images with values in [0, 1]")
+        given, wanted = (_order(name, rest.pop(name, None)) for name in ("input_data_format", "data_format"))
+        return cls(given, wanted, bool(rest.pop("do_convert_rgb", False)), rest.pop("device", None)), rest
+
+    def array(self, picture: Picture) -> NDArray[Any]:
+        """One image as (C, H, W)."""
+        if self.given is not None and isinstance(picture, np.ndarray | Tensor) and picture.ndim == 3:
+            array = picture.detach().cpu().numpy() if isinstance(picture, Tensor) else picture
+            picture = np.moveaxis(array, -1, 0) if self.given == "channels_last" else array
+        image = as_array(picture, known=self.given is not None)
+        return np.repeat(image, 3, axis=0) if self.colour and image.shape[0] == 1 else image
+
+    def laid_out(self, image: NDArray[Any]) -> NDArray[Any]:
+        """(C, H, W) as it is wanted."""
+        return np.moveaxis(image, 0, -1) if self.wanted == "channels_last" else image
+
+
+def _order(name: str, value: Any) -> str | None:
+    """Which axis has the channels; transformers' enumeration will do."""
+    value = getattr(value, "value", value)
+    if value not in (None, "channels_first", "channels_last", "none"):
+        raise InputError(f'{name} must be "channels_first" or "channels_last", not {value!r}')
+    return None if value == "none" else value
 
 
 def pairs_of(images: Any) -> list[tuple[Picture, Picture]]:
@@ -46,8 +104,14 @@ def common_channels(images: list[NDArray[Any]]) -> list[NDArray[Any]]:
     return [image if image.shape[0] == channels else np.repeat(image, channels, axis=0) for image in images]
 
 
-def batch(nested: Sequence[Any], flat: list[NDArray[Any]], return_tensors: str | None) -> BatchFeature:
+def batch(
+    nested: Sequence[Any],
+    flat: list[NDArray[Any]],
+    return_tensors: str | None,
+    device: torch.device | str | int | None = None,
+) -> BatchFeature:
     """`nested` under its name, stacked if asked for; `flat` are the same images in one list."""
+    return_tensors = getattr(return_tensors, "value", return_tensors)  # of transformers' enumeration
     if return_tensors is None:
         return BatchFeature({"pixel_values": nested})
     if return_tensors not in ("pt", "np"):
@@ -58,13 +122,16 @@ def batch(nested: Sequence[Any], flat: list[NDArray[Any]], return_tensors: str |
             "width, or give one image or pair at a time"
         )
     stacked = np.ascontiguousarray(np.stack([np.stack(item) if isinstance(item, list) else item for item in nested]))
-    return BatchFeature({"pixel_values": torch.from_numpy(stacked) if return_tensors == "pt" else stacked})
+    if return_tensors == "np":
+        return BatchFeature({"pixel_values": stacked})
+    return BatchFeature({"pixel_values": torch.from_numpy(stacked)}).to(device)
 
 
-def sizes_of(target_sizes: Tensor | Sequence[Any], shape: tuple[int, ...]) -> Tensor:
+def sizes_of(target_sizes: Tensor | Sequence[Any] | None, shape: tuple[int, ...]) -> Tensor:
     """Heights and widths as a tensor of the given shape."""
     try:
-        sizes = target_sizes if isinstance(target_sizes, Tensor) else torch.tensor(target_sizes)
+        given = target_sizes if isinstance(target_sizes, Tensor) else np.asarray(target_sizes, dtype=np.float64)
+        sizes = torch.as_tensor(given, dtype=torch.float64, device="cpu")
     except (TypeError, ValueError) as error:
         raise InputError(f"target_sizes must be of shape {shape}: (height, width) of each original image") from error
     if tuple(sizes.shape) != shape:

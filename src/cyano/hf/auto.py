@@ -8,11 +8,12 @@ from typing import Any, Final
 
 from cyano.checkpoints import resolve
 from cyano.checkpoints.files import read_json
-from cyano.checkpoints.huggingface import CONFIG_FILE, PREPROCESSOR_FILE, model_folder
+from cyano.checkpoints.huggingface import CONFIG_FILE, PREPROCESSOR_FILE, WEIGHTS_FILE, load_tensors, model_folder
 from cyano.checkpoints.magicleap import DETECTOR_FILE
-from cyano.errors import WeightsError
-from cyano.hf.configuration import SuperGlueConfig, SuperPointConfig, hub_options
+from cyano.errors import InputError, WeightsError
+from cyano.hf.configuration import SuperGlueConfig, SuperPointConfig
 from cyano.hf.image_processing import SuperGlueImageProcessor, SuperPointImageProcessor
+from cyano.hf.keywords import source_of
 from cyano.hf.modeling_superglue import SuperGlueForKeypointMatching
 from cyano.hf.modeling_superpoint import SuperPointForKeypointDetection
 
@@ -51,16 +52,18 @@ def _model_type(path: Path) -> str:
             return "superglue"
         if (path / DETECTOR_FILE).exists():
             return "superpoint"
+        if (path / WEIGHTS_FILE).exists():  # of transformers' Trainer
+            return "superglue" if "bin_score" in load_tensors(path)[1] else "superpoint"
     kind = read_json(path / CONFIG_FILE).get("model_type")
     if not isinstance(kind, str) or kind not in _MODELS:
         raise WeightsError(f"{path} is of model_type {kind!r}; only {' and '.join(_MODELS)} can be loaded")
     return kind
 
 
-def _path(name_or_path: str | Path | None, keywords: Mapping[str, Any]) -> Path:
-    """Where it is, found (and fetched) once: the class is then given this path instead of the name."""
-    hub, _ = hub_options(keywords)
-    return model_folder(resolve(name_or_path, hub))
+def _found(name_or_path: str | Path | None, keywords: Mapping[str, Any]) -> tuple[Path, dict[str, Any]]:
+    """Where it is, found (and fetched) once, and the keywords that are left: the class is given these."""
+    name_or_path, hub, rest = source_of(name_or_path, keywords)
+    return model_folder(resolve(name_or_path, hub)), rest
 
 
 class AutoConfig:
@@ -71,7 +74,7 @@ class AutoConfig:
         cls, name_or_path: str | Path | None = None, **keywords: Any
     ) -> SuperGlueConfig | SuperPointConfig:
         """See `SuperGlueConfig.from_pretrained`."""
-        path = _path(name_or_path, keywords)
+        path, keywords = _found(name_or_path, keywords)
         return _CONFIGS[_model_type(path)].from_pretrained(path, **keywords)
 
 
@@ -83,7 +86,7 @@ class AutoImageProcessor:
         cls, name_or_path: str | Path | None = None, **keywords: Any
     ) -> SuperGlueImageProcessor | SuperPointImageProcessor:
         """See `SuperGlueImageProcessor.from_pretrained`."""
-        path = _path(name_or_path, keywords)
+        path, keywords = _found(name_or_path, keywords)
         settings = read_json(path / PREPROCESSOR_FILE) if (path / PREPROCESSOR_FILE).is_file() else {}
         name = str(settings.get("image_processor_type", "")).removesuffix("Fast").removesuffix("Pil")
         kind = _BY_PROCESSOR_TYPE.get(name) or _PROCESSORS[_model_type(path)]
@@ -98,8 +101,16 @@ class AutoModel:
         cls, name_or_path: str | Path | None = None, **keywords: Any
     ) -> SuperGlueForKeypointMatching | SuperPointForKeypointDetection:
         """See `SuperGlueForKeypointMatching.from_pretrained`."""
-        path = _path(name_or_path, keywords)
+        path, keywords = _found(name_or_path, keywords)
         return _MODELS[_model_type(path)].from_pretrained(path, **keywords)
+
+    @classmethod
+    def from_config(cls, config: Any, **keywords: Any) -> SuperGlueForKeypointMatching | SuperPointForKeypointDetection:
+        """A model with random weights, see `PretrainedModel.from_config`."""
+        kind = getattr(config, "model_type", None)
+        if not isinstance(kind, str) or kind not in _MODELS:
+            raise InputError(f"only configurations of {' and '.join(_MODELS)} make a model, not {config!r}")
+        return _MODELS[kind].from_config(config, **keywords)
 
 
 class AutoModelForKeypointMatching:
@@ -110,6 +121,11 @@ class AutoModelForKeypointMatching:
         """See `SuperGlueForKeypointMatching.from_pretrained`."""
         return SuperGlueForKeypointMatching.from_pretrained(name_or_path, **keywords)
 
+    @classmethod
+    def from_config(cls, config: Any, **keywords: Any) -> SuperGlueForKeypointMatching:
+        """A matcher with random weights, see `PretrainedModel.from_config`."""
+        return SuperGlueForKeypointMatching.from_config(config, **keywords)
+
 
 class AutoModelForKeypointDetection:
     """The detector."""
@@ -118,3 +134,8 @@ class AutoModelForKeypointDetection:
     def from_pretrained(cls, name_or_path: str | Path | None = None, **keywords: Any) -> SuperPointForKeypointDetection:
         """See `SuperPointForKeypointDetection.from_pretrained`."""
         return SuperPointForKeypointDetection.from_pretrained(name_or_path, **keywords)
+
+    @classmethod
+    def from_config(cls, config: Any, **keywords: Any) -> SuperPointForKeypointDetection:
+        """A detector with random weights, see `PretrainedModel.from_config`."""
+        return SuperPointForKeypointDetection.from_config(config, **keywords)

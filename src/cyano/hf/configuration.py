@@ -10,16 +10,18 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
-from cyano.checkpoints import HubOptions, configs, resolve
+from cyano.checkpoints import configs, resolve
 from cyano.checkpoints.files import read_json
 from cyano.checkpoints.huggingface import CONFIG_FILE, model_folder, write_json
 from cyano.errors import InputError
+from cyano.hf.keywords import Keywords
+from cyano.hf.uploading import Uploads
 from cyano.models.superglue import SuperGlueConfig as NativeSuperGlueConfig
 from cyano.models.superpoint import SuperPointConfig as NativeSuperPointConfig
 
-__all__ = ["SuperGlueConfig", "SuperPointConfig", "hub_options"]
+__all__ = ["SuperGlueConfig", "SuperPointConfig"]
 
 _GENERAL_DEFAULTS: Mapping[str, object] = {
     "output_hidden_states": False,
@@ -29,16 +31,8 @@ _GENERAL_DEFAULTS: Mapping[str, object] = {
 _DTYPES = ("float32", "float16", "bfloat16", "float64")
 
 
-def hub_options(keywords: Mapping[str, object]) -> tuple[HubOptions, dict[str, object]]:
-    """Split the keywords of a `from_pretrained` into those for the hub and the others."""
-    words = {item.name for item in fields(HubOptions)}
-    chosen = {key: value for key, value in keywords.items() if key in words}
-    options = HubOptions(**chosen)  # type: ignore[arg-type]  # huggingface_hub checks them
-    return options, {key: value for key, value in keywords.items() if key not in words}
-
-
 @dataclass(kw_only=True)
-class _Config:
+class _Config(Uploads):
     """What both configurations share.
 
     Attributes:
@@ -121,30 +115,86 @@ class _Config:
         """config.json as text, keys sorted."""
         return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
 
+    def to_json_file(self, path: str | Path, use_diff: bool = True) -> None:
+        """Write `to_json_string` into a file.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        write_json(Path(path), self.to_dict())
+
+    def to_diff_dict(self) -> dict[str, object]:
+        """What differs from the defaults."""
+        usual = type(self)().to_dict()
+        return {key: value for key, value in self.to_dict().items() if key == "model_type" or usual.get(key) != value}
+
+    def update(self, settings: Mapping[str, object]) -> None:
+        """Change several settings."""
+        for name, value in settings.items():
+            setattr(self, name, value)
+
+    @property
+    def use_return_dict(self) -> bool:
+        """`return_dict`."""
+        return self.return_dict
+
     @classmethod
-    def from_pretrained(cls, name_or_path: str | Path | None = None, **keywords: object) -> Self:
+    def of(cls, config: Any, **overrides: object) -> Self:
+        """A configuration of this class, from what programs have in its place.
+
+        Args:
+            config: one of this class, which stays itself; one of transformers'; a dictionary; the path of one; or
+                None for the defaults.
+            **overrides: settings to change.
+
+        Raises:
+            InputError: it is none of them.
+        """
+        if isinstance(config, cls) and not overrides:
+            return config
+        if isinstance(config, str | Path):
+            return cls.from_pretrained(config, **overrides)
+        content = config.to_dict() if hasattr(config, "to_dict") else {} if config is None else config
+        if not isinstance(content, Mapping):
+            raise InputError(f"a configuration is a {cls.__name__} or a dictionary, not {config!r}")
+        return cls.from_dict(content, **overrides)
+
+    @classmethod
+    def from_json_file(cls, path: str | Path) -> Self:
+        """Read a file like config.json."""
+        return cls.from_dict(read_json(Path(path)))
+
+    @classmethod
+    def from_pretrained(cls, name_or_path: str | Path | None = None, **keywords: Any) -> Self:
         """Read config.json.
 
         Args:
             name_or_path: a folder, a name on the Hugging Face hub, or None for the weights that come with
                 Cyano.
-            **keywords: settings to change, and `revision`, `cache_dir`, `token`, `local_files_only` for the
-                hub.
+            **keywords: settings to change, and those for the hub, see `PretrainedModel.from_pretrained`;
+                `return_unused_kwargs` gives those that are no settings beside the configuration.
 
         Raises:
             WeightsError: nothing is there, or it is damaged.
             InputError: a key or a value is not usable.
         """
-        hub, overrides = hub_options(keywords)
-        return cls.from_dict(read_json(model_folder(resolve(name_or_path, hub)) / CONFIG_FILE), **overrides)
+        words = Keywords.of(name_or_path, keywords)
+        content = read_json(model_folder(resolve(words.name_or_path, words.hub)) / CONFIG_FILE)
+        if not words.unused:
+            return cls.from_dict(content, **words.settings)
+        known = {item.name for item in fields(cls)} & set(words.settings)
+        config = cls.from_dict(content, **{name: words.settings[name] for name in known})
+        rest = {name: value for name, value in words.settings.items() if name not in known}
+        return config, rest  # type: ignore[return-value]
 
-    def save_pretrained(self, folder: str | Path) -> None:
+    def save_pretrained(self, folder: str | Path, **keywords: object) -> None:
         """Write config.json into a folder, which is made if need be.
 
         Raises:
             OutputError: it cannot be written.
         """
         write_json(Path(folder) / CONFIG_FILE, self.to_dict())
+        self._saved(folder, keywords)
 
 
 @dataclass(kw_only=True)
@@ -228,13 +278,7 @@ class SuperGlueConfig(_Config):
     def _checked(self, name: str, value: object) -> object:
         if name != "keypoint_detector_config":
             return super()._checked(name, value)
-        if value is None:
-            return SuperPointConfig()
-        if isinstance(value, Mapping):
-            return SuperPointConfig.from_dict(value)
-        if isinstance(value, SuperPointConfig):
-            return value
-        raise InputError(f"keypoint_detector_config must be a SuperPointConfig or a dictionary, not {value!r}")
+        return SuperPointConfig.of(value)
 
     @property
     def detector(self) -> SuperPointConfig:

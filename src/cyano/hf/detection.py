@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -10,12 +11,13 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from cyano.errors import InputError
-from cyano.hf.configuration import SuperPointConfig
+from cyano.hf.configuration import SuperPointConfig as MutableConfig
+from cyano.models.recording import is_exported, is_recorded
 from cyano.models.superglue import KeypointSet, normalize_keypoints
-from cyano.models.superpoint import CELL, DenseFeatures
+from cyano.models.superpoint import CELL, DenseFeatures, SuperPointConfig
 from cyano.processing.batching import pad
 from cyano.processing.descriptors import sample_descriptors
-from cyano.processing.keypoints import Border, pick_keypoints
+from cyano.processing.keypoints import Border, pick_fixed, pick_keypoints
 from cyano.processing.localisation import keypoint_maps
 from cyano.types import Features
 
@@ -43,12 +45,10 @@ class Detections:
     def side(self, side: int, dtype: torch.dtype) -> KeypointSet:
         """Every second image, as the matcher takes them; images alternate between side 0 and side 1."""
         part = slice(side, None, 2)
-        positions = torch.empty_like(self.keypoints[part])
-        for i, (height, width) in enumerate(self.sizes[part].tolist()):
-            # In float32 whatever the network's dtype: half precision would move keypoints by up to a pixel.
-            pixels = self.keypoints[part][i] * self.keypoints.new_tensor([width, height])
-            positions[i] = normalize_keypoints(pixels, height, width)
-        mask = None if bool(self.real.all()) else self.real[part]
+        # In float32 whatever the network's dtype: half precision would move keypoints by up to a pixel.
+        pixels = self.keypoints[part] * self.sizes[part, None].flip(-1)
+        positions = normalize_keypoints(pixels, self.sizes[part])
+        mask = None if not is_recorded() and bool(self.real.all()) else self.real[part]
         return KeypointSet(positions.to(dtype), self.scores[part].to(dtype), self.descriptors[part].to(dtype), mask)
 
 
@@ -65,7 +65,7 @@ def first_channel(images: Tensor) -> Tensor:
     return images[:, :1]
 
 
-def detections(dense: DenseFeatures, images: Tensor, config: SuperPointConfig, transformers_exact: bool) -> Detections:
+def detections(dense: DenseFeatures, images: Tensor, config: MutableConfig, transformers_exact: bool) -> Detections:
     """Pick keypoints and read their descriptors.
 
     Args:
@@ -81,22 +81,33 @@ def detections(dense: DenseFeatures, images: Tensor, config: SuperPointConfig, t
     maps = keypoint_maps(dense.scores, images, rules)
     sides: Border = "top-left" if transformers_exact else "all"
     size = (images.shape[-2], images.shape[-1])
-    positions, scores, descriptors = [], [], []
+    positions, scores, descriptors, reals = [], [], [], []
     for i, (image, descriptor_map) in enumerate(zip(maps.scores, dense.descriptors, strict=True)):
-        limit = rules.max_keypoints if rules.max_keypoints >= 0 else -1
-        pixels, values = pick_keypoints(image, rules.keypoint_threshold, limit, rules.border_removal_distance, sides)
+        pixels, values, real = _picked(image, rules, sides)
         if maps.response is not None:  # keypoints of the probabilities stay on whole pixels, as in transformers
-            pixels = maps.refine(pixels, i)
+            pixels = maps.refine(pixels, i) * real[:, None]
         positions.append(pixels / pixels.new_tensor([size[1], size[0]]))
         scores.append(values)
-        descriptors.append(sample_descriptors(descriptor_map, pixels).float())
+        descriptors.append(sample_descriptors(descriptor_map, pixels).float() * real[:, None])
+        reals.append(real)
     return Detections(
         pad_sequence(positions, batch_first=True),
         pad_sequence(scores, batch_first=True),
         pad_sequence(descriptors, batch_first=True),
-        pad_sequence([torch.ones_like(values, dtype=torch.bool) for values in scores], batch_first=True),
-        torch.tensor([size] * len(scores), device=dense.scores.device),
+        pad_sequence(reals, batch_first=True),
+        torch.tensor([size] * len(scores), dtype=torch.int64, device=dense.scores.device),
     )
+
+
+def _picked(scores: Tensor, rules: SuperPointConfig, sides: Border) -> tuple[Tensor, Tensor, Tensor]:
+    """Keypoints (N, 2), scores (N,) and which are real (N,) of one image; for exported models N is fixed."""
+    threshold, border, most = rules.keypoint_threshold, rules.border_removal_distance, rules.max_keypoints
+    if is_exported() or (is_recorded() and most >= 0):
+        # Without a limit, as many as non-maximum suppression may leave: one in a square.
+        squares = math.prod(math.ceil(side / (rules.nms_radius + 1)) for side in scores.shape)
+        return pick_fixed(scores, threshold, most if most >= 0 else squares, border, sides)
+    keypoints, values = pick_keypoints(scores, threshold, most if most >= 0 else -1, border, sides)
+    return keypoints, values, torch.ones_like(values, dtype=torch.bool)
 
 
 def given_features(pairs: Sequence[tuple[Features, Features]], device: torch.device, channels: int) -> Detections:
@@ -132,5 +143,5 @@ def given_features(pairs: Sequence[tuple[Features, Features]], device: torch.dev
         padded.scores,
         padded.descriptors,
         real,
-        torch.tensor(sizes, device=device),
+        torch.tensor(sizes, dtype=torch.int64, device=device),
     )

@@ -8,14 +8,14 @@ transformers' numbers, cut to whole pixels.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from PIL import Image
 from torch import Tensor
 
 from cyano.errors import InputError
-from cyano.hf.arguments import batch, common_channels, pairs_of, singles_of, sizes_of
+from cyano.hf.arguments import batch, pairs_of, singles_of, sizes_of
 from cyano.hf.drawing import side_by_side
 from cyano.hf.image_processor import ImageProcessor
 from cyano.hf.outputs import (
@@ -50,7 +50,8 @@ class SuperGlueImageProcessor(ImageProcessor):
             images: one pair, or a list of pairs. An image is Pillow's, a file's path, an array or a tensor
                 (H, W), (C, H, W) or (H, W, C) in [0, 255]; floats in [0, 1] are taken as they are.
             return_tensors: "pt", "np", or None for lists of arrays.
-            **overrides: settings to change for this call.
+            **overrides: settings to change for this call; and `input_data_format`, `data_format`, `do_convert_rgb`
+                and `device`, see `cyano.hf.arguments.Layout`.
 
         Returns:
             `pixel_values`: (B, 2, C, H, W) float32 in [0, 1]; C is 3, or 1 if all images have one channel.
@@ -60,11 +61,8 @@ class SuperGlueImageProcessor(ImageProcessor):
                 cannot have that value.
             TypeError: a setting is not known.
         """
-        settings = replace(self, **overrides)
-        flat = [settings.prepared(image) for pair in pairs_of(images) for image in pair]
-        flat = common_channels(flat)
-        pairs = [flat[i : i + 2] for i in range(0, len(flat), 2)]
-        return batch(pairs, flat, return_tensors)
+        flat, device = self._prepared_all([image for pair in pairs_of(images) for image in pair], overrides)
+        return batch([flat[i : i + 2] for i in range(0, len(flat), 2)], flat, return_tensors, device)
 
     def post_process_keypoint_matching(
         self, outputs: MatchingOutput, target_sizes: Tensor | Sequence[Any], threshold: float = 0.0
@@ -149,7 +147,8 @@ class SuperPointImageProcessor(ImageProcessor):
             images: one image, a list of images, or an array or tensor (B, C, H, W) or (B, H, W, C); see
                 `SuperGlueImageProcessor.preprocess` for what an image is.
             return_tensors: "pt", "np", or None for a list of arrays.
-            **overrides: settings to change for this call.
+            **overrides: settings to change for this call; and `input_data_format`, `data_format`, `do_convert_rgb`
+                and `device`, see `cyano.hf.arguments.Layout`.
 
         Returns:
             `pixel_values`: (B, C, H, W) float32 in [0, 1]; C is 3, or 1 if all images have one channel.
@@ -159,9 +158,8 @@ class SuperPointImageProcessor(ImageProcessor):
                 that value.
             TypeError: a setting is not known.
         """
-        settings = replace(self, **overrides)
-        flat = common_channels([settings.prepared(image) for image in singles_of(images)])
-        return batch(flat, flat, return_tensors)
+        flat, device = self._prepared_all(singles_of(images), overrides)
+        return batch(flat, flat, return_tensors, device)
 
     def post_process_keypoint_detection(
         self, outputs: DetectionOutput, target_sizes: Tensor | Sequence[Any]

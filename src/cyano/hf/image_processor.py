@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -17,8 +18,10 @@ from cyano.checkpoints.configs import checked_value
 from cyano.checkpoints.files import read_json
 from cyano.checkpoints.huggingface import PREPROCESSOR_FILE, model_folder, write_json
 from cyano.errors import InputError
-from cyano.hf.configuration import hub_options
-from cyano.hf.pixels import Picture, SizeRule, as_array, grey, resize, resized_size
+from cyano.hf.arguments import REFUSED, Layout, common_channels
+from cyano.hf.keywords import Keywords
+from cyano.hf.pixels import Picture, SizeRule, grey, resize, resized_size
+from cyano.hf.uploading import Uploads
 from cyano.types import ImageSize, ResizeMap
 
 __all__ = ["ImageProcessor"]
@@ -37,7 +40,7 @@ _EXAMPLES: Mapping[str, object] = {
 
 
 @dataclass(kw_only=True)
-class ImageProcessor:
+class ImageProcessor(Uploads):
     """What both processors share.
 
     Attributes:
@@ -52,6 +55,7 @@ class ImageProcessor:
     """
 
     processor_type: ClassVar[str]
+    model_input_names: ClassVar[list[str]] = ["pixel_values"]
 
     do_resize: bool = True
     size: SizeRule = field(default_factory=lambda: {"height": 480, "width": 640})
@@ -74,51 +78,82 @@ class ImageProcessor:
         Raises:
             InputError: it asks for normalisation, which these networks do not take, or a value is not usable.
         """
-        if data.get("do_normalize"):
-            raise InputError("do_normalize cannot be used: the networks take values in [0, 1]")
+        layout, overrides = Layout.split({**{key: data.get(key) for key in REFUSED}, **overrides})
+        if layout != Layout():
+            raise InputError("formats, do_convert_rgb and device go to a call of the processor, not to its settings")
         names = {item.name for item in fields(cls)}
         known = {key: value for key, value in data.items() if key in names and value is not None}
         known.update({key: value for key, value in overrides.items() if key not in _IGNORED})
         return cls(**known)  # type: ignore[arg-type]
 
     @classmethod
-    def from_pretrained(cls, name_or_path: str | Path | None = None, **keywords: object) -> Self:
+    def from_pretrained(cls, name_or_path: str | Path | None = None, **keywords: Any) -> Self:
         """Read preprocessor_config.json; a folder without one gives the defaults.
 
         Args:
             name_or_path: a folder, a name on the Hugging Face hub, or None for the weights that come with
                 Cyano.
-            **keywords: settings to change, and `revision`, `cache_dir`, `token`, `local_files_only` for the
-                hub.
+            **keywords: settings to change, and those for the hub, see `PretrainedModel.from_pretrained`;
+                `return_unused_kwargs` gives those that are no settings beside the processor.
 
         Raises:
             WeightsError: nothing is there, or it is damaged.
         """
-        hub, overrides = hub_options(keywords)
-        path = model_folder(resolve(name_or_path, hub)) / PREPROCESSOR_FILE
+        words = Keywords.of(name_or_path, keywords)
+        path = model_folder(resolve(words.name_or_path, words.hub)) / PREPROCESSOR_FILE
         data = read_json(path) if path.is_file() else {}
-        return cls.from_dict(data, **overrides)
+        if not words.unused:
+            return cls.from_dict(data, **words.settings)
+        names = {item.name for item in fields(cls)} & set(words.settings)
+        processor = cls.from_dict(data, **{name: words.settings[name] for name in names})
+        return processor, {k: v for k, v in words.settings.items() if k not in names}  # type: ignore[return-value]
 
     def to_dict(self) -> dict[str, object]:
         """The content of preprocessor_config.json."""
         own = {key: value for key, value in vars(self).items() if key != "transformers_exact"}
         return {**own, "image_processor_type": self.processor_type}
 
-    def save_pretrained(self, folder: str | Path) -> None:
+    def to_json_string(self) -> str:
+        """preprocessor_config.json as text, keys sorted."""
+        return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
+
+    def to_json_file(self, path: str | Path) -> None:
+        """Write `to_json_string` into a file.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        write_json(Path(path), self.to_dict())
+
+    @classmethod
+    def from_json_file(cls, path: str | Path) -> Self:
+        """Read a file like preprocessor_config.json."""
+        return cls.from_dict(read_json(Path(path)))
+
+    def save_pretrained(self, folder: str | Path, **keywords: object) -> None:
         """Write preprocessor_config.json into a folder, which is made if need be.
 
         Raises:
             OutputError: it cannot be written.
         """
         write_json(Path(folder) / PREPROCESSOR_FILE, self.to_dict())
+        self._saved(folder, keywords)
 
     def network_size(self, original: ImageSize) -> ImageSize:
         """The size that an image of some original size has in `pixel_values`."""
         return resized_size(self.size, original) if self.do_resize else original
 
-    def prepared(self, picture: Picture) -> NDArray[Any]:
-        """One image, resized, rescaled and grey as the settings say: (C, H, W)."""
-        image = as_array(picture)
+    def _prepared_all(
+        self, pictures: Sequence[Picture], keywords: Mapping[str, Any]
+    ) -> tuple[list[NDArray[Any]], torch.device | str | int | None]:
+        """All images of a call, by its keywords, and the device that they are wanted on."""
+        layout, overrides = Layout.split(keywords)
+        settings = replace(self, **overrides)
+        images = common_channels([settings.prepared(layout.array(picture)) for picture in pictures])
+        return [layout.laid_out(image) for image in images], layout.device
+
+    def prepared(self, image: NDArray[Any]) -> NDArray[Any]:
+        """(C, H, W) one image, resized, rescaled and grey as the settings say."""
         size = self.network_size(ImageSize(*image.shape[1:]))
         scaled = np.issubdtype(image.dtype, np.floating) and not self.transformers_exact and float(image.max()) <= 1
         if self.do_resize:

@@ -6,15 +6,13 @@ calling convention, the output object and the files. The state dict has transfor
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from cyano.checkpoints import Checkpoint
-from cyano.checkpoints.cards import Origin
 from cyano.checkpoints.checkpoint import DETECTOR
 from cyano.errors import InputError, WeightsError
 from cyano.hf.configuration import SuperGlueConfig
@@ -22,7 +20,7 @@ from cyano.hf.detection import Detections, given_features
 from cyano.hf.modeling_superpoint import SuperPointForKeypointDetection
 from cyano.hf.outputs import SuperGlueKeypointMatchingOutput
 from cyano.hf.prepared import Prepared, runs_fast
-from cyano.hf.pretrained import DtypeName, chosen_dtype, config_and_checkpoint, save_model
+from cyano.hf.pretrained import PretrainedModel
 from cyano.models.assignment_loss import IGNORE, assignment_loss
 from cyano.models.fast import FastSuperGlue
 from cyano.models.superglue import SuperGlue, Trace
@@ -32,22 +30,23 @@ from cyano.types import Features
 __all__ = ["SuperGlueForKeypointMatching"]
 
 
-class SuperGlueForKeypointMatching(SuperGlue):
+class SuperGlueForKeypointMatching(PretrainedModel, SuperGlue):
     """A matcher with its detector, with transformers' calling convention.
 
     Beyond transformers, it takes features that were extracted before, and labels to train with.
 
     Args:
-        config: its settings; transformers' defaults if None.
+        config: its settings, as a `SuperGlueConfig`, transformers' or a dictionary; transformers' defaults if None.
         transformers_exact: give transformers' numbers where they differ from the right ones: keypoints near
             the right and the lower border stay, and padding takes part in the transport, so that a pair's
             scores depend on the other pairs of the batch. Not written to files.
     """
 
+    config_class = SuperGlueConfig
     config: SuperGlueConfig  # type: ignore[assignment]  # same settings, mutable, more of them
 
-    def __init__(self, config: SuperGlueConfig | None = None, *, transformers_exact: bool = False) -> None:
-        config = config or SuperGlueConfig()
+    def __init__(self, config: Any = None, *, transformers_exact: bool = False) -> None:
+        config = SuperGlueConfig.of(config)
         if config.hidden_size != config.detector.descriptor_decoder_dim:
             raise InputError(
                 f"hidden_size ({config.hidden_size}) must equal the detector's descriptor_decoder_dim "
@@ -56,19 +55,8 @@ class SuperGlueForKeypointMatching(SuperGlue):
         super().__init__(config.native())
         self.config = config
         self.transformers_exact = transformers_exact
-        self._origin: Origin | None = None
         self._fast = Prepared(FastSuperGlue)
         self.keypoint_detector = SuperPointForKeypointDetection(config.detector, transformers_exact=transformers_exact)
-
-    @property
-    def device(self) -> torch.device:
-        """Where the parameters are."""
-        return self.bin_score.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The parameters' dtype."""
-        return self.bin_score.dtype
 
     def forward(  # type: ignore[override]  # transformers' convention instead of the network's
         self,
@@ -101,7 +89,7 @@ class SuperGlueForKeypointMatching(SuperGlue):
         attentions = self.config.output_attentions if output_attentions is None else output_attentions
         trace = Trace() if states or attentions else None
         log_assignment = self._log_assignment(found, trace)
-        matches = mutual_matches(log_assignment.detach(), self.config.matching_threshold)
+        matches = mutual_matches(log_assignment, self.config.matching_threshold)
         output = SuperGlueKeypointMatchingOutput(
             loss=None if labels is None else _loss(log_assignment, labels, found),
             matches=torch.stack([matches.matches0, matches.matches1], dim=1),
@@ -125,7 +113,7 @@ class SuperGlueForKeypointMatching(SuperGlue):
         set0, set1 = found.side(0, self.dtype), found.side(1, self.dtype)
         # The fast form skips the padding, which transformers' numbers depend on.
         padded = set0.mask is not None
-        if trace is None and runs_fast(self) and not (padded and self.transformers_exact):
+        if trace is None and runs_fast(self, self.config.native()) and not (padded and self.transformers_exact):
             return self._fast.of(self)(set0, set1, iterations=self.config.sinkhorn_iterations)
         log_assignment: Tensor = super().forward(
             set0,
@@ -144,61 +132,22 @@ class SuperGlueForKeypointMatching(SuperGlue):
             raise InputError("give either pixel_values or features")
         if pixel_values.ndim != 5 or pixel_values.shape[1] != 2:
             raise InputError(f"pixel_values must be (B, 2, C, H, W), not {tuple(pixel_values.shape)}")
-        return self.keypoint_detector.detect(pixel_values.flatten(0, 1))
+        found = self.keypoint_detector(pixel_values.flatten(0, 1), output_hidden_states=False, return_dict=True)
+        return Detections(found.keypoints, found.scores, found.descriptors, found.mask > 0, found.network_sizes)
 
     @classmethod
-    def from_pretrained(
-        cls,
-        name_or_path: str | Path | None = None,
-        *,
-        config: SuperGlueConfig | None = None,
-        dtype: DtypeName = None,
-        transformers_exact: bool = False,
-        **keywords: Any,
-    ) -> Self:
-        """Load a matcher in evaluation mode.
-
-        Args:
-            name_or_path: a folder, an original .pth file with its detector beside it, a name on the Hugging
-                Face hub, or None for the weights that come with Cyano.
-            config: settings in place of the saved ones.
-            dtype: the dtype to load in; None for float32.
-            transformers_exact: see the class.
-            **keywords: settings to change, and `revision`, `cache_dir`, `token`, `local_files_only` for the
-                hub.
-
-        Raises:
-            WeightsError: nothing is there, it cannot be fetched, it is damaged, or it is a detector alone.
-            InputError: a setting is unknown or not usable.
-        """
-        dtype = keywords.pop("torch_dtype", None) if dtype is None else dtype
-        config, saved, origin = config_and_checkpoint(SuperGlueConfig, name_or_path, config, keywords)
+    def _fitted(cls, where: str, config: SuperGlueConfig, saved: Checkpoint) -> Checkpoint:
         if saved.superglue_tensors is None:
-            raise WeightsError(f"{name_or_path} is a detector alone; load it as SuperPointForKeypointDetection")
-        checkpoint = Checkpoint.fitted(str(name_or_path), config.detector.native(), config.native(), saved.tensors())
-        model = cls(config, transformers_exact=transformers_exact)
-        model.load_state_dict(checkpoint.tensors())
-        model._origin = origin
-        return model.to(chosen_dtype(dtype, config.dtype)).eval()
+            raise WeightsError(f"{where} is a detector alone; load it as SuperPointForKeypointDetection")
+        return Checkpoint.fitted(where, config.detector.native(), config.native(), saved.tensors())
 
-    def save_pretrained(self, folder: str | Path, *, overwrite: bool = False) -> None:
-        """Save config.json and model.safetensors, so that transformers loads them, and the card with the licence.
-
-        Args:
-            folder: where to.
-            overwrite: replace another model that is there.
-
-        Raises:
-            OutputError: another model is there, or it cannot be written.
-        """
-        tensors = self.state_dict()
-        checkpoint = Checkpoint(
+    def _checkpoint(self, tensors: Mapping[str, Tensor]) -> Checkpoint:
+        return Checkpoint(
             self.config.detector.native(),
             {name.removeprefix(DETECTOR): t for name, t in tensors.items() if name.startswith(DETECTOR)},
             self.config.native(),
             {name: t for name, t in tensors.items() if not name.startswith(DETECTOR)},
         )
-        save_model(folder, self, self.config, checkpoint, self._origin, overwrite=overwrite)
 
 
 def _by_pair(images: Tensor) -> Tensor:

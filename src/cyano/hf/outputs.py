@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import UserDict
-from collections.abc import ItemsView, Iterator, KeysView, ValuesView
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, MutableMapping
+from dataclasses import dataclass, field, fields
 from typing import Any, Protocol, Self
 
 import torch
@@ -32,66 +32,93 @@ class BatchFeature(UserDict[str, Any]):
             return self.data[name]
         raise AttributeError(f"there is no {name!r}; there is {', '.join(self) if name != 'data' else 'nothing'}")
 
-    def to(self, target: torch.device | str | int | torch.dtype, dtype: torch.dtype | None = None) -> Self:
-        """A copy with all tensors on a device, or floating ones in a dtype, or both.
+    def to(
+        self,
+        *targets: torch.device | str | int | torch.dtype | None,
+        device: torch.device | str | int | None = None,
+        dtype: torch.dtype | None = None,
+        non_blocking: bool = False,
+    ) -> Self:
+        """Move all tensors to a device, or floating ones to a dtype, or both, in place as transformers does.
 
         Args:
-            target: a device, or a dtype.
-            dtype: a dtype, if `target` is a device.
+            *targets: a device, or a dtype, or both.
+            device: the device by its name.
+            dtype: the dtype by its name.
+            non_blocking: as in `torch.Tensor.to`.
+
+        Returns:
+            The batch itself.
         """
-        device = None if isinstance(target, torch.dtype) else target
-        dtype = target if isinstance(target, torch.dtype) else dtype
+        for target in targets:
+            if isinstance(target, torch.dtype):
+                dtype = target
+            elif target is not None:
+                device = target
 
         def moved(value: Any) -> Any:
+            if isinstance(value, list | tuple):
+                return type(value)(map(moved, value))
             if not isinstance(value, Tensor):
                 return value
-            return value.to(device=device, dtype=dtype if value.is_floating_point() else None)
+            return value.to(device, dtype if value.is_floating_point() else None, non_blocking=non_blocking)
 
-        return type(self)({name: moved(value) for name, value in self.data.items()})
+        self.data = {name: moved(value) for name, value in self.data.items()}
+        return self
 
 
 @dataclass(eq=False)
-class ModelOutput:
-    """Named results. None stands for "not computed" and does not count as an entry.
+class ModelOutput(dict[str, Any]):
+    """Named results: a dictionary whose entries are attributes too, and numbered. None stands for "not computed".
 
     `output.matches`, `output["matches"]`, `output[0]`, `output[:2]`, `output.to_tuple()`, and iteration over
-    the names all work, as they do in transformers.
+    the names all work, as they do in transformers. An output is also made from a mapping or from pairs of names and
+    values, which is how programs that gather results of several processes put them together again.
     """
 
-    def _entries(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if value is not None and name != _BESIDE}
+    def __post_init__(self) -> None:
+        first = fields(self)[0].name
+        given = getattr(self, first)
+        if isinstance(given, Mapping | Iterator | list | tuple):
+            setattr(self, first, None)
+            for name, value in given.items() if isinstance(given, Mapping) else given:
+                setattr(self, name, value)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an entry, or take it out by None."""
+        super().__setattr__(name, value)
+        super().clear()
+        super().update({n: v for n, v in vars(self).items() if v is not None and n != _BESIDE})
 
     def __getitem__(self, key: str | int | slice) -> Any:
-        return self._entries()[key] if isinstance(key, str) else self.to_tuple()[key]
+        return super().__getitem__(key) if isinstance(key, str) else self.to_tuple()[key]
 
-    def __len__(self) -> int:
-        return len(self._entries())
+    def __setitem__(self, name: str, value: Any) -> None:
+        setattr(self, name, value)
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._entries())
+    def __delitem__(self, name: str) -> None:
+        if name not in self:
+            raise KeyError(name)
+        setattr(self, name, None)
 
-    def __contains__(self, name: object) -> bool:
-        return name in self._entries()
+    # What a dictionary does to its entries has to go by way of the attributes.
+    pop, popitem, clear = MutableMapping.pop, MutableMapping.popitem, MutableMapping.clear
+    setdefault, update = MutableMapping.setdefault, MutableMapping.update
 
-    def keys(self) -> KeysView[str]:
-        """Names of the entries, in order."""
-        return self._entries().keys()
-
-    def values(self) -> ValuesView[Any]:
-        """The entries, in order."""
-        return self._entries().values()
-
-    def items(self) -> ItemsView[str, Any]:
-        """Names and entries, in order."""
-        return self._entries().items()
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """The entry of that name, or `default`."""
-        return self._entries().get(name, default)
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (type(self), dict(vars(self)))
 
     def to_tuple(self) -> tuple[Any, ...]:
         """The entries alone, in order."""
-        return tuple(self._entries().values())
+        return tuple(self.values())
+
+
+def _restored(kind: type[ModelOutput], values: Mapping[str, Any]) -> ModelOutput:
+    """An output that was copied or pickled."""
+    output = kind()
+    for name, value in values.items():
+        setattr(output, name, value)
+    return output
 
 
 @dataclass(eq=False)

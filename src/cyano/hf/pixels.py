@@ -40,11 +40,15 @@ def is_picture(value: object) -> bool:
     return isinstance(value, Image.Image | str | Path)
 
 
-def as_array(picture: Picture) -> NDArray[Any]:
+def as_array(picture: Picture, known: bool = False) -> NDArray[Any]:
     """One image as (C, H, W) with 1 or 3 channels, values as they are.
 
     Files are turned upright (EXIF) and made RGB. Images from Pillow are not turned: whoever opened them
     decides. Transparent pixels are laid over white, palettes become colours, 16 bits become 8.
+
+    Args:
+        picture: the image.
+        known: whether the first axis of an array is known to be its channels.
 
     Raises:
         ImageError: the file cannot be read, or the value is not an image.
@@ -59,7 +63,7 @@ def as_array(picture: Picture) -> NDArray[Any]:
     array = picture.detach().cpu().numpy() if isinstance(picture, Tensor) else picture
     if array.ndim == 2:
         return array[None]
-    if array.ndim == 3 and array.shape[0] not in _CHANNELS:
+    if array.ndim == 3 and array.shape[0] not in _CHANNELS and not known:
         array = np.moveaxis(array, -1, 0)
     if array.ndim != 3 or array.shape[0] not in _CHANNELS or 0 in array.shape:
         raise ImageError(f"an image is (H, W), (C, H, W) or (H, W, C) with 1, 3 or 4 channels, not {picture.shape}")

@@ -1,26 +1,28 @@
-"""What loading and saving have in common for both models."""
+"""What both models have in common: loading, saving, and what programs ask of any model of transformers."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, ClassVar, Self
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from cyano import weights
 from cyano.checkpoints import Checkpoint, configs, resolve, save_folder
 from cyano.checkpoints.cards import Origin, keep_card
 from cyano.checkpoints.files import read_json
-from cyano.checkpoints.huggingface import CONFIG_FILE, model_folder
+from cyano.checkpoints.huggingface import CONFIG_FILE, load_tensors, model_folder
+from cyano.checkpoints.inferred import inferred_config
 from cyano.checkpoints.loading import load_checkpoint
 from cyano.errors import InputError, WeightsError
-from cyano.hf.configuration import SuperGlueConfig, SuperPointConfig, hub_options
+from cyano.hf.configuration import SuperGlueConfig, SuperPointConfig
+from cyano.hf.keywords import Keywords
+from cyano.hf.uploading import Uploads
 
-__all__ = ["DtypeName", "chosen_dtype", "config_and_checkpoint", "save_model"]
-
-ConfigT = TypeVar("ConfigT", SuperGlueConfig, SuperPointConfig)
+__all__ = ["DtypeName", "PretrainedModel"]
 
 DtypeName = torch.dtype | str | None
 """A dtype, its name, "auto" for that of the saved weights, or None for float32."""
@@ -33,82 +35,129 @@ _DTYPES: Mapping[str, torch.dtype] = {
 }
 
 
-def _config_content(path: Path, checkpoint: Checkpoint) -> dict[str, object]:
-    """The content of config.json; made up from the networks where the original's files have none."""
-    if (path / CONFIG_FILE).is_file():
-        return read_json(path / CONFIG_FILE)
-    if checkpoint.superglue is None:
-        return configs.superpoint_to_dict(checkpoint.superpoint)
-    return configs.superglue_to_dict(checkpoint.superglue, checkpoint.superpoint)
+class PretrainedModel(Uploads, nn.Module):
+    """A model that is loaded and saved as transformers' are."""
 
+    config_class: ClassVar[type[SuperGlueConfig] | type[SuperPointConfig]]
+    main_input_name: ClassVar[str] = "pixel_values"
+    _origin: Origin | None = None
 
-def config_and_checkpoint(
-    config_class: type[ConfigT],
-    name_or_path: str | Path | None,
-    config: ConfigT | None,
-    keywords: Mapping[str, object],
-) -> tuple[ConfigT, Checkpoint, Origin]:
-    """Load weights and their configuration, and say where they were.
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return next(self.parameters()).device
 
-    Args:
-        config_class: the wanted kind of configuration.
-        name_or_path: see `cyano.checkpoints.load`.
-        config: a configuration in place of the saved one.
-        keywords: settings to change in the saved one, and those for the hub.
+    @property
+    def dtype(self) -> torch.dtype:
+        """The parameters' dtype."""
+        return next(self.parameters()).dtype
 
-    Raises:
-        WeightsError: nothing is there, or it is damaged.
-        InputError: a setting is unknown or not usable.
-    """
-    hub, overrides = hub_options(keywords)
-    if config is not None and overrides:
-        raise InputError(f"give {', '.join(overrides)} in the config or as keywords, not both")
-    path = resolve(name_or_path, hub)
-    checkpoint = load_checkpoint(path)
-    if config is None:
-        config = config_class.from_dict(_config_content(model_folder(path), checkpoint), **overrides)
-    return config, checkpoint, Origin(str(name_or_path or weights.DEFAULT), model_folder(path))
+    def num_parameters(self, only_trainable: bool = False, exclude_embeddings: bool = False) -> int:
+        """How many numbers the model has; none of them are embeddings."""
+        return sum(p.numel() for p in self.parameters() if p.requires_grad or not only_trainable)
 
+    def _checkpoint(self, tensors: Mapping[str, Tensor]) -> Checkpoint:
+        """The model's settings with some tensors, as they are saved."""
+        raise NotImplementedError
 
-def chosen_dtype(dtype: DtypeName, saved: str) -> torch.dtype:
-    """The dtype to load in.
+    @classmethod
+    def _fitted(cls, where: str, config: Any, saved: Checkpoint) -> Checkpoint:
+        """The part of saved weights that is for this class, known to fit the settings."""
+        raise NotImplementedError
 
-    Raises:
-        InputError: it is not a floating dtype that is known.
-    """
-    if dtype is None:
-        return torch.float32
-    name = saved if dtype == "auto" else str(dtype).removeprefix("torch.")
-    if name not in _DTYPES:
-        raise InputError(f'dtype must be one of {", ".join(_DTYPES)} or "auto", not {dtype!r}')
-    return _DTYPES[name]
+    @classmethod
+    def from_config(
+        cls, config: Any, *, dtype: DtypeName = None, transformers_exact: bool = False, **keywords: Any
+    ) -> Self:
+        """A model with random weights.
 
+        Args:
+            config: its settings.
+            dtype: its dtype.
+            transformers_exact: see the class.
+            **keywords: as for `from_pretrained`.
+        """
+        dtype = keywords.pop("torch_dtype", None) if dtype is None else dtype
+        words = Keywords.of(None, keywords)
+        model = cls(cls.config_class.of(config, **words.settings), transformers_exact=transformers_exact)
+        return model.to(words.device, _chosen_dtype(dtype, "float32"))
 
-def save_model(
-    folder: str | Path,
-    model: nn.Module,
-    config: SuperGlueConfig | SuperPointConfig,
-    checkpoint: Checkpoint,
-    origin: Origin | None,
-    *,
-    overwrite: bool,
-) -> None:
-    """Save a model folder with the card of the weights that it was loaded from.
+    _from_config = from_config
 
-    Args:
-        folder: where to.
-        model: what is saved.
-        config: its configuration.
-        checkpoint: its tensors.
-        origin: of its weights; None if it was built and not loaded.
-        overwrite: replace another model that is there.
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | Path | None = None,
+        *,
+        config: Any = None,
+        dtype: DtypeName = None,
+        transformers_exact: bool = False,
+        **keywords: Any,
+    ) -> Self:
+        """Load a model in evaluation mode.
 
-    Raises:
-        OutputError: another model is there, or it cannot be written.
-    """
-    save_folder(folder, checkpoint, config=_saved_config(model, config), overwrite=overwrite)
-    if origin is not None:
-        keep_card(Path(folder), origin, changed=_changed(origin.path, checkpoint))
+        Args:
+            name_or_path: a folder, an original .pth file with its detector beside it, a name on the Hugging
+                Face hub, or None for the weights that come with Cyano.
+            config: settings in place of the saved ones.
+            dtype: the dtype to load in; None for float32.
+            transformers_exact: see the class.
+            **keywords: settings to change, `device_map`, `variant`, `revision`, `subfolder`, `cache_dir`, `token`,
+                `local_files_only`, `force_download`, and `output_loading_info`, which gives a report beside the
+                model. Other keywords of transformers have no effect.
+
+        Raises:
+            WeightsError: nothing is there, it cannot be fetched, it is damaged, or it is another network's.
+            InputError: a setting is unknown or not usable.
+        """
+        dtype = keywords.pop("torch_dtype", None) if dtype is None else dtype
+        words = Keywords.of(name_or_path, keywords)
+        config, saved, origin = _loaded(cls.config_class, words, config)
+        tensors = cls._fitted(str(words.name_or_path), config, saved).tensors()
+        with torch.device("cpu"):  # a default device of "meta" would drop the values
+            model = cls(config, transformers_exact=transformers_exact)
+        if model.device.type == "meta":  # accelerate's init_empty_weights puts all parameters there
+            raise InputError("weights cannot be loaded where all parameters are put on the device 'meta'; load outside")
+        model.load_state_dict(tensors)
+        default = torch.get_default_device()
+        device = words.device or (None if default.type == "meta" else default)
+        model = model.to(device, _chosen_dtype(dtype, config.dtype)).eval()
+        model._origin = origin
+        if words.loading_info:
+            report = dict.fromkeys(("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs"), ())
+            return model, {name: set(keys) for name, keys in report.items()}  # type: ignore[return-value]
+        return model
+
+    def save_pretrained(
+        self,
+        folder: str | Path,
+        *,
+        overwrite: bool = False,
+        is_main_process: bool = True,
+        state_dict: Mapping[str, Tensor] | None = None,
+        **keywords: object,
+    ) -> None:
+        """Save config.json and model.safetensors, so that transformers loads them, and the card with the licence.
+
+        Args:
+            folder: where to.
+            overwrite: replace another model that is there.
+            is_main_process: False writes nothing.
+            state_dict: weights in place of the model's.
+            **keywords: `push_to_hub` and what goes with it; others of transformers have no effect.
+
+        Raises:
+            OutputError: another model is there, or it cannot be written.
+        """
+        if not is_main_process:
+            return
+        dtype = str(self.dtype).removeprefix("torch.")
+        content = {**self.config.to_dict(), "architectures": [type(self).__name__], "dtype": dtype}  # type: ignore[operator, union-attr]
+        checkpoint = self._checkpoint(self.state_dict() if state_dict is None else state_dict)
+        save_folder(folder, checkpoint, config=content, overwrite=overwrite)
+        if self._origin is not None:
+            keep_card(Path(folder), self._origin, changed=_changed(self._origin.path, checkpoint))
+        self._saved(folder, keywords)
 
 
 def _changed(path: Path, checkpoint: Checkpoint) -> bool:
@@ -123,7 +172,57 @@ def _changed(path: Path, checkpoint: Checkpoint) -> bool:
     )
 
 
-def _saved_config(model: nn.Module, config: SuperGlueConfig | SuperPointConfig) -> dict[str, object]:
-    """The content of config.json for a model as it is now."""
-    dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
-    return {**config.to_dict(), "architectures": [type(model).__name__], "dtype": dtype}
+def _loaded(config_class: Any, words: Keywords, config: Any) -> tuple[Any, Checkpoint, Origin]:
+    """Load weights and their settings, or those given, and say where they were."""
+    if config is not None and words.settings:
+        raise InputError(f"give {', '.join(words.settings)} in the config or as keywords, not both")
+    path = resolve(words.name_or_path, words.hub)
+    folder = model_folder(path)
+    if folder.is_dir() and not (folder / CONFIG_FILE).exists() and not list(folder.glob("super*.pth")):
+        content, checkpoint = _without_config(folder, words.variant, config)
+    else:
+        checkpoint = load_checkpoint(path, words.variant)
+        content = _content(folder, checkpoint) if config is None else {}
+    config = config_class.from_dict(content, **words.settings) if config is None else config_class.of(config)
+    return config, checkpoint, Origin(str(words.name_or_path or weights.DEFAULT), folder)
+
+
+def _content(folder: Path, checkpoint: Checkpoint) -> dict[str, object]:
+    """The content of config.json; made up from the networks where the original's files have none."""
+    if (folder / CONFIG_FILE).is_file():
+        return read_json(folder / CONFIG_FILE)
+    if checkpoint.superglue is None:
+        return configs.superpoint_to_dict(checkpoint.superpoint)
+    return configs.superglue_to_dict(checkpoint.superglue, checkpoint.superpoint)
+
+
+def _without_config(folder: Path, variant: str | None, config: Any) -> tuple[dict[str, object], Checkpoint]:
+    """Tensors alone, as transformers' Trainer saves them: their sizes tell, the rest is assumed and said."""
+    path, tensors = load_tensors(folder, variant)
+    content, source = inferred_config(tensors, str(path))
+    if config is None:
+        warnings.warn(
+            f"{folder} has no {CONFIG_FILE}: sizes follow from the tensors, and thresholds and all other settings are "
+            f"{source}'s; give config= for others, and save by model.save_pretrained or with cyano.hf.SaveConfig",
+            UserWarning,
+            stacklevel=4,
+        )
+    nested = content.get("keypoint_detector_config")
+    if isinstance(nested, Mapping):
+        superpoint, superglue = configs.superpoint_from_dict(nested), configs.superglue_from_dict(content)
+        return content, Checkpoint.fitted(str(path), superpoint, superglue, tensors)
+    return content, Checkpoint.fitted(str(path), configs.superpoint_from_dict(content), None, tensors)
+
+
+def _chosen_dtype(dtype: DtypeName, saved: str) -> torch.dtype:
+    """The dtype to load in.
+
+    Raises:
+        InputError: it is not a floating dtype that is known.
+    """
+    if dtype is None:
+        return torch.float32
+    name = saved if dtype == "auto" else str(dtype).removeprefix("torch.")
+    if name not in _DTYPES:
+        raise InputError(f'dtype must be one of {", ".join(_DTYPES)} or "auto", not {dtype!r}')
+    return _DTYPES[name]

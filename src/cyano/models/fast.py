@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cyano.models.fast_layers import Conv, Linear, fold
+from cyano.models.precision import full_precision
 from cyano.models.superglue import KeypointSet, Layer, SuperGlue
 from cyano.models.superpoint import DenseFeatures, SuperPoint, pixel_scores
 from cyano.models.transport import fast_transport
@@ -25,40 +27,6 @@ __all__ = ["FastSuperGlue", "FastSuperPoint"]
 
 STRIP_BYTES = 4 * 2**20
 """Size of a strip's activations: what two cores keep in their caches together with the weights."""
-
-
-class _Conv:
-    """A 3x3 or 1x1 convolution with stride 1 on channels-last activations."""
-
-    def __init__(self, layer: nn.Conv2d, dtype: torch.dtype) -> None:
-        weight = layer.weight.detach()
-        if weight.shape[1] == 1:
-            weight = F.pad(weight, (0, 0, 0, 0, 0, 1))  # a channel of zeros, see `_one`
-        self.weight = weight.to(dtype, copy=True).contiguous(memory_format=torch.channels_last)
-        self.bias = (
-            torch.zeros(len(weight), dtype=dtype) if layer.bias is None else layer.bias.detach().to(dtype, copy=True)
-        )
-        self.reach = layer.kernel_size[0] // 2
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """(1, C, H, W) -> (1, C', H, W)."""
-        return F.conv2d(x, self.weight, self.bias, padding=self.reach)
-
-    def rows(self, x: Tensor, first: int, low: int, high: int, height: int) -> Tensor:
-        """Rows [low, high) of the convolution of an image, from the rows of it that `x` holds.
-
-        Args:
-            x: (1, C, R, W), rows first, first + 1, ... of the image.
-            first: the image row that x starts with.
-            low: first row wanted.
-            high: one past the last row wanted.
-            height: rows of the whole image, beyond which there are zeros.
-        """
-        part = x[:, :, max(low - self.reach, 0) - first : min(high + self.reach, height) - first]
-        above, below = max(self.reach - low, 0), max(high + self.reach - height, 0)
-        if above or below:
-            part = F.pad(part, (0, 0, above, below))
-        return F.conv2d(part, self.weight, self.bias, padding=(0, self.reach))
 
 
 class FastSuperPoint:
@@ -75,17 +43,18 @@ class FastSuperPoint:
         self.dtype = dtype
         self.descriptor_dtype = descriptor_dtype or dtype
         self._blocks = [
-            (_Conv(block.conv_a, dtype), _Conv(block.conv_b, dtype))  # type: ignore[arg-type]
+            (Conv(block.conv_a, dtype), Conv(block.conv_b, dtype))  # type: ignore[arg-type]
             for block in model.encoder.conv_blocks
         ]
         keypoints, descriptors = model.keypoint_decoder, model.descriptor_decoder
-        self._keypoint_head = _Conv(keypoints.conv_score_a, dtype), _Conv(keypoints.conv_score_b, dtype)
+        self._keypoint_head = Conv(keypoints.conv_score_a, dtype), Conv(keypoints.conv_score_b, dtype)
         self._descriptor_head = (
-            _Conv(descriptors.conv_descriptor_a, self.descriptor_dtype),
-            _Conv(descriptors.conv_descriptor_b, self.descriptor_dtype),
+            Conv(descriptors.conv_descriptor_a, self.descriptor_dtype),
+            Conv(descriptors.conv_descriptor_b, self.descriptor_dtype),
         )
 
     @torch.inference_mode()
+    @full_precision
     def __call__(self, images: Tensor) -> DenseFeatures:
         """As `SuperPoint.forward`: (B, 1, H, W) in [0, 1] -> dense scores and descriptors, float32."""
         results = [self._one(image[None]) for image in images]
@@ -106,7 +75,7 @@ class FastSuperPoint:
         return DenseFeatures(pixel_scores(logits), F.normalize(descriptors, dim=1))
 
 
-def _pooled_block(x: Tensor, first: _Conv, second: _Conv) -> Tensor:
+def _pooled_block(x: Tensor, first: Conv, second: Conv) -> Tensor:
     """Convolution, ReLU, convolution, ReLU, 2x2 pooling, in strips of rows that fit the cache.
 
     Pooling comes before the last ReLU: both are monotonic, so the result is the same, on a quarter of the values.
@@ -115,7 +84,7 @@ def _pooled_block(x: Tensor, first: _Conv, second: _Conv) -> Tensor:
     channels = len(second.weight)
     rows = max(2 * (STRIP_BYTES // (2 * channels * x.shape[3] * x.element_size())), 8)
     size = (1, channels, height // 2, width // 2)
-    pooled = torch.empty(size, dtype=x.dtype, memory_format=torch.channels_last)
+    pooled = torch.empty(size, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
     for top in range(0, height, rows):
         bottom = min(top + rows, height)
         low, high = max(top - second.reach, 0), min(bottom + second.reach, x.shape[2])
@@ -127,45 +96,6 @@ def _pooled_block(x: Tensor, first: _Conv, second: _Conv) -> Tensor:
     return pooled.relu_()
 
 
-class _Linear:
-    """A linear layer with an optional ReLU, through oneDNN's packed weights where this build of torch has them.
-
-    On processors with AVX-512 that is up to 2.5 times faster than `F.linear` for float32, elsewhere as fast.
-    """
-
-    def __init__(self, weight: Tensor, bias: Tensor, dtype: torch.dtype, relu: bool = False) -> None:
-        self.dtype = dtype
-        self.relu = relu
-        self.bias = bias.detach().to(dtype, copy=True)
-        self.weight = weight.detach().to(dtype, copy=True)
-        self.packed = dtype == torch.float32 and _has_packed_linear()
-        if self.packed:
-            self.weight = torch.ops.mkldnn._reorder_linear_weight(self.weight, None)
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """(T, C) -> (T, C')."""
-        x = x.to(self.dtype)
-        if self.packed:
-            attribute = "relu" if self.relu else "none"
-            y: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, attribute, [], "")
-            return y
-        y = F.linear(x, self.weight, self.bias)
-        return y.relu_() if self.relu else y
-
-
-def _has_packed_linear() -> bool:
-    return hasattr(torch.ops.mkldnn, "_linear_pointwise")
-
-
-def _folded(linear: nn.Linear, norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
-    """Weight and bias of the linear layer that does what `linear` and then `norm` (with its statistics) do."""
-    if norm.running_mean is None or norm.running_var is None:
-        raise TypeError("batch normalisation without running statistics cannot be folded")
-    gain = norm.weight.float() / torch.sqrt(norm.running_var.float() + norm.eps)
-    bias = (linear.bias.float() - norm.running_mean.float()) * gain + norm.bias.float()
-    return linear.weight.float() * gain[:, None], bias
-
-
 class _FastLayer:
     """One attention layer on the keypoints of both images together."""
 
@@ -175,14 +105,14 @@ class _FastLayer:
         self.heads = attention.heads
         projections = attention.self
         parts = (projections.query, projections.key, projections.value)
-        self.qkv = _Linear(torch.cat([p.weight for p in parts]), torch.cat([p.bias for p in parts]), dtype)
+        self.qkv = Linear(torch.cat([p.weight for p in parts]), torch.cat([p.bias for p in parts]), dtype)
         # The MLP reads [state ; merge(message)]: the merge is linear, so it folds into the MLP's second half.
-        weight, bias = _folded(layer.mlp[0].linear, layer.mlp[0].batch_norm)  # type: ignore[arg-type]
+        weight, bias = fold(layer.mlp[0].linear, layer.mlp[0].batch_norm)  # type: ignore[arg-type]
         size = weight.shape[1] // 2
         merge = attention.output.dense
         folded = torch.cat([weight[:, :size], weight[:, size:] @ merge.weight.float()], dim=1)
-        self.hidden = _Linear(folded, bias + weight[:, size:] @ merge.bias.float(), dtype, relu=True)
-        self.update = _Linear(layer.mlp[1].weight, layer.mlp[1].bias, dtype)  # type: ignore[arg-type]
+        self.hidden = Linear(folded, bias + weight[:, size:] @ merge.bias.float(), dtype, relu=True)
+        self.update = Linear(layer.mlp[1].weight, layer.mlp[1].bias, dtype)  # type: ignore[arg-type]
 
     def __call__(self, both: Tensor, count0: int) -> None:
         """Replace the states by their successors.
@@ -212,21 +142,21 @@ class FastSuperGlue:
 
     def __init__(self, model: SuperGlue, dtype: torch.dtype = torch.float32) -> None:
         self.config = model.config
-        with torch.no_grad():
+        with torch.no_grad(), torch.autocast("cpu", enabled=False):
             into = model.input_projection
-            self._input = _Linear(into.weight, into.bias, torch.float32) if isinstance(into, nn.Linear) else None
+            self._input = Linear(into.weight, into.bias, torch.float32) if isinstance(into, nn.Linear) else None
             *layers, last = model.keypoint_encoder.encoder
             self._encoder = [
-                _Linear(*_folded(layer.linear, layer.batch_norm), torch.float32, relu=True)  # type: ignore[arg-type]
+                Linear(*fold(layer.linear, layer.batch_norm), torch.float32, relu=True)  # type: ignore[arg-type]
                 for layer in layers
             ]
-            self._encoder.append(_Linear(last.weight, last.bias, torch.float32))  # type: ignore[arg-type]
+            self._encoder.append(Linear(last.weight, last.bias, torch.float32))  # type: ignore[arg-type]
             self._layers = [
                 _FastLayer(layer, kind, dtype)  # type: ignore[arg-type]
                 for layer, kind in zip(model.gnn.layers, self.config.gnn_layers_types, strict=True)
             ]
             final = model.final_projection.final_proj
-            self._projection = _Linear(final.weight, final.bias, dtype)
+            self._projection = Linear(final.weight, final.bias, dtype)
             self._bin_score = model.bin_score.detach().float().clone()
 
     @torch.inference_mode()
@@ -246,7 +176,8 @@ class FastSuperGlue:
         """
         steps = self.config.sinkhorn_iterations if iterations is None else iterations
         pairs = zip(_images(set0), _images(set1), strict=True)
-        found = [fast_transport(self._scores(a, b), self._bin_score, steps, tolerance) for a, b in pairs]
+        with torch.autocast("cpu", enabled=False):
+            found = [fast_transport(self._scores(a, b), self._bin_score, steps, tolerance) for a, b in pairs]
         if set0.mask is None and set1.mask is None:
             return torch.stack(found)
         padded = found[0].new_full(
@@ -270,7 +201,7 @@ class FastSuperGlue:
         codes = torch.cat([_numbers(side) for side in (set0, set1)]).float()
         for layer in self._encoder:
             codes = layer(codes)
-        both = torch.empty(len(codes), 2 * codes.shape[1])
+        both = codes.new_empty(len(codes), 2 * codes.shape[1])
         descriptors = torch.cat([set0.descriptors[0], set1.descriptors[0]]).float()
         states = descriptors if self._input is None else self._input(descriptors)
         torch.add(states, codes, out=both[:, : codes.shape[1]])

@@ -13,16 +13,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cyano.models.precision import at_least_float32, full_precision
 from cyano.models.transport import NEGLIGIBLE, is_safe, log_marginals, log_step, log_transport, with_dustbins
 
 __all__ = ["scaling_transport"]
 
 
+@full_precision
 def scaling_transport(scores: Tensor, bin_score: Tensor, iterations: int) -> Tensor:
     """The log assignment of B pairs without padding, differentiable.
 
     Args:
-        scores: (B, M, N) float32 similarities.
+        scores: (B, M, N) similarities.
         bin_score: the dustbins' score, a tensor of one element.
         iterations: T, at least 1; each updates the rows, then the columns.
 
@@ -30,6 +32,7 @@ def scaling_transport(scores: Tensor, bin_score: Tensor, iterations: int) -> Ten
         (B, M+1, N+1), equal to `log_transport` within float32 rounding, as its gradients are. Where scores are too far
         apart for scaling factors in float32 it is `log_transport`.
     """
+    scores = at_least_float32(scores)
     couplings = with_dustbins(scores, bin_score)
     log_mu, log_nu, norm = log_marginals(scores, None, None)
     u, v = log_step(couplings, torch.zeros_like(log_nu), log_mu, log_nu)

@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cyano.models.attention import Attention
+from cyano.models.precision import full_precision
 from cyano.models.transport import log_transport
 
 __all__ = ["KeypointSet", "SuperGlue", "SuperGlueConfig", "Trace", "normalize_keypoints"]
@@ -78,14 +80,19 @@ class Trace:
     attentions: list[tuple[Tensor, Tensor]] = field(default_factory=list)
 
 
-def normalize_keypoints(keypoints: Tensor, height: int, width: int) -> Tensor:
-    """Centre (..., 2) pixel positions on the image and scale both axes by 0.7 times its longer side.
+def normalize_keypoints(keypoints: Tensor, sizes: Tensor | tuple[int, int]) -> Tensor:
+    """Centre pixel positions on the image and scale both axes by 0.7 times its longer side.
 
     The scale is the one that the published weights were trained with; pixels are those of the image that the
     detector saw.
+
+    Args:
+        keypoints: (N, 2) (x, y) of one image, or (B, N, 2).
+        sizes: height and width of the image, or (B, 2).
     """
-    centre = keypoints.new_tensor([width / 2, height / 2])
-    return (keypoints - centre) / (0.7 * max(height, width))
+    wide = torch.as_tensor(sizes, dtype=torch.float64, device=keypoints.device)[..., None, :]
+    centre, scale = wide.flip(-1) / 2, 0.7 * wide.amax(-1, keepdim=True)
+    return (keypoints - centre.to(keypoints.dtype)) / scale.to(keypoints.dtype)
 
 
 class _LinearNormRelu(nn.Module):
@@ -93,8 +100,8 @@ class _LinearNormRelu(nn.Module):
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__()
-        self.linear = nn.Linear(channels_in, channels_out)
-        self.batch_norm = nn.BatchNorm1d(channels_out)
+        self.linear = nn.Linear(channels_in, channels_out, dtype=torch.float32)
+        self.batch_norm = nn.BatchNorm1d(channels_out, dtype=torch.float32)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.linear(x)
@@ -108,81 +115,17 @@ class KeypointEncoder(nn.Module):
         super().__init__()
         channels = (3 + extras, *hidden_sizes)
         layers: list[nn.Module] = [_LinearNormRelu(a, b) for a, b in pairwise(channels)]
-        self.encoder = nn.ModuleList([*layers, nn.Linear(channels[-1], size)])
+        self.encoder = nn.ModuleList([*layers, nn.Linear(channels[-1], size, dtype=torch.float32)])
 
+    @full_precision  # bfloat16 would move keypoints by one or two pixels
     def forward(self, positions: Tensor, scores: Tensor, extras: Tensor | None = None) -> list[Tensor]:
         """The outputs of all layers, the last one being the encoding."""
         x = torch.cat([part for part in (positions, scores[..., None], extras) if part is not None], dim=-1)
         outputs = []
-        with torch.autocast(x.device.type, enabled=False):  # bfloat16 would move keypoints by one or two pixels
-            for layer in self.encoder:
-                x = layer(x)
-                outputs.append(x)
+        for layer in self.encoder:
+            x = layer(x)
+            outputs.append(x)
         return outputs
-
-
-class _Projections(nn.Module):
-    """Query, key and value (eq. 5)."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.query = nn.Linear(size, size)
-        self.key = nn.Linear(size, size)
-        self.value = nn.Linear(size, size)
-
-
-class _Output(nn.Module):
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.dense = nn.Linear(size, size)
-
-
-class Attention(nn.Module):
-    """Multi-head attention (eq. 4-5): the message to each keypoint from all keypoints of the source."""
-
-    def __init__(self, size: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.self = _Projections(size)
-        self.output = _Output(size)
-
-    def forward(self, x: Tensor, source: Tensor, mask: Tensor | None, weights: list[Tensor] | None) -> Tensor:
-        """(B, M, D) states that ask and (B, N, D) source that answers -> (B, M, D) messages.
-
-        The mask is (B, N) bool of the source's real keypoints; the (B, heads, M, N) attention goes to `weights`.
-        """
-        query = self._split(self.self.query(x))
-        key = self._split(self.self.key(source))
-        value = self._split(self.self.value(source))
-        bias = None if mask is None else _attention_bias(mask, query.dtype)
-        if weights is None and not _prefers_products(query):
-            message = F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
-        else:
-            scores = (query / query.shape[-1] ** 0.5) @ key.transpose(-1, -2)
-            probabilities = torch.softmax(scores if bias is None else scores + bias, dim=-1)
-            if weights is not None:
-                weights.append(probabilities)
-            message = probabilities @ value
-        merged: Tensor = self.output.dense(message.transpose(1, 2).flatten(2))
-        return merged
-
-    def _split(self, x: Tensor) -> Tensor:
-        """(B, N, D) -> (B, heads, N, D / heads); head h owns the h-th run of channels."""
-        return x.view(*x.shape[:2], self.heads, x.shape[2] // self.heads).transpose(1, 2)
-
-
-def _prefers_products(query: Tensor) -> bool:
-    """Whether attention written out is the faster way: in half precision on a CPU, where the fused one is not tuned.
-
-    Forward and backward of 256 keypoints take about half the time.
-    """
-    return query.device.type == "cpu" and query.dtype == torch.bfloat16
-
-
-def _attention_bias(mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """(B, N) bool -> (B, 1, 1, N): 0 where real, else the smallest number (finite: an empty source stays finite)."""
-    bias = torch.zeros(mask.shape, dtype=dtype, device=mask.device)
-    return bias.masked_fill(~mask, torch.finfo(dtype).min)[:, None, None, :]
 
 
 class Layer(nn.Module):
@@ -191,7 +134,7 @@ class Layer(nn.Module):
     def __init__(self, size: int, heads: int) -> None:
         super().__init__()
         self.attention = Attention(size, heads)
-        self.mlp = nn.ModuleList([_LinearNormRelu(2 * size, 2 * size), nn.Linear(2 * size, size)])
+        self.mlp = nn.ModuleList([_LinearNormRelu(2 * size, 2 * size), nn.Linear(2 * size, size, dtype=torch.float32)])
 
     def forward(
         self, x: Tensor, source: Tensor, mask: Tensor | None, weights: list[Tensor] | None = None
@@ -203,17 +146,45 @@ class Layer(nn.Module):
 
 
 class _GraphNetwork(nn.Module):
+    """All layers: the states of both images, each updated from its own image's or the other's."""
+
     def __init__(self, config: SuperGlueConfig) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(
-            Layer(config.hidden_size, config.num_attention_heads) for _ in config.gnn_layers_types
-        )
+        self.kinds = config.gnn_layers_types
+        self.layers = nn.ModuleList(Layer(config.hidden_size, config.num_attention_heads) for _ in self.kinds)
+
+    def forward(
+        self,
+        x0: Tensor,
+        x1: Tensor,
+        mask0: Tensor | None,
+        mask1: Tensor | None,
+        trace: Trace | None = None,
+        states: list[tuple[Tensor, Tensor]] | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """(B, M, D) and (B, N, D) states before and after; see `SuperGlue.propagate`."""
+        for layer, kind in zip(self.layers, self.kinds, strict=True):
+            cross = kind == "cross"
+            weights: list[Tensor] | None = None if trace is None else []
+            hidden0, delta0 = layer(x0, x1 if cross else x0, mask1 if cross else mask0, weights)
+            hidden1, delta1 = layer(x1, x0 if cross else x1, mask0 if cross else mask1, weights)
+            x0, x1 = x0 + delta0, x1 + delta1
+            if states is not None:
+                states.append((x0, x1))
+            if trace is not None and weights is not None:
+                trace.hidden_states += [(hidden0, hidden1), (delta0, delta1)]
+                trace.attentions.append((weights[0], weights[1]))
+        return x0, x1
 
 
 class _FinalProjection(nn.Module):
     def __init__(self, size: int) -> None:
         super().__init__()
-        self.final_proj = nn.Linear(size, size)
+        self.final_proj = nn.Linear(size, size, dtype=torch.float32)
+
+    def forward(self, x: Tensor) -> Tensor:
+        projected: Tensor = self.final_proj(x)
+        return projected
 
 
 class SuperGlue(nn.Module):
@@ -223,11 +194,13 @@ class SuperGlue(nn.Module):
         super().__init__()
         self.config = config or SuperGlueConfig()
         size = self.config.hidden_size
-        self.input_projection = nn.Linear(self.config.input_size, size) if self.config.input_size else nn.Identity()
+        self.input_projection = (
+            nn.Linear(self.config.input_size, size, dtype=torch.float32) if self.config.input_size else nn.Identity()
+        )
         self.keypoint_encoder = KeypointEncoder(self.config.keypoint_encoder_sizes, size, self.config.keypoint_extras)
         self.gnn = _GraphNetwork(self.config)
         self.final_projection = _FinalProjection(size)
-        self.bin_score = nn.Parameter(torch.tensor(1.0))
+        self.bin_score = nn.Parameter(torch.tensor(1.0, dtype=torch.float32))
 
     def forward(
         self,
@@ -252,9 +225,6 @@ class SuperGlue(nn.Module):
         """
         x0, x1 = self.propagate(set0, set1, trace)
         scores = self.similarity(x0, x1, trace)
-        scores = scores.to(
-            torch.promote_types(scores.dtype, torch.float32)
-        )  # half precision is too coarse from here on
         steps = self.config.sinkhorn_iterations if iterations is None else iterations
         return log_transport(scores, self.bin_score, steps, set0.mask, set1.mask, count_padding=count_padding)
 
@@ -276,24 +246,12 @@ class SuperGlue(nn.Module):
         x1 = self.input_projection(set1.descriptors).to(set1.descriptors.dtype) + codes1[-1]
         if trace is not None:
             trace.hidden_states += [*zip(codes0, codes1, strict=True), (x0, x1)]
-        for layer, kind in zip(self.gnn.layers, self.config.gnn_layers_types, strict=True):
-            source0, source1, mask0, mask1 = x0, x1, set0.mask, set1.mask
-            if kind == "cross":
-                source0, source1, mask0, mask1 = x1, x0, set1.mask, set0.mask
-            weights: list[Tensor] | None = None if trace is None else []
-            hidden0, delta0 = layer(x0, source0, mask0, weights)
-            hidden1, delta1 = layer(x1, source1, mask1, weights)
-            x0, x1 = x0 + delta0, x1 + delta1
-            if states is not None:
-                states.append((x0, x1))
-            if trace is not None and weights is not None:
-                trace.hidden_states += [(hidden0, hidden1), (delta0, delta1)]
-                trace.attentions.append((weights[0], weights[1]))
-        return x0, x1
+        propagated: tuple[Tensor, Tensor] = self.gnn(x0, x1, set0.mask, set1.mask, trace, states)
+        return propagated
 
     def similarity(self, x0: Tensor, x1: Tensor, trace: Trace | None = None) -> Tensor:
         """(B, M, N) scores of all pairs of keypoints (eq. 7), over the root of the number of channels."""
-        projected0, projected1 = self.final_projection.final_proj(x0), self.final_projection.final_proj(x1)
+        projected0, projected1 = self.final_projection(x0), self.final_projection(x1)
         if trace is not None:
             trace.hidden_states.append((projected0, projected1))
         similarity: Tensor = projected0 @ projected1.transpose(1, 2) / projected0.shape[-1] ** 0.5

@@ -65,8 +65,8 @@ class _Block(nn.Module):
 
     def __init__(self, channels_in: int, channels_out: int, pool: bool) -> None:
         super().__init__()
-        self.conv_a = nn.Conv2d(channels_in, channels_out, 3, padding=1)
-        self.conv_b = nn.Conv2d(channels_out, channels_out, 3, padding=1)
+        self.conv_a = nn.Conv2d(channels_in, channels_out, 3, padding=1, dtype=torch.float32)
+        self.conv_b = nn.Conv2d(channels_out, channels_out, 3, padding=1, dtype=torch.float32)
         self.pool = pool
 
     def forward(self, x: Tensor) -> Tensor:
@@ -100,8 +100,8 @@ class KeypointDecoder(nn.Module):
 
     def __init__(self, channels_in: int, hidden: int) -> None:
         super().__init__()
-        self.conv_score_a = nn.Conv2d(channels_in, hidden, 3, padding=1)
-        self.conv_score_b = nn.Conv2d(hidden, CELL * CELL + 1, 1)
+        self.conv_score_a = nn.Conv2d(channels_in, hidden, 3, padding=1, dtype=torch.float32)
+        self.conv_score_b = nn.Conv2d(hidden, CELL * CELL + 1, 1, dtype=torch.float32)
 
     def forward(self, code: Tensor) -> Tensor:
         """(B, C, Hc, Wc) -> (B, 65, Hc, Wc) logits."""
@@ -114,8 +114,8 @@ class DescriptorDecoder(nn.Module):
 
     def __init__(self, channels_in: int, hidden: int, dim: int) -> None:
         super().__init__()
-        self.conv_descriptor_a = nn.Conv2d(channels_in, hidden, 3, padding=1)
-        self.conv_descriptor_b = nn.Conv2d(hidden, dim, 1)
+        self.conv_descriptor_a = nn.Conv2d(channels_in, hidden, 3, padding=1, dtype=torch.float32)
+        self.conv_descriptor_b = nn.Conv2d(hidden, dim, 1, dtype=torch.float32)
 
     def forward(self, code: Tensor) -> Tensor:
         """(B, C, Hc, Wc) -> (B, D, Hc, Wc), unit length along D."""

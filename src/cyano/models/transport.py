@@ -7,7 +7,8 @@ iterations scale rows and columns of exp(scores) towards these marginals. Two fo
 - `fast_transport`, matrix-vector products on exp(scores) after the first iteration has tamed the scale, with a
   guard that re-centres (and at worst falls back to the log domain) when a scaling factor leaves the safe range.
 
-Padding is masked out exactly: the assignment of the real keypoints is the one of the unpadded problem.
+Padding is masked out exactly: the assignment of the real keypoints is the one of the unpadded problem. Half precision
+is too coarse for either: both compute in float32 or better, also inside `torch.autocast`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import math
 
 import torch
 from torch import Tensor
+
+from cyano.models.precision import at_least_float32, full_precision
 
 __all__ = ["NEGLIGIBLE", "fast_transport", "is_safe", "log_marginals", "log_step", "log_transport", "with_dustbins"]
 
@@ -30,6 +33,7 @@ CHECK_EVERY = 10
 """Iterations between two looks at the scaling factors (a look costs as much as an iteration on small problems)."""
 
 
+@full_precision
 def log_transport(
     scores: Tensor,
     bin_score: Tensor,
@@ -42,7 +46,7 @@ def log_transport(
     """The log assignment of B pairs, in the log domain (section 3.2; supplementary material A).
 
     Args:
-        scores: (B, M, N) similarity of every keypoint of image 0 with every one of image 1.
+        scores: (B, M, N) similarity of every keypoint of image 0 with every one of image 1, of any floating dtype.
         bin_score: the dustbins' score, a tensor of one element.
         iterations: T; each updates the rows, then the columns.
         mask0: (B, M) bool, False where a row is padding; None where nothing is padded.
@@ -54,6 +58,7 @@ def log_transport(
         (B, M+1, N+1) log of the assignment; real rows and columns of its exponential sum to 1 when converged.
         Padded entries are very small (finfo.min), but in the dustbins of a `count_padding` run.
     """
+    scores = at_least_float32(scores)
     batch, rows, columns = scores.shape
     hidden = torch.finfo(scores.dtype).min
     if mask0 is not None:
@@ -109,6 +114,7 @@ def log_marginals(scores: Tensor, mask0: Tensor | None, mask1: Tensor | None) ->
     return log_mu, log_nu, norm
 
 
+@full_precision
 def fast_transport(scores: Tensor, bin_score: Tensor, iterations: int, tolerance: float = 0.0) -> Tensor:
     """The log assignment of one pair without padding, by matrix-vector products; inference only.
 
@@ -117,7 +123,7 @@ def fast_transport(scores: Tensor, bin_score: Tensor, iterations: int, tolerance
     absorption: Schmitzer, arXiv:1610.06519, section 3.1) instead of two log-sum-exp passes.
 
     Args:
-        scores: (M, N) float32 similarities.
+        scores: (M, N) similarities.
         bin_score: the dustbins' score, a tensor of one element.
         iterations: T, at least 1 for a meaningful result.
         tolerance: stop early when no row's scaling changes by more than this fraction over `CHECK_EVERY`
@@ -126,6 +132,7 @@ def fast_transport(scores: Tensor, bin_score: Tensor, iterations: int, tolerance
     Returns:
         (M+1, N+1) float32, equal to `log_transport` within float32 rounding.
     """
+    scores = scores.float()
     couplings = with_dustbins(scores[None], bin_score)[0]
     log_mu, log_nu, norm = (part[0] for part in log_marginals(scores[None], None, None))
     u, v = torch.zeros_like(log_mu), torch.zeros_like(log_nu)

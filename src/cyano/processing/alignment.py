@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cyano.models.precision import full_precision
 from cyano.processing.local_maps import local_maps
 from cyano.types import Features, Matches
 
@@ -99,6 +100,7 @@ class _Placement(NamedTuple):
     cost: Tensor
 
 
+@full_precision
 def align(
     image0: Tensor, image1: Tensor, points0: Tensor, points1: Tensor, scores: Tensor, chosen: Tensor | None = None
 ) -> Alignment:
@@ -165,7 +167,7 @@ class _Patches:
     """The patches of image 0, and what a difference of grey values says about the place of each."""
 
     def __init__(self, image: _Reduced, centres: Tensor, spacing: int, shears: bool) -> None:
-        ticks = torch.arange(-RADIUS - 1, RADIUS + 2, device=centres.device) * float(spacing)
+        ticks = spacing * torch.arange(-RADIUS - 1, RADIUS + 2, dtype=centres.dtype, device=centres.device)
         grid = torch.stack(torch.meshgrid(ticks, ticks, indexing="xy"), dim=-1)
         self.spacing, self.reach, self.shears = spacing, RADIUS * spacing, shears
         self.offsets = grid[1:-1, 1:-1].flatten(0, 1)
@@ -213,7 +215,7 @@ def _descend(patches: _Patches, image: _Reduced, neighbours: Tensor, start: _Pla
     now = _Placement(start.centres.clone(), start.shears.clone(), torch.full_like(start.cost, torch.inf))
     best = _Placement(*(each.clone() for each in now))
     plain = patches.plain.clone()
-    active = torch.arange(len(origin), device=origin.device)
+    active = torch.arange(len(origin), dtype=torch.int64, device=origin.device)
     for _ in range(STEPS):
         centres, shears, maps = now.centres[active], now.shears[active], neighbours[active]
         maps = maps + maps @ shears

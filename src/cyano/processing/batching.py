@@ -16,7 +16,7 @@ __all__ = ["keypoint_set", "pad"]
 def keypoint_set(features: Features) -> KeypointSet:
     """One image's features as a batch of one, nothing padded, positions normalised in the detector's frame."""
     size = features.frame.network
-    positions = normalize_keypoints(features.network_keypoints, size.height, size.width)
+    positions = normalize_keypoints(features.network_keypoints, (size.height, size.width))
     extras = None if features.extras is None else features.extras[None]
     return KeypointSet(positions[None], features.scores[None], features.descriptors[None], extras=extras)
 

@@ -7,6 +7,7 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor
 
+from cyano.models.precision import full_precision
 from cyano.models.superpoint import CELL
 
 __all__ = ["Sampling", "sample_descriptors"]
@@ -17,6 +18,7 @@ with: positions shrink slightly towards the top left, by up to 3.5 px at the far
 centre of each cell, and clamps at the border; weights must have been trained with it."""
 
 
+@full_precision
 def sample_descriptors(maps: Tensor, keypoints: Tensor, sampling: Sampling = "published") -> Tensor:
     """Unit descriptors of the keypoints of one image.
 

@@ -8,7 +8,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["Border", "pick_keypoints", "refine_keypoints", "refine_summits", "suppress_non_maxima", "window_max"]
+__all__ = [
+    "Border",
+    "pick_fixed",
+    "pick_keypoints",
+    "refine_keypoints",
+    "refine_summits",
+    "suppress_non_maxima",
+    "window_max",
+]
 
 Border = Literal["all", "top-left"]
 """On which sides keypoints near the border go: on all, or (transformers' rule) only at the top and on the left."""
@@ -88,6 +96,31 @@ def pick_keypoints(
     return torch.stack([x, y], dim=1).float(), values.float()
 
 
+def pick_fixed(
+    scores: Tensor, threshold: float, count: int, border: int = 4, sides: Border = "all"
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The strongest keypoints of one image in tensors whose shapes the image does not decide, as exported models need.
+
+    Args:
+        scores: (H, W), see `pick_keypoints` for these and the others.
+        threshold: at least 0.
+        count: N, keypoints wanted; those that are not there lie at (0, 0) with a score of 0.
+        border: in pixels.
+        sides: the borders that count.
+
+    Returns:
+        Keypoints (N, 2) float32, scores (N,) float32, sorted by falling score, and which are real (N,) bool.
+    """
+    height, width = scores.shape
+    inside = F.pad(scores[border:, border:], (border, 0, border, 0))
+    if sides == "all" and border:
+        inside = F.pad(inside[:-border, :-border], (0, border, 0, border))
+    values, flat = torch.topk(inside.flatten(), min(count, height * width))
+    real = values > threshold
+    keypoints = torch.stack([flat % width, flat // width], dim=1).float()
+    return keypoints * real[:, None], torch.where(real, values, 0).float(), real
+
+
 def refine_keypoints(heat: Tensor, keypoints: Tensor, radius: int = 1) -> Tensor:
     """Move each keypoint to the centroid of the detector's probabilities around it.
 
@@ -105,7 +138,7 @@ def refine_keypoints(heat: Tensor, keypoints: Tensor, radius: int = 1) -> Tensor
     side = 2 * radius + 1
     padded = F.pad(heat, (radius, radius, radius, radius))
     x, y = keypoints[:, 0].long(), keypoints[:, 1].long()
-    steps = torch.arange(side, device=heat.device)
+    steps = torch.arange(side, dtype=torch.int64, device=heat.device)
     window = padded[y[:, None, None] + steps[:, None], x[:, None, None] + steps]  # (N, side, side)
     offset = (steps - radius).to(heat.dtype)
     mass = window.sum((1, 2)).clamp(min=torch.finfo(heat.dtype).tiny)

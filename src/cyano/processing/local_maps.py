@@ -34,7 +34,7 @@ def local_maps(points0: Tensor, points1: Tensor, scores: Tensor) -> Tensor:
     Returns:
         (K, 2, 2): steps in image 0 to steps in image 1; the identity where there are too few neighbours.
     """
-    identity = torch.eye(2, device=points0.device).expand(len(points0), 2, 2)
+    identity = torch.eye(2, dtype=points0.dtype, device=points0.device).expand(len(points0), 2, 2)
     count = min(NEIGHBOURS, len(points0) - 1)
     if count < FEWEST:
         return identity.clone()

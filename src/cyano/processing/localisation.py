@@ -7,6 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from cyano.models.precision import full_precision
+from cyano.models.recording import is_recorded
 from cyano.models.superpoint import SuperPointConfig
 from cyano.processing.frames import MARGIN_PX, near_frame
 from cyano.processing.keypoints import refine_keypoints, refine_summits, suppress_non_maxima
@@ -28,6 +30,7 @@ class KeypointMaps(NamedTuple):
     probabilities: Tensor
     response: Tensor | None
 
+    @full_precision
     def refine(self, keypoints: Tensor, image: int = 0) -> Tensor:
         """Move (N, 2) keypoints of one of the images from whole pixels to where they are between them."""
         if self.response is None:
@@ -40,6 +43,7 @@ def frame_margin(config: SuperPointConfig) -> int:
     return MARGIN_PX if config.keypoint_localisation == "structure" else 0
 
 
+@full_precision
 def keypoint_maps(probabilities: Tensor, images: Tensor, config: SuperPointConfig) -> KeypointMaps:
     """Maps to pick keypoints from.
 
@@ -52,7 +56,8 @@ def keypoint_maps(probabilities: Tensor, images: Tensor, config: SuperPointConfi
         return KeypointMaps(suppress_non_maxima(probabilities, config.nms_radius), probabilities, None)
     response = hessian_response(images)[:, : probabilities.shape[1], : probabilities.shape[2]]
     scores = structured_scores(probabilities, response)
-    for each, image in zip(scores, images, strict=True):
+    # Frames are found by numpy, which is not recorded: keypoints near them stay.
+    for each, image in () if is_recorded() else zip(scores, images, strict=True):
         frame = near_frame(image[0].float().cpu().numpy(), frame_margin(config))
         if frame.any():
             each[torch.from_numpy(frame[: each.shape[0], : each.shape[1]]).to(each.device)] = 0

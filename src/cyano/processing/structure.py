@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from functools import cache
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
+from cyano.models.precision import full_precision
 from cyano.models.superpoint import CELL
 from cyano.processing.keypoints import refine_summits, window_max
 
@@ -31,6 +34,7 @@ REACH = 5
 """A maximum gathers the detector's probabilities up to so many pixels to each side: about a cell around it."""
 
 
+@full_precision
 def hessian_response(images: Tensor) -> Tensor:
     """Strength of blobs, and of corners just inside them; 0 along edges.
 
@@ -43,7 +47,7 @@ def hessian_response(images: Tensor) -> Tensor:
         (B, H, W) float32, at least 0: the determinant of the second derivatives by Gaussian filters, in units of the
         blur.
     """
-    along_x, along_y = (kernels.to(images.device) for kernels in _kernels())
+    along_x, along_y = (torch.from_numpy(kernels).to(images.device) for kernels in _kernels())
     radius = along_x.shape[-1] // 2
     # Repeating the border's pixels makes no edge there; padding that is wider than a tiny image is not possible.
     padded = F.pad(images.float(), (radius, radius, radius, radius), mode="replicate")
@@ -52,19 +56,20 @@ def hessian_response(images: Tensor) -> Tensor:
 
 
 @cache
-def _kernels() -> tuple[Tensor, Tensor]:
+def _kernels() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Second derivatives of a Gaussian along x, along y, and along both, as (3, 1, 1, 9) along x and then (3, 3, 9, 1).
 
-    The latter is zero but from each channel to itself: so it is faster than three filters each by itself.
+    The latter is zero but from each channel to itself: so it is faster than three filters each by itself. What is kept
+    is no tensor, since one that was made under inference mode or while a model is exported serves nothing else.
     """
-    t = torch.arange(-4, 5, dtype=torch.float64)
-    g = torch.exp(-(t**2) / (2 * SIGMA**2))
+    t = np.arange(-4, 5, dtype=np.float64)
+    g = np.exp(-(t**2) / (2 * SIGMA**2))
     g = g / g.sum()
     g = g * SIGMA  # twice in each filter: derivatives in units of the blur
     first, second = -t / SIGMA**2 * g, (t**2 / SIGMA**4 - 1 / SIGMA**2) * g
     second = second - second.mean()  # a plane of any height has no curvature
-    along_x, along_y = torch.stack([second, g, first]), torch.stack([g, second, first])
-    return along_x[:, None, None].float(), torch.diag_embed(along_y.T).permute(1, 2, 0)[..., None].float()
+    along_x, along_y = (np.array(each, np.float32) for each in ((second, g, first), (g, second, first)))
+    return along_x[:, None, None], (np.eye(3, dtype=np.float32)[..., None] * along_y[:, None])[..., None]
 
 
 def structured_scores(probabilities: Tensor, response: Tensor) -> Tensor:
@@ -84,7 +89,7 @@ def structured_scores(probabilities: Tensor, response: Tensor) -> Tensor:
 
 def _surroundings(probabilities: Tensor) -> Tensor:
     """(B, H, W): the mean over the pixels of the image that lie within `REACH` to each side."""
-    rows, columns = (torch.ones(side, device=probabilities.device) for side in probabilities.shape[1:])
+    rows, columns = (probabilities.new_ones(side) for side in probabilities.shape[1:])
     counts = _window_sums(rows, 0)[:, None] * _window_sums(columns, 0)
     return _window_sums(_window_sums(probabilities, 1), 2) / counts
 

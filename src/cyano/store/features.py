@@ -82,11 +82,8 @@ class StoredImage(Concise):
 
     def to_features(self) -> Features:
         """What a matcher takes: tensors on the CPU, all in float32."""
-        import torch
-
-        arrays = {name: array.astype(np.float32, copy=False) for name, array in self.arrays().items()}
-        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-        return Features(**tensors, frame=self.frame)
+        arrays: dict[str, Any] = self.arrays()
+        return Features(**arrays, frame=self.frame)
 
 
 class FeatureStore(ShardStore[str, StoredImage]):

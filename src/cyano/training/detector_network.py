@@ -40,7 +40,9 @@ class TrainableDetector(nn.Module):
         """
         super().__init__()
         self.superpoint = superpoint.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.log_temperature = nn.Parameter(torch.tensor(math.log(20.0)), requires_grad=descriptors)
+        self.log_temperature = nn.Parameter(
+            torch.tensor(math.log(20.0), dtype=torch.float32), requires_grad=descriptors
+        )
         self.describes = descriptors
         superpoint.descriptor_decoder.requires_grad_(descriptors)
 

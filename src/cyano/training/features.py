@@ -51,18 +51,13 @@ class FeatureExtractor:
         """
         self._config = superpoint.config
         self._superpoint = superpoint.eval()
-        self._dtype = dtype
-        self._fast: FastSuperPoint | None = None
+        self._fast = FastSuperPoint(superpoint, dtype)
         self.count = count
 
     @property
     def digest(self) -> str:
         """What tells this detector from others."""
         return weights_digest(self._superpoint)
-
-    def __getstate__(self) -> dict[str, object]:
-        # The prepared weights live in the CPU's own layout and do not travel to other processes.
-        return {**self.__dict__, "_fast": None}
 
     @torch.inference_mode()
     def __call__(self, image: NDArray[np.float32], rng: np.random.Generator) -> ImageFeatures:
@@ -71,8 +66,6 @@ class FeatureExtractor:
         The strongest maxima come first; where there are too few, random places follow with what the detector gives
         them, as in the paper, so that the matcher also learns to refuse.
         """
-        if self._fast is None:
-            self._fast = FastSuperPoint(self._superpoint, self._dtype)
         images = torch.from_numpy(image)[None, None]
         dense = self._fast(images)
         maps = keypoint_maps(dense.scores, images, self._config)
@@ -87,7 +80,7 @@ class FeatureExtractor:
             keypoints = torch.cat([keypoints, torch.from_numpy(random.astype(np.float32))])
             scores = torch.cat([scores, scores.new_full((missing,), 1e-6)])
         descriptors = sample_descriptors(dense.descriptors[0], keypoints).float()
-        positions = normalize_keypoints(keypoints, *image.shape)
+        positions = normalize_keypoints(keypoints, image.shape)
         return {"keypoints": keypoints, "positions": positions, "scores": scores, "descriptors": descriptors}
 
 
@@ -111,4 +104,4 @@ class SiftExtractor:
         places = rng.uniform((0, 0), (width - 1, height - 1), (missing, 2)).astype(np.float32)
         random = describe_places(image, places, rng.uniform(0, 360, missing).astype(np.float32))
         both = SiftKeypoints(*(torch.cat(parts) for parts in zip(found, random, strict=True)))
-        return {**both._asdict(), "positions": normalize_keypoints(both.keypoints, *image.shape)}
+        return {**both._asdict(), "positions": normalize_keypoints(both.keypoints, image.shape)}

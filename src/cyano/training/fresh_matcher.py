@@ -20,7 +20,9 @@ import torch
 from torch import Tensor, nn
 
 from cyano.errors import InputError
-from cyano.models.superglue import Attention, KeypointEncoder, Layer, SuperGlue, SuperGlueConfig
+from cyano.models.attention import Attention
+from cyano.models.precision import CPU_FLOATS
+from cyano.models.superglue import KeypointEncoder, Layer, SuperGlue, SuperGlueConfig
 
 __all__ = ["fresh_superglue"]
 
@@ -102,7 +104,9 @@ def fresh_superglue(config: SuperGlueConfig, seed: int, temperature: float = 20.
             layer = cast("Layer", module)
             _begin_layer(layer, kind == "cross", crossed, parts)
             if kind == "cross" or crossed:
-                _update_partner(layer, kind == "cross", torch.zeros(parts.code) if crossed else usual_code, parts)
+                _update_partner(
+                    layer, kind == "cross", torch.zeros(parts.code, **CPU_FLOATS) if crossed else usual_code, parts
+                )
             crossed = crossed or kind == "cross"
         _score(superglue, parts, temperature)
         into = superglue.input_projection
@@ -119,21 +123,23 @@ def _encode_by_waves(encoder: KeypointEncoder, parts: _Parts, extras: int) -> Te
     """
     *layers, end = encoder.encoder
     last = cast("nn.Linear", end)
-    places = torch.rand(_HINGES, 2) * 1.5 - 0.75
-    x = torch.cat([places, torch.rand(_HINGES, 1) ** 2, torch.rand(_HINGES, extras) * 2 - 1], dim=1)
+    places = torch.rand(_HINGES, 2, **CPU_FLOATS) * 1.5 - 0.75
+    x = torch.cat(
+        [places, torch.rand(_HINGES, 1, **CPU_FLOATS) ** 2, torch.rand(_HINGES, extras, **CPU_FLOATS) * 2 - 1], dim=1
+    )
     for number, layer in enumerate(layers):
         linear, norm = _inside(layer)
         nn.init.normal_(linear.weight, std=linear.in_features**-0.5)
         if number == 0:
-            linear.weight[:, 2:] *= 0.3 * (torch.rand(linear.out_features, 1 + extras) < 0.2)
+            linear.weight[:, 2:] *= 0.3 * (torch.rand(linear.out_features, 1 + extras, **CPU_FLOATS) < 0.2).float()
         nn.init.zeros_(linear.bias)
         z: Tensor = linear(x)
         _statistics(norm)[0].copy_(z.mean(0))
         _statistics(norm)[1].copy_(z.var(0))
         nn.init.uniform_(norm.bias, *((-1.7, 1.7) if number == 0 else (-1.2, 1.2)))
         x = torch.relu((z - z.mean(0)) / z.std(0) + norm.bias)
-    with_one = torch.cat([x, torch.ones(_HINGES, 1)], dim=1)
-    ridge = 0.5 * torch.eye(with_one.shape[1])
+    with_one = torch.cat([x, torch.ones(_HINGES, 1, **CPU_FLOATS)], dim=1)
+    ridge = 0.5 * torch.eye(with_one.shape[1], **CPU_FLOATS)
     waves = _waves(places, parts.code)
     fit = torch.linalg.solve(with_one.T @ with_one + ridge, with_one.T @ waves)
     nn.init.zeros_(last.weight)
@@ -158,8 +164,8 @@ def _statistics(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
 def _waves(places: Tensor, channels: int) -> Tensor:
     """(N, 2) positions -> (N, channels): cosines, then sines of waves in evenly spread directions."""
     count = channels // 2
-    angles = torch.arange(count) * math.pi / count + 0.1
-    lengths = torch.tensor([WAVE_LENGTHS[i % len(WAVE_LENGTHS)] for i in range(count)])
+    angles = torch.arange(count, **CPU_FLOATS) * math.pi / count + 0.1
+    lengths = torch.tensor([WAVE_LENGTHS[i % len(WAVE_LENGTHS)] for i in range(count)], **CPU_FLOATS)
     phases = places @ (torch.stack([angles.cos(), angles.sin()]) * (WAVE_SHARE / lengths))
     waves: Tensor = torch.cat([phases.cos(), phases.sin()], dim=1) * CODE_LENGTH / count**0.5
     return waves
@@ -245,7 +251,7 @@ def _score(superglue: SuperGlue, parts: _Parts, temperature: float) -> None:
     """Scores are cosines and products of the codes' sums."""
     final = superglue.final_projection.final_proj
     nn.init.zeros_(final.bias)
-    final.weight.copy_(torch.eye(parts.size) * (temperature * parts.size**0.5) ** 0.5)
+    final.weight.copy_(torch.eye(parts.size, **CPU_FLOATS) * (temperature * parts.size**0.5) ** 0.5)
     for own, partner in zip(parts.position, parts.partner, strict=True):
         final.weight[partner] = 0
         final.weight[own] = 0

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cyano.geometry.transforms import warp_points
+from cyano.models.precision import CPU_FLOATS
 from cyano.models.superpoint import CELL, SuperPoint
 from cyano.processing.descriptors import sample_descriptors
 from cyano.processing.masks import keep_keypoints
@@ -97,7 +98,7 @@ class JointStage:
         self._views = ViewSource(photographs, options, real)
         self._labels = labels
         self._teacher = teacher
-        self._axes = torch.zeros(0, superpoint.config.descriptor_decoder_dim) if axes is None else axes
+        self._axes = torch.zeros(0, superpoint.config.descriptor_decoder_dim, **CPU_FLOATS) if axes is None else axes
 
     def record(self) -> Mapping[str, Any]:
         """What decides the result."""
@@ -170,7 +171,7 @@ class JointStage:
         if self._teacher is None:
             return {}
         count, axes = self.options.taught, self._axes
-        points, targets = torch.zeros(2, count, 2), torch.zeros(2, count, axes.shape[1])
+        points, targets = (torch.zeros(2, count, size, **CPU_FLOATS) for size in (2, axes.shape[1]))
         counts = torch.zeros(2, count, dtype=torch.bool)
         if lesson is not None:
             for side, H in enumerate(cast("Origin", views.origin).maps):

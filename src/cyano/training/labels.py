@@ -94,20 +94,16 @@ class _Labelling(Dataset[tuple[int, int]]):
     def __init__(
         self, superpoint: SuperPoint, photographs: Photographs, options: AdaptationOptions, folder: Path, seed: int
     ) -> None:
-        self._superpoint = superpoint
+        self._detector = FastSuperPoint(superpoint, torch.bfloat16 if options.bfloat16 else torch.float32)
         self._photographs = photographs
         self._options = options
         self._folder = folder
         self._seed = seed
-        self._detector: FastSuperPoint | None = None
 
     def __len__(self) -> int:
         return len(self._photographs)
 
     def __getitem__(self, index: int) -> tuple[int, int]:
-        if self._detector is None:  # prepared weights do not travel between processes
-            dtype = torch.bfloat16 if self._options.bfloat16 else torch.float32
-            self._detector = FastSuperPoint(self._superpoint, dtype)
         try:
             image = self._photographs[index]
         except ImageError as error:

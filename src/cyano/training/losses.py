@@ -27,8 +27,8 @@ def cell_targets(corners: Tensor, height: int, width: int) -> Tensor:
     Returns:
         (65, height / 8, width / 8) float32, summing to 1 over the classes.
     """
-    heat = torch.zeros(height * width)
-    step = torch.tensor([(0, 0), (1, 0), (0, 1), (1, 1)])
+    heat = torch.zeros(height * width, dtype=torch.float32, device=corners.device)
+    step = torch.tensor([(0, 0), (1, 0), (0, 1), (1, 1)], dtype=torch.int64, device=corners.device)
     base = corners.floor()
     part = (corners - base)[:, None]
     share = torch.where(step == 1, part, 1 - part).prod(2)
@@ -85,7 +85,7 @@ def info_nce(
     near = torch.cdist(points1.float(), points1.float()) < apart
     near.fill_diagonal_(False)
     cosines = cosines.masked_fill(near, torch.finfo(cosines.dtype).min)
-    own = torch.arange(count, device=cosines.device)
+    own = torch.arange(count, dtype=torch.int64, device=cosines.device)
     right = (cosines.argmax(1) == own).float().mean()
     loss = (F.cross_entropy(cosines, own) + F.cross_entropy(cosines.t(), own)) / 2
     return loss, right.detach()

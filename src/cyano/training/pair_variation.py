@@ -46,8 +46,8 @@ def _drawn(count: int, rng: np.random.Generator) -> Tensor:
 
 def _renumbered(matches: Tensor, kept: Tensor, count: int) -> Tensor:
     """Matches by the numbers that the other side's keypoints have now."""
-    numbers = torch.full((count,), UNMATCHED)
-    numbers[kept] = torch.arange(len(kept))
+    numbers = torch.full((count,), UNMATCHED, dtype=torch.int64, device="cpu")
+    numbers[kept] = torch.arange(len(kept), dtype=torch.int64, device="cpu")
     return torch.where(matches >= 0, numbers[matches.clamp(min=0)], matches)
 
 

@@ -16,7 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from cyano.errors import InputError
-from cyano.models.superglue import Attention, Layer, SuperGlue, SuperGlueConfig
+from cyano.models.attention import Attention
+from cyano.models.precision import CPU_FLOATS
+from cyano.models.superglue import Layer, SuperGlue, SuperGlueConfig
 from cyano.models.superpoint import SuperPoint
 
 __all__ = ["widened_detector", "widened_superglue"]
@@ -75,7 +77,7 @@ def widened_superglue(superglue: SuperGlue, config: SuperGlueConfig, seed: int) 
         share = (new / old) ** 0.25  # products are divided by the root of the number of channels
         final.weight.mul_(share)
         final.bias.mul_(share)
-        final.weight[old:, old:] = NEW_SCORE * torch.eye(new - old)
+        final.weight[old:, old:] = NEW_SCORE * torch.eye(new - old, **CPU_FLOATS)
     return wide.train(superglue.training)
 
 
@@ -90,11 +92,13 @@ def _add_heads(attention: Attention, old: int) -> None:
     """New heads look nearly where old ones look, and bring the new channels from there to the new ones."""
     for linear in (attention.self.query, attention.self.key):
         weight, bias = linear.weight[:old], linear.bias[:old]
-        rows = torch.arange(linear.out_features - old) % old
-        linear.weight[old:] = linear.weight[rows] + NOISE * weight.std() * torch.randn(len(rows), linear.in_features)
+        rows = torch.arange(linear.out_features - old, dtype=torch.int64, device="cpu") % old
+        linear.weight[old:] = linear.weight[rows] + NOISE * weight.std() * torch.randn(
+            len(rows), linear.in_features, **CPU_FLOATS
+        )
         linear.bias[old:] = bias[rows]
     for linear in (attention.self.value, attention.output.dense):
-        linear.weight[old:, old:] = torch.eye(linear.out_features - old)
+        linear.weight[old:, old:] = torch.eye(linear.out_features - old, **CPU_FLOATS)
 
 
 def _add_units(layer: nn.Module, fresh: dict[str, Tensor], old: int) -> None:

@@ -122,6 +122,6 @@ class MutualNearest:
         if not similarity.numel():
             return Found(np.zeros((0, 2), np.int64), np.zeros(0, np.float32))
         best0, best1 = similarity.argmax(1), similarity.argmax(0)
-        mutual = torch.nonzero(best1[best0] == torch.arange(len(best0), device=best0.device))[:, 0]
+        mutual = torch.nonzero(best1[best0] == torch.arange(len(best0), dtype=torch.int64, device=best0.device))[:, 0]
         matches = torch.stack([mutual, best0[mutual]], dim=1)
         return Found(matches.cpu().numpy(), similarity[mutual, best0[mutual]].float().cpu().numpy())

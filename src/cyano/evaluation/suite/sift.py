@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from cyano.evaluation.provenance import Record, rule_text
 from cyano.evaluation.suite.methods import Found
 from cyano.evaluation.suite.networks import turned_rule
+from cyano.models.precision import CPU_FLOATS
 from cyano.processing import resize
 from cyano.processing.images import LoadedImage
 from cyano.processing.resize import ResizeRule
@@ -40,9 +41,10 @@ class SiftFeatures:
         grey, frame = resize.apply(image, turned_rule(self._rule, turns), -turns % 4)
         found, descriptors = self._sift.detectAndCompute(np.rint(grey * 255).astype(np.uint8), None)
         if not found:
-            return Features(torch.zeros(0, 2), torch.zeros(0), torch.zeros(0, 128), frame)
-        keypoints = torch.tensor([keypoint.pt for keypoint in found], dtype=torch.float32)
-        scores = torch.tensor([keypoint.response for keypoint in found], dtype=torch.float32)
+            nothing = torch.zeros(0, 128, **CPU_FLOATS)
+            return Features(nothing[:, :2], nothing[:, 0], nothing, frame)
+        keypoints = torch.tensor([keypoint.pt for keypoint in found], **CPU_FLOATS)
+        scores = torch.tensor([keypoint.response for keypoint in found], **CPU_FLOATS)
         units = torch.nn.functional.normalize(torch.from_numpy(np.asarray(descriptors, dtype=np.float32)), dim=1)
         return Features(frame.to_original(keypoints), scores, units, frame)
 

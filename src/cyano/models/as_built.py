@@ -1,0 +1,62 @@
+"""Whether a network still is what its class builds; a fast form reads parameters, and computes the same only then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules import module as hooks_of_all
+
+from cyano.models.superglue import SuperGlue, SuperGlueConfig
+from cyano.models.superpoint import SuperPoint, SuperPointConfig
+
+__all__ = ["is_as_built"]
+
+_Form = tuple[str, type[nn.Module], str]
+"""A part's name, its class, and its settings as its `repr` shows them."""
+
+
+def is_as_built(network: SuperPoint | SuperGlue, config: SuperPointConfig | SuperGlueConfig | None = None) -> bool:
+    """Whether nobody has hooked into a network, or replaced, wrapped, quantised or parametrised a part of it.
+
+    Args:
+        network: in evaluation mode. Its own forward may be another one: who has the fast form run calls it already.
+        config: what it was built from; None for `network.config`.
+    """
+    parts = list(_parts(network))
+    return (
+        not hooks_of_all._has_any_global_hook()  # type: ignore[no-untyped-call]
+        and not any(_is_hooked(part) or part.training for name, part in parts if name)
+        and all(type(tensor) in (nn.Parameter, Tensor) for _, part in parts for tensor in _tensors(part))
+        and [_form(name, part) for name, part in parts if name] == _blueprint(config or network.config)
+    )
+
+
+@cache
+def _blueprint(config: SuperPointConfig | SuperGlueConfig) -> list[_Form]:
+    """The forms of all parts; they take no memory."""
+    with torch.device("meta"):
+        network = SuperPoint(config) if isinstance(config, SuperPointConfig) else SuperGlue(config)
+    return [_form(name, part) for name, part in _parts(network) if name]
+
+
+def _parts(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """The network and all in it, but for another network, such as a matcher's detector."""
+    inner = tuple(f"{name}." for name, part in network.named_children() if isinstance(part, SuperPoint | SuperGlue))
+    return ((name, part) for name, part in network.named_modules() if not f"{name}.".startswith(inner or ("/",)))
+
+
+def _form(name: str, part: nn.Module) -> _Form:
+    return name, type(part), part.extra_repr()
+
+
+def _is_hooked(part: nn.Module) -> bool:
+    """Whether a call of a part does more than its class says; accelerate's offloading puts another `forward` there."""
+    return bool(part._forward_hooks or part._forward_pre_hooks or "forward" in vars(part))
+
+
+def _tensors(part: nn.Module) -> Iterator[Tensor]:
+    yield from part.parameters(recurse=False)
+    yield from part.buffers(recurse=False)
