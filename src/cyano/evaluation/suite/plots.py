@@ -34,8 +34,8 @@ def draw_plots(report: EvaluationReport) -> dict[str, bytes]:
     """The pictures by their file names: one panel a set, one line a method.
 
     `recall_pose.png` and so on show the share of pairs whose model has at most so large an error, by the first of the
-    report's estimators; `match_accuracy.png` the share of matches with at most so large an error; `changes.png` the right
-    matches a pair for each controlled change.
+    report's estimators; `match_accuracy.png` the share of matches with at most so large an error; `changes.png` the
+    right matches a pair for each controlled change.
     """
     methods = list(report.methods)
     colours = {name: f"C{index}" for index, name in enumerate(methods)}
