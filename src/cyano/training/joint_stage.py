@@ -172,7 +172,7 @@ class JointStage:
             return {}
         count, axes = self.options.taught, self._axes
         points, targets = (torch.zeros(2, count, size, **CPU_FLOATS) for size in (2, axes.shape[1]))
-        counts = torch.zeros(2, count, dtype=torch.bool)
+        counts = torch.zeros(2, count, dtype=torch.bool, device="cpu")
         if lesson is not None:
             for side, H in enumerate(cast("Origin", views.origin).maps):
                 moved = warp_points(H, lesson.keypoints)
