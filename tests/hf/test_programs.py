@@ -136,6 +136,9 @@ def test_settings_as_text_and_files(right_model: SuperGlueForKeypointMatching, t
     processor = AutoImageProcessor.from_pretrained()
     assert json.loads(processor.to_json_string()) == processor.to_dict()
     assert processor.model_input_names == ["pixel_values"]
+    choices = type(processor)(do_resize=None, do_convert_rgb=True)
+    assert choices.save_pretrained(tmp_path) == [str(tmp_path / "preprocessor_config.json")]
+    assert type(processor).from_pretrained(tmp_path) == choices  # null says no, and is kept
     processor.to_json_file(tmp_path / "p.json")
     assert type(processor).from_json_file(tmp_path / "p.json") == processor
 

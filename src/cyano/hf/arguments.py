@@ -14,7 +14,7 @@ from cyano.errors import InputError
 from cyano.hf.outputs import BatchFeature
 from cyano.hf.pixels import Picture, as_array, is_picture
 
-__all__ = ["REFUSED", "Layout", "batch", "common_channels", "pairs_of", "singles_of", "sizes_of"]
+__all__ = ["REFUSED", "Layout", "batch", "common_channels", "in_colour", "pairs_of", "singles_of", "sizes_of"]
 
 _IDLE: Final = frozenset(
     {"backend", "crop_size", "default_to_square", "disable_grouping", "image_mean", "image_std", "pad_size", "use_fast"}
@@ -31,13 +31,11 @@ class Layout(NamedTuple):
     Attributes:
         given: "channels_first" or "channels_last" for arrays that come in; None finds out.
         wanted: likewise for those that go out.
-        colour: whether grey images get three channels.
         device: where the tensors go.
     """
 
     given: str | None = None
     wanted: str | None = None
-    colour: bool = False
     device: torch.device | str | int | None = None
 
     @classmethod
@@ -52,15 +50,14 @@ class Layout(NamedTuple):
             if rest.pop(name, None):
                 raise InputError(f"{name} cannot be used: the networks take whole images with values in [0, 1]")
         given, wanted = (_order(name, rest.pop(name, None)) for name in ("input_data_format", "data_format"))
-        return cls(given, wanted, bool(rest.pop("do_convert_rgb", False)), rest.pop("device", None)), rest
+        return cls(given, wanted, rest.pop("device", None)), rest
 
     def array(self, picture: Picture) -> NDArray[Any]:
         """One image as (C, H, W)."""
         if self.given is not None and isinstance(picture, np.ndarray | Tensor) and picture.ndim == 3:
             array = picture.detach().cpu().numpy() if isinstance(picture, Tensor) else picture
             picture = np.moveaxis(array, -1, 0) if self.given == "channels_last" else array
-        image = as_array(picture, known=self.given is not None)
-        return np.repeat(image, 3, axis=0) if self.colour and image.shape[0] == 1 else image
+        return as_array(picture, known=self.given is not None)
 
     def laid_out(self, image: NDArray[Any]) -> NDArray[Any]:
         """(C, H, W) as it is wanted."""
@@ -101,7 +98,12 @@ def singles_of(images: Any) -> list[Picture]:
 def common_channels(images: list[NDArray[Any]]) -> list[NDArray[Any]]:
     """Three channels for all, if any has three."""
     channels = max((image.shape[0] for image in images), default=1)
-    return [image if image.shape[0] == channels else np.repeat(image, channels, axis=0) for image in images]
+    return [image if image.shape[0] == channels else in_colour(image) for image in images]
+
+
+def in_colour(image: NDArray[Any]) -> NDArray[Any]:
+    """(1, H, W) or (3, H, W) -> (3, H, W)."""
+    return image if image.shape[0] == 3 else np.repeat(image, 3, axis=0)
 
 
 def batch(

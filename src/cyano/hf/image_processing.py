@@ -50,8 +50,8 @@ class SuperGlueImageProcessor(ImageProcessor):
             images: one pair, or a list of pairs. An image is Pillow's, a file's path, an array or a tensor
                 (H, W), (C, H, W) or (H, W, C) in [0, 255]; floats in [0, 1] are taken as they are.
             return_tensors: "pt", "np", or None for lists of arrays.
-            **overrides: settings to change for this call; and `input_data_format`, `data_format`, `do_convert_rgb`
-                and `device`, see `cyano.hf.arguments.Layout`.
+            **overrides: settings to change for this call; and `input_data_format`, `data_format` and `device`, see
+                `cyano.hf.arguments.Layout`.
 
         Returns:
             `pixel_values`: (B, 2, C, H, W) float32 in [0, 1]; C is 3, or 1 if all images have one channel.
@@ -147,8 +147,8 @@ class SuperPointImageProcessor(ImageProcessor):
             images: one image, a list of images, or an array or tensor (B, C, H, W) or (B, H, W, C); see
                 `SuperGlueImageProcessor.preprocess` for what an image is.
             return_tensors: "pt", "np", or None for a list of arrays.
-            **overrides: settings to change for this call; and `input_data_format`, `data_format`, `do_convert_rgb`
-                and `device`, see `cyano.hf.arguments.Layout`.
+            **overrides: settings to change for this call; and `input_data_format`, `data_format` and `device`, see
+                `cyano.hf.arguments.Layout`.
 
         Returns:
             `pixel_values`: (B, C, H, W) float32 in [0, 1]; C is 3, or 1 if all images have one channel.

@@ -18,7 +18,7 @@ from cyano.checkpoints.configs import checked_value
 from cyano.checkpoints.files import read_json
 from cyano.checkpoints.huggingface import PREPROCESSOR_FILE, model_folder, write_json
 from cyano.errors import InputError
-from cyano.hf.arguments import REFUSED, Layout, common_channels
+from cyano.hf.arguments import REFUSED, Layout, common_channels, in_colour
 from cyano.hf.keywords import Keywords
 from cyano.hf.pixels import Picture, SizeRule, grey, resize, resized_size
 from cyano.hf.uploading import Uploads
@@ -35,6 +35,7 @@ _EXAMPLES: Mapping[str, object] = {
     "do_rescale": True,
     "rescale_factor": 1 / 255,
     "do_grayscale": True,
+    "do_convert_rgb": False,
 }
 """Settings that have to be of the type shown; the size is checked where it is used."""
 
@@ -50,6 +51,7 @@ class ImageProcessor(Uploads):
         do_rescale: whether to multiply by `rescale_factor`.
         rescale_factor: from [0, 255] to [0, 1] by default.
         do_grayscale: whether to make the three channels equal.
+        do_convert_rgb: whether grey images get three channels, also where all of a call are grey.
         transformers_exact: give transformers' numbers where they differ from the right ones: positions cut to
             whole pixels and up to 1.5 px off, floats in [0, 1] scaled once more. Not written to files.
     """
@@ -63,6 +65,7 @@ class ImageProcessor(Uploads):
     do_rescale: bool = True
     rescale_factor: float = 1 / 255
     do_grayscale: bool = True
+    do_convert_rgb: bool | None = None
     transformers_exact: bool = False
 
     def __post_init__(self) -> None:
@@ -80,9 +83,11 @@ class ImageProcessor(Uploads):
         """
         layout, overrides = Layout.split({**{key: data.get(key) for key in REFUSED}, **overrides})
         if layout != Layout():
-            raise InputError("formats, do_convert_rgb and device go to a call of the processor, not to its settings")
+            raise InputError("formats and device go to a call of the processor, not to its settings")
         names = {item.name for item in fields(cls)}
-        known = {key: value for key, value in data.items() if key in names and value is not None}
+        # null is no where the choice is yes or no, and the default elsewhere.
+        may_be_none = {key for key, example in _EXAMPLES.items() if isinstance(example, bool)}
+        known = {k: v for k, v in data.items() if k in names and (v is not None or k in may_be_none)}
         known.update({key: value for key, value in overrides.items() if key not in _IGNORED})
         return cls(**known)  # type: ignore[arg-type]
 
@@ -111,6 +116,8 @@ class ImageProcessor(Uploads):
     def to_dict(self) -> dict[str, object]:
         """The content of preprocessor_config.json."""
         own = {key: value for key, value in vars(self).items() if key != "transformers_exact"}
+        if self.do_convert_rgb is None:  # as in transformers' files
+            del own["do_convert_rgb"]
         return {**own, "image_processor_type": self.processor_type}
 
     def to_json_string(self) -> str:
@@ -130,14 +137,18 @@ class ImageProcessor(Uploads):
         """Read a file like preprocessor_config.json."""
         return cls.from_dict(read_json(Path(path)))
 
-    def save_pretrained(self, folder: str | Path, **keywords: object) -> None:
+    def save_pretrained(self, folder: str | Path, **keywords: object) -> list[str]:
         """Write preprocessor_config.json into a folder, which is made if need be.
+
+        Returns:
+            The path of the file, in a list as in transformers.
 
         Raises:
             OutputError: it cannot be written.
         """
         write_json(Path(folder) / PREPROCESSOR_FILE, self.to_dict())
         self._saved(folder, keywords)
+        return [str(Path(folder) / PREPROCESSOR_FILE)]
 
     def network_size(self, original: ImageSize) -> ImageSize:
         """The size that an image of some original size has in `pixel_values`."""
@@ -149,7 +160,10 @@ class ImageProcessor(Uploads):
         """All images of a call, by its keywords, and the device that they are wanted on."""
         layout, overrides = Layout.split(keywords)
         settings = replace(self, **overrides)
-        images = common_channels([settings.prepared(layout.array(picture)) for picture in pictures])
+        arrays = [layout.array(picture) for picture in pictures]
+        if settings.do_convert_rgb:
+            arrays = [in_colour(array) for array in arrays]
+        images = common_channels([settings.prepared(array) for array in arrays])
         return [layout.laid_out(image) for image in images], layout.device
 
     def prepared(self, image: NDArray[Any]) -> NDArray[Any]:

@@ -28,7 +28,7 @@ _IDLE: Final[Mapping[str, tuple[object, ...]]] = {
 class Uploads:
     """Whatever is saved into a folder can be uploaded as that folder."""
 
-    def save_pretrained(self, folder: str | Path, **_: Any) -> None:
+    def save_pretrained(self, folder: str | Path, **_: Any) -> list[str] | None:
         """Write files into a folder."""
         raise NotImplementedError
 

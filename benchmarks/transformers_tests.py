@@ -1,0 +1,116 @@
+"""transformers' own tests of SuperGlue and SuperPoint, run on Cyano's classes.
+
+usage: scripts/bench transformers_tests DIR [--save NAME] [pytest's options]
+
+DIR is the folder `tests` of a checkout of transformers, of the version that is installed; nothing of it comes with
+Cyano. A failure that docs/transformers.md lists by the name of its test, with the reason, is expected; every other one
+is a fault, and gives an exit status of 1. What their tests import has to be there: accelerate, parameterized, datasets.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import pkgutil
+import re
+import sys
+from collections import Counter
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import transformers
+
+import measuring
+from cyano import hf
+from cyano.checkpoints import configs
+from cyano.hf.image_processor import ImageProcessor
+
+MODELS = ("superglue", "superpoint")
+DOCUMENT = Path(__file__).parent.parent / "docs" / "transformers.md"
+
+
+def ours(name: str) -> object | None:
+    """Cyano's class of that name; the variants of the processors by back end are one class here."""
+    short = name.removesuffix("Fast").removesuffix("Pil")
+    return getattr(hf, short) if short in hf.__all__ and not short.startswith("BatchFeature") else None
+
+
+def put_in_place() -> None:
+    """Let transformers' names mean Cyano's classes, in this process."""
+    modules: list[ModuleType] = [transformers]
+    for model in MODELS:
+        package = importlib.import_module(f"transformers.models.{model}")
+        names = [name for _, name, _ in pkgutil.iter_modules(package.__path__) if not name.startswith("convert")]
+        modules += [package, *(importlib.import_module(f"{package.__name__}.{name}") for name in names)]
+    for module in modules:
+        for name in [name for name in dir(module) if ours(name) is not None]:
+            setattr(module, name, ours(name))
+    ImageProcessor.valid_kwargs = ImageProcessor  # type: ignore[attr-defined]  # who is asked for its settings
+    strict = configs._check_range
+
+    def lenient(key: str, value: object) -> None:
+        if key != "encoder_hidden_sizes":
+            strict(key, value)
+
+    # Their tiny detector has two blocks, which Cyano refuses: its positions would be wrong.
+    configs._check_range = lenient
+
+
+class Results:
+    """A pytest plug-in that counts outcomes and keeps what went wrong."""
+
+    def __init__(self) -> None:
+        """Nothing has run yet."""
+        self.outcomes: Counter[str] = Counter()
+        self.failures: dict[str, str] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note the outcome of a test, or of what has to be made before it."""
+        if report.when == "call" or report.outcome != "passed":
+            self.outcomes[report.outcome] += 1
+            if report.failed:
+                self.failures[report.nodeid] = str(report.longrepr).strip().splitlines()[-1]
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A file that cannot be imported has failed as a whole."""
+        if report.failed:
+            self.outcomes["failed"] += 1
+            self.failures[report.nodeid] = str(report.longrepr).strip().splitlines()[-1]
+
+
+def main() -> int:
+    """Run, and say what failed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, metavar="DIR")
+    parser.add_argument("--save", help="name of a file in benchmarks/results")
+    arguments, options = parser.parse_known_args()
+    folder = arguments.folder.resolve()
+    files = [str(file) for model in MODELS for file in sorted((folder / "models" / model).glob("test_*.py"))]
+    if not files:
+        parser.error(f"{folder} holds no tests of {' and '.join(MODELS)}; give the folder tests of transformers")
+    put_in_place()
+    os.chdir(folder.parent)
+    sys.path.insert(0, str(folder.parent))
+    results = Results()
+    pytest.main(["-q", "-c", os.devnull, "--rootdir", str(folder.parent), *options, *files], plugins=[results])
+    listed = set(re.findall(r"`(test_\w+)`", DOCUMENT.read_text(encoding="utf-8")))
+    faults = {name: why for name, why in results.failures.items() if not listed & _names(name)}
+    print(dict(results.outcomes), f"of transformers {transformers.__version__}")
+    for name, why in results.failures.items():
+        print("FAIL " if name in faults else "known", name, "-", why)
+    if arguments.save:
+        record = {"transformers": transformers.__version__, "outcomes": dict(results.outcomes)}
+        measuring.save(arguments.save, 0, {**record, "failures": results.failures})
+    return 1 if faults else 0
+
+
+def _names(test: str) -> set[str]:
+    """What a test may be called by: its function's name, with and without the number of its parameters."""
+    function = test.rsplit("::", maxsplit=1)[-1].split("[", maxsplit=1)[0]
+    return {function, re.sub(r"_\d+(_.*)?$", "", function)}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
