@@ -107,7 +107,7 @@ def test_pair_listed_twice_is_refused_with_both_lines(tmp_path: Path) -> None:
 def test_missing_and_binary_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.txt"):
         read_pairs(tmp_path / "none.txt")
-    with pytest.raises(InputError, match="cannot read"):
+    with pytest.raises(InputError, match="give a pair list"):
         read_pairs(tmp_path)
     (tmp_path / "image.png").write_bytes(b"\x89PNG\xff\xfe\x00")
     with pytest.raises(InputError, match="UTF-8"):

@@ -53,13 +53,13 @@ def test_codebooks_of_others_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="made from features 'f', not 'g'"):
         load_codebook(path, "g")
     save_file({"something": CORNERS}, path)
-    with pytest.raises(InputError, match="is not a codebook"):
+    with pytest.raises(InputError, match="cannot be read as a codebook"):
         load_codebook(path)
     save_file({"centroids": CORNERS * np.float32(np.nan)}, path)
     with pytest.raises(InputError, match="not finite"):
         load_codebook(path)
     path.write_bytes(b"nothing")
-    with pytest.raises(InputError, match="is not a codebook"):
+    with pytest.raises(InputError, match="cannot be read as a codebook"):
         load_codebook(path)
 
 

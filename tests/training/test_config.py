@@ -38,7 +38,7 @@ def changed(tmp_path: Path, old: str, new: str) -> Path:
         ("steps = 400", "batch_size = 4", "incomplete"),
         ("\nhidden_size = 64", "\nhidden_size = 32", "have to be the same"),
         ("steps = 400", "steps = 0", "at least 1"),
-        ("seed = 0", "seed = ", "not TOML"),
+        ("seed = 0", "seed = ", "cannot be read as TOML"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, old: str, new: str, message: str) -> None:

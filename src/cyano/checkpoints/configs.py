@@ -150,6 +150,18 @@ _LOWEST: Mapping[str, float] = {
 }
 
 
+_MOST: Mapping[str, int] = {
+    "max_keypoints": 2**31 - 1,
+    "nms_radius": 1024,
+    "border_removal_distance": 2**31 - 1,
+    "sinkhorn_iterations": 100_000,
+}
+"""Of whole numbers; those that are not listed are numbers of channels."""
+
+_MAX_CHANNELS = 65_536
+_MAX_ENTRIES = 1024  # of a list: the layers of a network
+
+
 def check_keys(given: Mapping[str, object], known: Mapping[str, object], extra: frozenset[str] = GENERAL_KEYS) -> None:
     """Refuse a key that is most likely a misspelt one; log other unknown keys.
 
@@ -197,11 +209,15 @@ def _check_range(key: str, value: object) -> None:
         raise InputError(f"{key} must be a finite number, not {value}")
     if key in _LOWEST and isinstance(value, int | float) and value < _LOWEST[key]:
         raise InputError(f"{key} must be at least {_LOWEST[key]:g}, not {value}")
+    if isinstance(value, int) and value > _MOST.get(key, _MAX_CHANNELS):
+        raise InputError(f"{key} must be at most {_MOST.get(key, _MAX_CHANNELS)}, not {value}")
+    if isinstance(value, tuple) and len(value) > _MAX_ENTRIES:
+        raise InputError(f"{key} must have at most {_MAX_ENTRIES} entries, not {len(value)}")
     if key == "gnn_layers_types" and isinstance(value, tuple) and not set(value) <= {"self", "cross"}:
         raise InputError(f"all gnn_layers_types must be 'self' or 'cross', not {sorted(set(value))}")
     if key in ("encoder_hidden_sizes", "keypoint_encoder_sizes") and isinstance(value, tuple):
-        if any(item < 1 for item in value):
-            raise InputError(f"{key} must be positive, not {list(value)}")
+        if not all(1 <= item <= _MAX_CHANNELS for item in value):
+            raise InputError(f"{key} must be from 1 to {_MAX_CHANNELS}, not {list(value)}")
         if key == "encoder_hidden_sizes" and len(value) != 4:
             raise InputError(f"encoder_hidden_sizes must have 4 entries (a stride of {CELL}), not {len(value)}")
     if key == LOCALISATION and value not in ("probability", "structure"):

@@ -3,33 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import pickle
-import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from zipfile import BadZipFile
 
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from cyano import reading
 from cyano.atomic import write_atomically
-from cyano.errors import WeightsError
+from cyano.errors import CyanoError, WeightsError
 
-__all__ = ["TORCH_SUFFIXES", "read_json", "read_tensors", "sha256", "write_safetensors"]
+__all__ = ["TORCH_SUFFIXES", "read_json", "read_saved", "read_tensors", "sha256", "write_safetensors"]
 
 TORCH_SUFFIXES = frozenset({".pth", ".pt", ".bin", ".ckpt"})
 """Endings of files that `torch.save` wrote."""
 
+_FETCH = "it is damaged or not a weight file, fetch it again"
 _FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
-
-_DAMAGED = (
-    # What damaged bytes make the two readers raise; both parse formats that can go wrong in many places.
-    *(SafetensorError, pickle.UnpicklingError, BadZipFile, struct.error, EOFError, OSError, RuntimeError),
-    *(ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError, MemoryError),
-)
 
 
 def read_tensors(path: Path | str) -> dict[str, Tensor]:
@@ -47,17 +40,35 @@ def read_tensors(path: Path | str) -> dict[str, Tensor]:
     """
     path = Path(path)
     _check_looks(path)
-    try:
-        if path.suffix in TORCH_SUFFIXES:
-            content: object = torch.load(path, map_location="cpu", weights_only=True)
-        else:
-            content = safetensors.torch.load_file(path)
-    except _DAMAGED as error:
-        first_line = (str(error) or type(error).__name__).splitlines()[0]
-        raise WeightsError(
-            f"{path} cannot be read as weights ({first_line}); it is damaged or not a weight file, fetch it again"
-        ) from error
-    return _checked(path, content)
+    if path.suffix in TORCH_SUFFIXES:
+        return _checked(path, read_saved(path))
+    with _refusing(path, _FETCH):
+        return _checked(path, safetensors.torch.load_file(path))
+
+
+def read_saved(path: Path, *, remedy: str = _FETCH, error: type[CyanoError] = WeightsError) -> object:
+    """What `torch.save` wrote, on the CPU, without running any code that the file may carry.
+
+    Args:
+        path: of the file.
+        remedy: what to do if it cannot be read, for the message.
+        error: the kind of error.
+
+    Raises:
+        CyanoError: of that kind: it is damaged, or holds more than tensors and plain values.
+    """
+    with _refusing(path, remedy, error):
+        content: object = torch.load(path, map_location="cpu", weights_only=True)
+        return content
+
+
+@contextmanager
+def _refusing(path: Path, remedy: str, error: type[CyanoError] = WeightsError) -> Iterator[None]:
+    with reading.refusing(path, remedy, error, "weights"), reading.without_warnings():
+        try:
+            yield
+        except SafetensorError as cause:
+            raise ValueError(str(cause)) from cause
 
 
 def _check_looks(path: Path) -> None:
@@ -112,15 +123,9 @@ def read_json(path: Path) -> dict[str, object]:
     Raises:
         WeightsError: the file is missing or is not a JSON object.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise WeightsError(f"{path.parent} has no {path.name}; it is not a complete model folder") from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise WeightsError(f"{path} is not readable JSON ({error}); fetch it again") from error
-    if not isinstance(content, dict):
-        raise WeightsError(f"{path} is not a JSON object but {type(content).__name__}; fetch it again")
-    return content
+    if not path.exists():
+        raise WeightsError(f"{path.parent} has no {path.name}; it is not a complete model folder")
+    return reading.read_json(path, remedy="fetch it again", error=WeightsError)
 
 
 def write_safetensors(path: Path, tensors: Mapping[str, Tensor]) -> None:

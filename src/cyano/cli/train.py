@@ -31,6 +31,13 @@ Posed = Annotated[
     list[Path] | None,
     typer.Option(help="A scene of posed images with depth (see the how-to); may be repeated.", show_default=False),
 ]
+AllowPickle = Annotated[
+    bool,
+    typer.Option(
+        "--allow-pickle",
+        help="Read pickled objects in --posed scene.npz. They run code: only for files that you trust.",
+    ),
+]
 Reconstruction = Annotated[
     list[Path] | None,
     typer.Option(
@@ -64,12 +71,14 @@ def _following() -> Iterator[Watcher]:
 @app.command()
 def detector(
     images: Images,
+    *,
     run: Run,
     recipe: Recipe = "small",
     start: Annotated[
         str | None, typer.Option("--from", help="Weights to go on from, in place of synthetic shapes.")
     ] = None,
     posed: Posed = None,
+    allow_pickle: AllowPickle = False,
     reconstruction: Reconstruction = None,
     teacher: Annotated[
         Path | None,
@@ -88,7 +97,7 @@ def detector(
     from cyano.training.pipeline import train_detector
     from cyano.training.real_views import RealSources
 
-    chosen, real = torch.device(checked_device(device)), RealSources(posed or (), reconstruction or ())
+    chosen, real = torch.device(checked_device(device)), RealSources(posed or (), reconstruction or (), allow_pickle)
     with _following() as watcher:
         folder = train_detector(read_config(recipe), images, run, chosen, watcher, start, real, teacher)
         watcher.say(f"wrote {folder}")
@@ -97,6 +106,7 @@ def detector(
 @app.command()
 def matcher(
     images: Images,
+    *,
     run: Run,
     recipe: Recipe = "small",
     start: Annotated[
@@ -111,6 +121,7 @@ def matcher(
         ),
     ] = None,
     posed: Posed = None,
+    allow_pickle: AllowPickle = False,
     reconstruction: Reconstruction = None,
     device: Device = "auto",
 ) -> None:
@@ -121,7 +132,7 @@ def matcher(
     from cyano.training.pipeline import train_matcher
     from cyano.training.real_views import RealSources
 
-    chosen, real = torch.device(checked_device(device)), RealSources(posed or (), reconstruction or ())
+    chosen, real = torch.device(checked_device(device)), RealSources(posed or (), reconstruction or (), allow_pickle)
     with _following() as watcher:
         folder = train_matcher(read_config(recipe), images, start, run, chosen, watcher, real, detector)
         watcher.say(f"wrote {folder}")

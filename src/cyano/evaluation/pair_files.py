@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyano.atomic import archive_bytes, write_atomically
+from cyano.errors import InputError
 from cyano.evaluation.metrics import PairEvaluation
 from cyano.evaluation.provenance import Record
+from cyano.reading import read_arrays
 from cyano.result import PairResult
 
 __all__ = [
@@ -136,9 +135,8 @@ def read_evaluation(path: Path, origin: str) -> PairEvaluation | None:
 
 def _read(path: Path, origin: str, names: tuple[str, ...]) -> Mapping[str, NDArray[Any]] | None:
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
-            if str(archive["fingerprint"]) != origin:
-                return None
-            return {name: archive[name] for name in names}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+        if str(read_arrays(path, ["fingerprint"])["fingerprint"]) != origin:
+            return None
+        return read_arrays(path, names)
+    except InputError:
         return None  # whatever it is, it is not our file: it is made anew

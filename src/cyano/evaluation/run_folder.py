@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cyano.atomic import write_atomically
 from cyano.errors import OutputError
 from cyano.evaluation.provenance import Record
+from cyano.reading import read_json, refusing
 
 __all__ = ["OUTPUT_ENDINGS", "RUN_FILE", "Configuration", "PairsByStem", "open_run"]
 
@@ -72,22 +73,22 @@ def open_run(folder: Path, configuration: Configuration, pairs: PairsByStem, *, 
 
 def _read(path: Path, overwrite: bool) -> _Run:
     """What is known of an earlier run; nothing if there was none, or if it is to be overwritten anyway."""
-    try:
-        document: Any = json.loads(path.read_text(encoding="utf-8"))
-        if document["format"] != FORMAT:
-            raise ValueError(f"its format is not {FORMAT}")
-        sections = {name: dict(section) for name, section in document["configuration"].items()}
-        pairs = {Path(stem).name: (str(name0), str(name1)) for stem, (name0, name1) in document["pairs"].items()}
-        return _Run(sections, pairs)
-    except (FileNotFoundError, NotADirectoryError):
+    if not os.path.lexists(path):
         return _Run({}, {})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    remedy = "so nobody can tell how the files beside it were made; give another --output-dir, or replace it with "
+    remedy += "--overwrite"
+    try:
+        document = read_json(path, remedy=remedy, error=OutputError)
+        with refusing(path, remedy, OutputError):
+            if document["format"] != FORMAT:
+                raise ValueError(f"its format is not {FORMAT}")
+            sections = {name: dict(section) for name, section in document["configuration"].items()}
+            pairs = {Path(stem).name: (str(name0), str(name1)) for stem, (name0, name1) in document["pairs"].items()}
+            return _Run(sections, pairs)
+    except OutputError:
         if overwrite:
             return _Run({}, {})
-        raise OutputError(
-            f"{path} cannot be understood ({error}), so nobody can tell how the files beside it were made; give "
-            "another --output-dir, or replace it with --overwrite"
-        ) from error
+        raise
 
 
 def _changes(earlier: Configuration, now: Configuration) -> list[str]:

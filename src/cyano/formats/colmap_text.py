@@ -23,6 +23,7 @@ from cyano.atomic import written_beside
 from cyano.errors import InputError
 from cyano.formats.colmap_pixels import keypoints_from_colmap, keypoints_to_colmap
 from cyano.formats.items import check_indices, check_path, images_of, pairs_of
+from cyano.reading import read_text
 from cyano.store import FeatureStore, MatchStore, StoredImage, StoredPair
 
 __all__ = ["export_text", "read_text_keypoints", "read_text_matches"]
@@ -161,7 +162,4 @@ def _is_index(field: str) -> bool:
 
 
 def _lines(path: str | os.PathLike[str]) -> list[str]:
-    try:
-        return Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read {os.fspath(path)}: {error}; give a text file in UTF-8") from error
+    return read_text(path).splitlines()

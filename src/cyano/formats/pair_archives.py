@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import os
-import zipfile
-import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -15,16 +12,15 @@ from numpy.typing import NDArray
 
 from cyano.atomic import archive_bytes, write_atomically
 from cyano.concise import Concise
-from cyano.errors import InputError, OutputError
+from cyano.errors import OutputError
 from cyano.formats.items import batches, check_indices, dense_matches
 from cyano.pairs import Pair, unique_stems
+from cyano.reading import read_arrays, refusing
 from cyano.store import FeatureStore, MatchStore, StoredImage, StoredPair
 
 __all__ = ["PairArchive", "export_archives", "read_archive"]
 
 _BATCH = 32  # pairs, and so at most twice as many images
-_MAX_RATIO = 1100  # of zlib itself
-_MAX_BYTES = 1 << 30
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -103,25 +99,17 @@ def read_archive(path: str | os.PathLike[str]) -> PairArchive:
     Raises:
         InputError: it cannot be read, is not of this form, or unpacks to far more than such a file does.
     """
-    names = ("keypoints0", "keypoints1", "matches", "match_confidence")
-    try:
-        content = Path(path).read_bytes()
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            unpacked = sum(member.file_size for member in archive.infolist())
-        if unpacked > min(_MAX_BYTES, len(content) * _MAX_RATIO):
-            raise ValueError(f"{len(content):,} bytes unpack to {unpacked:,}")
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            found = PairArchive(*(arrays[name] for name in names))
+    remedy = "match the pair again"
+    found = PairArchive(**read_arrays(path, [field.name for field in fields(PairArchive)], remedy=remedy))
+    with refusing(os.fspath(path), remedy):
         _check(found)
-    except (OSError, ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{os.fspath(path)} is no file of a pair's matches: {error}; match the pair again") from error
     return found
 
 
 def _check(found: PairArchive) -> None:
     """Raise `ValueError` unless the arrays fit together."""
-    count, other = len(found.keypoints0), len(found.keypoints1)
     shapes = [array.shape for array in vars(found).values()]
+    count, other = (shape[0] if shape else 0 for shape in shapes[:2])
     if shapes != [(count, 2), (other, 2), (count,), (count,)] or found.matches.dtype.kind not in "iu":
         raise ValueError(f"shapes {shapes}, matches of {found.matches.dtype}")
     for array in (found.keypoints0, found.keypoints1, found.match_confidence):

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from cyano.atomic import write_atomically
 from cyano.errors import InputError, OutputError
+from cyano.reading import read_text
 
 __all__ = ["Pair", "parse_fields", "plain_stem", "read_pairs", "unique_stems", "write_pairs"]
 
@@ -116,10 +117,7 @@ def read_pairs(path: str | os.PathLike[str]) -> list[Pair]:
         InputError: the file cannot be read, a line is not understood, or the same two names occur twice; the
             message says the file, the line and what to change.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the pair list {path}: {error}; give a text file in UTF-8") from error
+    text = read_text(path, remedy="give a pair list, a text file in UTF-8")
     pairs: list[Pair] = []
     first_lines: dict[tuple[str, str], int] = {}
     for number, line in enumerate(text.split("\n"), start=1):

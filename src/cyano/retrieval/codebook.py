@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cyano.atomic import write_atomically
 from cyano.concise import Concise
 from cyano.errors import InputError, MissingExtraError
+from cyano.reading import refusing
 from cyano.retrieval.options import VladOptions
 
 __all__ = ["Codebook", "codebook_for", "load_codebook", "save_codebook", "train_codebook"]
@@ -105,12 +106,13 @@ def load_codebook(path: Path, features: str | None = None) -> Codebook:
     """
     from safetensors import SafetensorError, safe_open
 
-    try:
-        with safe_open(path, framework="numpy") as file:
-            made_from = dict(file.metadata() or {})
-            codebook = Codebook(file.get_tensor("centroids"), made_from)
-    except (OSError, SafetensorError, InputError) as error:
-        raise InputError(f"{path} is not a codebook that can be read ({error}); remove it to make it again") from error
+    with refusing(path, "remove it to make it again", kind="a codebook"):
+        try:
+            with safe_open(path, framework="numpy") as file:
+                made_from = dict(file.metadata() or {})
+                codebook = Codebook(file.get_tensor("centroids"), made_from)
+        except (SafetensorError, InputError) as error:
+            raise ValueError(str(error)) from error
     if features is not None and made_from.get("features") != features:
         raise InputError(
             f"{path} was made from features {made_from.get('features')!r}, not {features!r}; give another codebook, "

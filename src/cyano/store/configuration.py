@@ -10,6 +10,7 @@ from typing import Any
 
 from cyano.atomic import write_atomically
 from cyano.errors import InputError, OutputError
+from cyano.reading import read_json, refusing
 from cyano.store.keys import checksum
 
 __all__ = ["CONFIG_FILE", "FORMAT", "Configuration", "config_id", "open_folder", "read_record"]
@@ -79,19 +80,15 @@ def read_record(folder: Path) -> dict[str, Any]:
         InputError: its record cannot be understood, or the folder has another name than it had.
     """
     path = folder / CONFIG_FILE
-    try:
-        document = json.loads(path.read_bytes())
+    remedy = "so nobody can tell how the files beside it were made; give another folder, or remove this one"
+    document = read_json(path, remedy=remedy)
+    with refusing(path, remedy):
         if document["format"] != FORMAT:
             raise ValueError(f"its format is {document['format']}, not {FORMAT}")
         configuration = dict(document["configuration"])
         if config_id(document["kind"], configuration) != folder.name:
             raise ValueError("it is not that of this folder")
         return configuration
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path} cannot be understood ({error}), so nobody can tell how the files beside it were made; "
-            "give another folder, or remove this one"
-        ) from error
 
 
 def _refuse_others(folder: Path, wanted: Mapping[str, Any]) -> None:
@@ -110,10 +107,11 @@ def _refuse_others(folder: Path, wanted: Mapping[str, Any]) -> None:
 def _changes(path: Path, wanted: Mapping[str, Any]) -> list[str]:
     """One text for each value that differs; values are compared as JSON, in which 1 and 1.0 are two."""
     try:
-        earlier = json.loads(path.read_bytes())
-        before = {"format": earlier["format"], **earlier["configuration"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        return [f"{path} cannot be understood: {error}"]
+        earlier = read_json(path)
+        with refusing(path, "remove it"):
+            before = {"format": earlier["format"], **earlier["configuration"]}
+    except InputError as error:
+        return [str(error)]
     now = {"format": wanted["format"], **wanted["configuration"]}
     return [
         f"{name} was {before.get(name)} and is {now.get(name)} now"

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cyano.atomic import write_atomically
-from cyano.errors import OutputError
+from cyano.errors import InputError, OutputError
+from cyano.reading import read_json, record_from
 from cyano.store.keys import item_key
 
 __all__ = ["Quarantine", "QuarantineEntry"]
@@ -30,6 +31,21 @@ class QuarantineEntry:
     attempts: int
 
 
+@dataclass(frozen=True)
+class _Report:
+    """The content of a file."""
+
+    item: tuple[str, ...]
+    reason: str
+    attempts: int
+    time_ns: int
+
+
+def _is_of(report: _Report, key: str) -> bool:
+    """Whether a report is of the item that its file is named after."""
+    return len(report.item) in (1, 2) and item_key(report.item).hex() == key
+
+
 class Quarantine:
     """The list in a folder; reports of several processes about one item add up."""
 
@@ -47,20 +63,22 @@ class Quarantine:
         Raises:
             OutputError: the report cannot be written.
         """
-        report = {"item": item, "reason": reason, "attempts": attempts, "time_ns": time.time_ns()}
+        report = _Report(tuple(item), reason, attempts, time.time_ns())
         path = self._folder / f"{item_key(item).hex()}-{secrets.token_hex(8)}.json"
-        write_atomically(path, json.dumps(report).encode("ascii"))
+        write_atomically(path, json.dumps(vars(report)).encode("ascii"))
 
     def entries(self) -> list[QuarantineEntry]:
         """All items that are set apart, in the order of their names."""
         reports: dict[str, list[tuple[int, QuarantineEntry]]] = {}
         for path in sorted(self._folder.glob("[0-9a-f]*.json")):
+            key = path.name.split("-")[0]
             try:
-                report = json.loads(path.read_bytes())
-                entry = QuarantineEntry(tuple(report["item"]), str(report["reason"]), int(report["attempts"]))
-                reports.setdefault(path.name.split("-")[0], []).append((int(report["time_ns"]), entry))
-            except (OSError, ValueError, KeyError, TypeError):
+                report = record_from(_Report, read_json(path), str(path))
+            except InputError:
                 continue  # released meanwhile, or damaged: the item is tried once more
+            if _is_of(report, key):
+                entry = QuarantineEntry(report.item, report.reason, report.attempts)
+                reports.setdefault(key, []).append((report.time_ns, entry))
         merged = []
         for several in reports.values():
             last = max(several, key=lambda report: report[0])[1]

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
-from difflib import get_close_matches
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Literal
 
+from cyano.checkpoints.configs import (
+    superglue_from_dict,
+    superglue_to_dict,
+    superpoint_from_dict,
+    superpoint_to_dict,
+)
 from cyano.errors import InputError
 from cyano.models.superglue import SuperGlueConfig
 from cyano.models.superpoint import SuperPointConfig
 from cyano.processing.sift import SIFT_CHANNELS, SIFT_EXTRAS
+from cyano.reading import parse_toml, read_bytes, record_from
 from cyano.training.joint_stage import JointOptions
 from cyano.training.labels import AdaptationOptions
 from cyano.training.matcher_stage import PairOptions
@@ -26,7 +29,7 @@ __all__ = ["RECIPES", "MatcherPhase", "Round", "ShapesPhase", "TrainingConfig", 
 RECIPES = ("small", "base", "tiny", "sift", "taught")
 """Recipes that come with Cyano: two of sizes in use, one of minutes, a matcher of SIFT, a student of a teacher."""
 
-_T = TypeVar("_T")
+_MAX_BYTES = 1 << 20  # of a recipe
 
 
 @dataclass(frozen=True)
@@ -110,58 +113,15 @@ def read_config(source: str | Path) -> TrainingConfig:
     Raises:
         InputError: the file is missing or not TOML, or has an unknown key or a wrong value.
     """
+    if str(source) in RECIPES:
+        content = resources.files("cyano.training").joinpath("recipes", f"{source}.toml").read_bytes()
+    else:
+        remedy = f"give a TOML file, or the name of a recipe: {', '.join(RECIPES)}"
+        content = read_bytes(source, remedy=remedy, limit=_MAX_BYTES)
+    config = record_from(TrainingConfig, parse_toml(content, source), str(source))
     try:
-        if str(source) in RECIPES:
-            text = resources.files("cyano.training").joinpath("recipes", f"{source}.toml").read_text(encoding="utf-8")
-        else:
-            text = Path(source).read_text(encoding="utf-8")
-        data = tomllib.loads(text)
-    except OSError as error:
-        raise InputError(f"{source} is neither a recipe ({', '.join(RECIPES)}) nor a readable file") from error
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{source} is not TOML: {error}") from error
-    return _filled(TrainingConfig, data, str(source))
-
-
-def _filled(kind: type[_T], data: object, where: str) -> _T:
-    """A dataclass from a table; every key must be a field, every value of the field's type."""
-    if not isinstance(data, Mapping):
-        raise InputError(f"{where} should be a table")
-    hints = get_type_hints(kind)
-    known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
-    for key in data:
-        if key not in known:
-            near = get_close_matches(str(key), known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"
-            raise InputError(f"{where} has an unknown key {key!r}{hint}")
-    try:
-        return kind(**{key: _value(hints[key], value, f"{where}: {key}") for key, value in data.items()})
-    except TypeError as error:
-        raise InputError(f"{where} is incomplete: {str(error).split(') ')[-1]}") from error
-
-
-def _value(hint: Any, value: Any, where: str) -> Any:
-    """A TOML value as a field's type."""
-    if isinstance(hint, UnionType):  # a table that may be left out
-        hint = next(kind for kind in get_args(hint) if kind is not NoneType)
-    if get_origin(hint) is Literal:
-        if value not in get_args(hint):
-            raise InputError(f"{where} is one of {', '.join(map(repr, get_args(hint)))}, not {value!r}")
-        return value
-    if is_dataclass(hint):
-        return _filled(hint, value, where)  # type: ignore[arg-type]
-    if get_origin(hint) is tuple:
-        if not isinstance(value, list):
-            raise InputError(f"{where} should be a list")
-        kinds = get_args(hint)
-        inner = [kinds[0]] * len(value) if kinds[-1] is Ellipsis else list(kinds)
-        if len(inner) != len(value):
-            raise InputError(f"{where} takes {len(inner)} values")
-        return tuple(
-            _value(kind, item, f"{where}[{i}]") for i, (kind, item) in enumerate(zip(inner, value, strict=True))
-        )
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
-        raise InputError(f"{where} should be {hint.__name__}, not {value!r}")
-    return value
+        superglue_from_dict(superglue_to_dict(config.superglue, None))
+        superpoint_from_dict(superpoint_to_dict(config.superpoint))
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from error
+    return config

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from cyano.geometry.transforms import warp_points
 from cyano.models.precision import CPU_FLOATS
 from cyano.models.superpoint import CELL, SuperPoint
+from cyano.pairs.checks import check_count, check_range
 from cyano.processing.descriptors import sample_descriptors
 from cyano.processing.masks import keep_keypoints
 from cyano.training.detector_network import TrainableDetector
@@ -64,6 +65,12 @@ class JointOptions(ViewOptions):
     teacher_weight: float = 1.0
     taught: int = 256
     label_share: float = 0.22
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_count("places", self.places, 1)
+        for name in ("descriptor_weight", "detector_weight"):
+            check_range(name, getattr(self, name), 0, float("inf"))
 
 
 class _Shown(NamedTuple):

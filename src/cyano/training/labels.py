@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -20,7 +19,9 @@ from cyano.checkpoints.digest import weights_digest
 from cyano.errors import ImageError, InputError
 from cyano.models.fast import FastSuperPoint
 from cyano.models.superpoint import CELL, SuperPoint
+from cyano.pairs.checks import check_count, check_range
 from cyano.processing.keypoints import pick_keypoints, refine_summits, suppress_non_maxima
+from cyano.reading import read_arrays
 from cyano.synthesis.homographies import WarpRange, random_view, warp_view
 from cyano.training.photographs import Photographs
 from cyano.training.state import claim_folder
@@ -51,6 +52,11 @@ class AdaptationOptions:
     max_points: int = 800
     nms_radius: int = 4
     bfloat16: bool = True
+
+    def __post_init__(self) -> None:
+        for name, least in (("warps", 0), ("longest", CELL), ("max_points", 1), ("nms_radius", 0)):
+            check_count(name, getattr(self, name), least)
+        check_range("threshold", self.threshold, 0, 1)
 
 
 def label_photographs(
@@ -122,13 +128,16 @@ def read_labels(folder: Path, photographs: Photographs, index: int) -> NDArray[n
     """(N, 3) float32 (x, y, mean probability) in pixels of the photograph.
 
     Raises:
-        InputError: the photograph is not labelled.
+        InputError: the photograph is not labelled, or its file is damaged.
     """
     path = _label_path(folder, photographs, index)
     if not path.exists():
         raise InputError(f"{photographs.paths[index]} has no labels in {folder}; label the photographs first")
-    with np.load(io.BytesIO(path.read_bytes())) as archive:
-        return np.asarray(archive["labels"], dtype=np.float32)
+    remedy = "delete it, and label the photographs again"
+    labels = read_arrays(path, ["labels"], remedy=remedy)["labels"]
+    if labels.ndim != 2 or labels.shape[1] != 3 or labels.dtype.kind != "f" or not np.isfinite(labels).all():
+        raise InputError(f"{path} holds no finite labels (N, 3) but {labels.dtype} {labels.shape}; {remedy}")
+    return labels.astype(np.float32, copy=False)
 
 
 @torch.inference_mode()

@@ -14,6 +14,7 @@ from cyano.errors import InputError
 from cyano.geometry.truth import PairTruth
 from cyano.models.assignment_loss import IGNORE, UNMATCHED, assignment_loss
 from cyano.models.superglue import KeypointSet, SuperGlue
+from cyano.pairs.checks import check_count, check_range
 from cyano.processing.assignment import mutual_matches
 from cyano.training.features import Extractor, ImageFeatures
 from cyano.training.groundtruth import match_labels
@@ -63,6 +64,12 @@ class PairOptions(ViewOptions):
     balanced: bool = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, least in (("keypoints", 1), ("iterations", 0), ("stored", 0)):
+            check_count(name, getattr(self, name), least)
+        for name in ("positive_px", "negative_px", "early_weight"):
+            check_range(name, getattr(self, name), 0, float("inf"))
+        check_range("strangers", self.strangers, 0, 1)
         if self.views < 2 or (self.stored and self.views > 2):
             raise InputError("views is at least 2, and 2 for pairs that are stored")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor
 
 from cyano.atomic import write_atomically
-from cyano.errors import InputError
+from cyano.reading import read_arrays, refusing
 
 __all__ = ["PairStore"]
 
@@ -46,11 +45,10 @@ class PairStore:
             buffer = io.BytesIO()
             np.savez(buffer, **{name: _narrow(name, value).numpy() for name, value in make().items()})  # type: ignore[arg-type]
             write_atomically(path, buffer.getvalue())
-        try:
-            with np.load(io.BytesIO(path.read_bytes())) as archive:
-                return {name: _wide(torch.from_numpy(archive[name])) for name in archive.files}
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise InputError(f"{path} is damaged ({error}); delete it, and it is made again") from error
+        remedy = "delete it, and it is made again"
+        arrays = read_arrays(path, remedy=remedy)
+        with refusing(path, remedy):
+            return {name: _wide(torch.from_numpy(array)) for name, array in arrays.items()}
 
 
 def _narrow(name: str, value: Tensor) -> Tensor:

@@ -12,12 +12,13 @@ from cyano.synthesis.scenes.posed_frames import FramePair
 __all__ = ["read_posed"]
 
 
-def read_posed(paths: Sequence[Path]) -> list[FramePair]:
+def read_posed(paths: Sequence[Path], *, allow_pickle: bool = False) -> list[FramePair]:
     """The pairs of some scenes, each in the layout that it is found to have.
 
     Args:
         paths: folders of ScanNet's exporter (with a folder `intrinsic`), folders with K.txt and poses.txt, or .npz
             files of MegaDepth's scene_info that lie in the folder which their paths start from.
+        allow_pickle: see `read_megadepth`.
 
     Raises:
         InputError: a path is none of these, or a file in it is missing or malformed.
@@ -25,7 +26,7 @@ def read_posed(paths: Sequence[Path]) -> list[FramePair]:
     pairs: list[FramePair] = []
     for path in paths:
         if path.suffix == ".npz":
-            pairs += read_megadepth(path, path.parent)
+            pairs += read_megadepth(path, path.parent, allow_pickle=allow_pickle)
         elif (path / "intrinsic").is_dir():
             pairs += read_scannet(path)
         elif (path / "poses.txt").is_file():

@@ -37,10 +37,12 @@ class RealSources:
     Attributes:
         posed: scenes, see `read_posed`.
         reconstructions: models, see `read_places`.
+        allow_pickle: see `read_posed`.
     """
 
     posed: Sequence[Path] = ()
     reconstructions: Sequence[Path] = ()
+    allow_pickle: bool = False
 
     def read(self, images: Path, aside: Collection[Path]) -> RealViews:
         """All of it.
@@ -53,7 +55,8 @@ class RealSources:
             InputError: something is missing or malformed.
             MissingExtraError: pycolmap is not installed, which models need.
         """
-        return RealViews(read_posed(self.posed), read_places(self.reconstructions, images, aside))
+        posed = read_posed(self.posed, allow_pickle=self.allow_pickle)
+        return RealViews(posed, read_places(self.reconstructions, images, aside))
 
 
 NOTHING_REAL = RealViews()

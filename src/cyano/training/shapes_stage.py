@@ -11,12 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from cyano.models.superpoint import SuperPointConfig
+from cyano.pairs.checks import check_range
 from cyano.synthesis.photometric import photometric_change
 from cyano.synthesis.shapes import draw_shapes
 from cyano.training.detector_network import TrainableDetector, fresh_superpoint
 from cyano.training.loop import Batch
 from cyano.training.losses import cell_targets, detector_loss
 from cyano.training.schedule import Schedule
+from cyano.training.views import check_picture
 from cyano.types import ImageSize
 
 __all__ = ["ShapesOptions", "ShapesStage"]
@@ -35,6 +37,10 @@ class ShapesOptions:
     height: int = 160
     width: int = 160
     photometric: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_picture(self.height, self.width)
+        check_range("photometric", self.photometric, 0, 1)
 
 
 class ShapesStage:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from cyano.atomic import write_atomically
@@ -19,7 +18,7 @@ from cyano.errors import InputError
 from cyano.evaluation.suite import EvaluationReport, SetResult
 from cyano.models.superglue import SuperGlue
 from cyano.training.config import TrainingConfig
-from cyano.training.state import STATE_FILE
+from cyano.training.state import STATE_FILE, read_state
 
 __all__ = ["CURVE_FILE", "Snapshot", "record_curve", "take_snapshot"]
 
@@ -86,7 +85,7 @@ def _checkpoints(run: Path, prefix: str, count: int) -> list[tuple[str, dict[str
     """The states of the stages of this kind that have one, in order."""
     names = [prefix] if not prefix.endswith("-") else [f"{prefix}{number}" for number in range(1, count + 1)]
     paths = [(name, run / name / STATE_FILE) for name in names]
-    return [(name, torch.load(path, map_location="cpu", weights_only=True)) for name, path in paths if path.exists()]
+    return [(name, read_state(path)) for name, path in paths if path.exists()]
 
 
 def _tensors(state: dict[str, Any], prefix: str) -> dict[str, Tensor]:

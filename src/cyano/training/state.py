@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import io
 import json
-import pickle
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,13 +16,18 @@ import torch
 from torch import nn
 
 from cyano.atomic import write_atomically
+from cyano.checkpoints.files import read_saved
 from cyano.errors import InputError, OutputError
+from cyano.reading import read_json, refusing
 
-__all__ = ["STATE_FILE", "StageState", "alone_in", "claim_folder", "load_state", "save_state"]
+__all__ = ["STATE_FILE", "StageState", "alone_in", "claim_folder", "load_state", "read_state", "save_state"]
 
 STATE_FILE = "state.pt"
 RECORD_FILE = "stage.json"
 LOCK_FILE = "lock"
+
+_ANEW = "delete it to start this stage anew"
+_KEYS = {"model", "optimiser", "step", "seconds", "random"}
 
 
 @dataclass(frozen=True)
@@ -67,15 +72,24 @@ def load_state(folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer)
     path = folder / STATE_FILE
     if not path.exists():
         return StageState()
-    try:
-        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    content = read_state(path)
+    with refusing(path, _ANEW):
         model.load_state_dict(content["model"])
         optimiser.load_state_dict(content["optimiser"])
         torch.set_rng_state(content["random"])
         return StageState(int(content["step"]), float(content["seconds"]))
-    except (RuntimeError, KeyError, ValueError, EOFError, pickle.UnpicklingError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise InputError(f"{path} cannot be resumed from ({reason}); delete it to start this stage anew") from error
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """What `save_state` wrote.
+
+    Raises:
+        InputError: the file is damaged or something else.
+    """
+    content = read_saved(path, remedy=_ANEW, error=InputError)
+    if not isinstance(content, dict) or not content.keys() >= _KEYS or not isinstance(content["model"], dict):
+        raise InputError(f"{path} is not the checkpoint of a stage; {_ANEW}")
+    return content
 
 
 @contextmanager
@@ -92,7 +106,9 @@ def alone_in(folder: Path) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / LOCK_FILE).open("w")
+        # What is there is neither emptied nor, if it is a link to somewhere else, followed.
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        file = os.fdopen(os.open(folder / LOCK_FILE, flags, 0o644), "r+")
     except OSError as error:
         raise OutputError(f"{folder} cannot be written: {error.strerror or error}; check its parent folder") from error
     with file:
@@ -112,11 +128,12 @@ def claim_folder(folder: Path, record: dict[str, Any]) -> None:
 
     Raises:
         OutputError: the folder holds the work of another configuration.
+        InputError: nobody can tell whose work it holds, for the note is damaged.
     """
     path = folder / RECORD_FILE
     wanted = json.loads(json.dumps(record, sort_keys=True))
     if path.exists():
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path, remedy="use a new folder, or delete this one")
         changed = sorted(k for k in wanted.keys() | found.keys() if wanted.get(k) != found.get(k) and k != "steps")
         if changed:
             shown = "; ".join(f"{key}: {found.get(key)} -> {wanted.get(key)}" for key in changed)

@@ -9,7 +9,11 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from cyano.errors import InputError
 from cyano.geometry.truth import HomographyTruth, PairTruth
+from cyano.models.superpoint import CELL
+from cyano.pairs.checks import check_range
+from cyano.processing.images import MIN_SIDE
 from cyano.processing.resize import ResizeRule
 from cyano.synthesis.adverse import adverse_change
 from cyano.synthesis.homographies import View, WarpRange, random_view, warp_view
@@ -20,10 +24,21 @@ from cyano.training.photographs import Photographs
 from cyano.training.real_views import NOTHING_REAL, RealViews
 from cyano.types import ImageSize
 
-__all__ = ["Origin", "ViewGroup", "ViewOptions", "ViewPair", "ViewSource", "two_views"]
+__all__ = ["MAX_SCALE", "Origin", "ViewGroup", "ViewOptions", "ViewPair", "ViewSource", "check_picture", "two_views"]
+
+MAX_SCALE = 100.0
+_MAX_SIDE = 8192  # pixels
 
 _TEXTURES = 12
 """Photographs that a scene is made of."""
+
+
+def check_picture(height: int, width: int) -> None:
+    """Raise `InputError` unless a detector can learn from pictures of this size in pixels."""
+    if min(height, width) < MIN_SIDE or max(height, width) > _MAX_SIDE or height % CELL or width % CELL:
+        raise InputError(
+            f"height and width are multiples of {CELL} from {MIN_SIDE} to {_MAX_SIDE}, not {height} and {width}"
+        )
 
 
 @dataclass(frozen=True)
@@ -71,6 +86,19 @@ class ViewOptions:
     tilt: float = 0.0
     reach: float = 1.1
     adverse: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_picture(self.height, self.width)
+        shares = ("scenes", "posed", "reconstructed", "plain", "adverse", "any_rotation")
+        for name in (*shares, "difficulty", "perspective", "photometric"):
+            check_range(name, getattr(self, name), 0, 1)
+        for name, low, high in (("max_angle", 0, 180), ("tilt", 0, 89), ("max_distance", 1, 100), ("reach", 0.1, 100)):
+            check_range(name, getattr(self, name), low, high)
+        if not 0 <= self.overlap[0] <= self.overlap[1] <= 1:
+            raise InputError(f"overlap is (least, most), shares from 0 to 1, not {self.overlap}")
+        check_range("rotation", self.rotation, 0, 180, " degrees")
+        if not 0 < self.scale[0] <= self.scale[1] <= MAX_SCALE:
+            raise InputError(f"scale is (least, most), above 0 and at most {MAX_SCALE:g}, not {self.scale}")
 
     @property
     def size(self) -> ImageSize:

@@ -168,7 +168,7 @@ def _d2net_overlaps() -> np.ndarray:
 
 @pytest.mark.parametrize("pairs", [{"pair_infos": _loftr_pairs()}, {"overlap_matrix": _d2net_overlaps()}])
 def test_megadepth_in_both_forms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pairs: dict[str, np.ndarray]) -> None:
-    listed = read_megadepth(_megadepth(tmp_path, monkeypatch, **pairs), tmp_path)
+    listed = read_megadepth(_megadepth(tmp_path, monkeypatch, **pairs), tmp_path, allow_pickle=True)
     assert [(pair.frame0.image.stem, pair.frame1.image.stem, pair.overlap) for pair in listed] == [("000", "010", 0.5)]
     pair = load_pair(listed[0])
     assert pair.truth.camera0.cx == K[0, 2] - 0.5  # COLMAP's first pixel centre lies at 0.5
@@ -180,7 +180,7 @@ def test_depth_in_hdf5_without_h5py_names_the_extra(tmp_path: Path, monkeypatch:
     path = _megadepth(tmp_path, monkeypatch, pair_infos=_loftr_pairs())
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(MissingExtraError, match=r"pip install \"\.\[train\]"):
-        load_pair(read_megadepth(path, tmp_path)[0])
+        load_pair(read_megadepth(path, tmp_path, allow_pickle=True)[0])
 
 
 @pytest.mark.parametrize("name", ["K.txt", "poses.txt", "pairs3d.txt"])

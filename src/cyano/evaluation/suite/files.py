@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from cyano.evaluation.provenance import Record, library_versions
 from cyano.evaluation.suite.prediction import PairPrediction
 from cyano.evaluation.suite.sets import PairSet
 from cyano.processing.images import ImageSource, read
+from cyano.reading import parse_json, read_arrays, refusing
 from cyano.types import ImageSize, ResizeMap
 
 __all__ = ["PredictionFile", "predictions_path", "read_predictions", "set_fingerprint", "write_predictions"]
@@ -116,23 +116,22 @@ def read_predictions(path: Path, configuration: Record, *, overwrite: bool = Fal
         OutputError: the file was made otherwise, or cannot be understood, and is not to be overwritten.
     """
     remedy = "give another --out, or replace it with --overwrite"
+    if not path.exists():
+        return None
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            head = json.loads(archive["head"].tobytes())
+        archive = read_arrays(path, remedy=remedy, error=OutputError)
+        with refusing(path, remedy, OutputError):
+            head = parse_json(archive["head"].tobytes(), path, remedy=remedy, error=OutputError)
             if head["format"] != FORMAT:
                 raise ValueError(f"its format is not {FORMAT}")
             changes = _changes(head["configuration"], configuration)
-            if changes and not overwrite:
+            if changes:
                 raise OutputError(f"{path} holds predictions made otherwise ({'; '.join(changes)}); {remedy}")
-            return None if changes else _unpack(archive, head["errors"], configuration)
-    except FileNotFoundError:
-        return None
+            return _unpack(archive, head["errors"], configuration)
     except OutputError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
         if overwrite:
             return None
-        raise OutputError(f"{path} cannot be understood ({error}); {remedy}") from error
+        raise
 
 
 def _unpack(archive: Any, errors: Sequence[str], configuration: Record) -> PredictionFile:

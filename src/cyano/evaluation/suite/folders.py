@@ -20,6 +20,7 @@ from cyano.evaluation.suite.sets import (
     Truth,
 )
 from cyano.pairs import read_pairs
+from cyano.reading import read_text
 
 __all__ = ["STEREO_SET", "find_sets", "stereo_set"]
 
@@ -186,11 +187,7 @@ def _rows(path: Path, count: int) -> Iterator[list[str]]:
     """
     if not path.is_file():
         return
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {error}; it has to be a text file in UTF-8") from error
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
         fields = line.split()
         if not fields or fields[0].startswith("#"):
             continue

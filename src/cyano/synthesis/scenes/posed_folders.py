@@ -14,6 +14,7 @@ import numpy as np
 from cyano.errors import InputError
 from cyano.geometry.camera import Camera
 from cyano.geometry.transforms import invert_rigid
+from cyano.reading import read_arrays, read_text, refusing
 from cyano.synthesis.scenes.posed_frames import FramePair, PosedFrame, read_matrix
 
 if TYPE_CHECKING:
@@ -96,31 +97,40 @@ def read_megadepth(
     scene_info: str | os.PathLike[str],
     root: str | os.PathLike[str],
     overlap: tuple[float, float] = (0.1, 0.7),
+    *,
+    allow_pickle: bool = False,
 ) -> list[FramePair]:
     """The pairs of one scene_info file of MegaDepth, as D2-Net's preprocessing or LoFTR's split wrote it.
 
     The file is an .npz with image_paths, depth_paths, intrinsics and poses (world to camera) by image, and either
-    overlap_matrix (D2-Net) or pair_infos (LoFTR: rows of two indices and their overlap). It holds pickled objects,
-    which can run code when read: take it from where you trust it. Intrinsics come from COLMAP, whose pixel centres
-    lie at halves; here they are brought to this project's frame.
+    overlap_matrix (D2-Net) or pair_infos (LoFTR: rows of two indices and their overlap). Both programs pickle some of
+    these, and reading pickles runs code that is in the file. Intrinsics come from COLMAP, whose pixel centres lie at
+    halves; here they are brought to this project's frame.
 
     Args:
         scene_info: the .npz file.
         root: the folder that its paths start from.
         overlap: keeps pairs strictly between the two shares. D2-Net's matrix is not symmetric; the smaller counts.
+        allow_pickle: read pickled objects. Only for files from where you would run a program from.
 
     Raises:
-        InputError: the file is missing or has other contents.
+        InputError: the file is missing, has other contents, or holds pickled objects that are not allowed.
     """
     path = Path(scene_info)
-    if not path.is_file():
-        raise InputError(f"there is no file {path}")
-    with np.load(path, allow_pickle=True) as file:
-        info: dict[str, Any] = {name: file[name] for name in file.files}
+    remedy = "give a scene_info file of MegaDepth"
+    if not allow_pickle:
+        remedy += "; pickled objects run code when they are read: add --allow-pickle only if you trust the file"
+    info = read_arrays(path, remedy=remedy, pickled=allow_pickle)
     missing = {"image_paths", "depth_paths", "intrinsics", "poses"} - set(info)
     if missing or not {"pair_infos", "overlap_matrix"} & set(info):
         needed = ", ".join(sorted(missing)) or "pair_infos or overlap_matrix"
         raise InputError(f"{path} is not a scene_info file of MegaDepth: it lacks {needed}")
+    with refusing(path, remedy):
+        return _megadepth_pairs(info, Path(root), overlap)
+
+
+def _megadepth_pairs(info: dict[str, Any], root: Path, overlap: tuple[float, float]) -> list[FramePair]:
+    """The pairs that overlap as wanted."""
     frames: dict[int, PosedFrame] = {}
     pairs = []
     for index0, index1, share in _megadepth_overlaps(info):
@@ -128,7 +138,7 @@ def read_megadepth(
             continue
         for index in (index0, index1):
             if index not in frames:
-                frames[index] = _megadepth_frame(info, index, Path(root))
+                frames[index] = _megadepth_frame(info, index, root)
         pairs.append(FramePair(frames[index0], frames[index1], share))
     return pairs
 
@@ -173,9 +183,7 @@ def _refined_pairs(path: Path, frames: dict[str, PosedFrame]) -> list[FramePair]
 
 def _lines(path: Path, words: int) -> Iterator[list[str]]:
     """The words of each line that is not a comment, at least so many."""
-    if not path.is_file():
-        raise InputError(f"there is no file {path}")
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
         fields = line.split()
         if not fields or fields[0].startswith("#"):
             continue

@@ -12,6 +12,7 @@ from cyano.errors import InputError, MissingExtraError
 from cyano.geometry.transforms import invert_rigid
 from cyano.geometry.truth import DepthTruth
 from cyano.processing import images, resize
+from cyano.reading import read_text
 from cyano.synthesis.scenes.posed import PosedPair
 
 if TYPE_CHECKING:
@@ -164,10 +165,9 @@ def read_matrix(path: Path, rows: int) -> NDArray[np.float64]:
     Raises:
         InputError: the file is missing or holds something else.
     """
-    if not path.is_file():
-        raise InputError(f"there is no file {path}")
+    words = read_text(path).split()
     try:
-        numbers = np.array([float(word) for word in path.read_text().split()])
+        numbers = np.array([float(word) for word in words])
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
     side = 4 if len(numbers) == 16 else rows
