@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from cyano.atomic import write_atomically, written_beside
+from cyano import atomic
+from cyano.atomic import tidy, write_atomically, written_beside
 from cyano.errors import OutputError
 
 
@@ -78,3 +81,66 @@ def test_nothing_written_beside_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="is a folder"), written_beside(Path(".")):
         pass
     assert not list(tmp_path.iterdir())
+
+
+def writer(target: Path, content: str, *, folder: bool = False) -> subprocess.Popen[bytes]:
+    """A process in the midst of writing."""
+    code = f"""
+import sys, time
+from pathlib import Path
+from cyano.atomic import written_beside
+with written_beside(Path({str(target)!r}), overwrite=True) as place:
+    if {folder}:
+        place.mkdir()
+        place = place / "inner"
+    place.write_text({content!r})
+    print(flush=True)
+    time.sleep(60)
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    return process
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_what_killed_writers_left_is_removed_and_what_others_write_stays(tmp_path: Path, folder: bool) -> None:
+    target = tmp_path / "result"
+    with writer(target, "killed", folder=folder) as killed, writer(target, "at work", folder=folder) as at_work:
+        killed.kill()
+        killed.wait()
+        left = {path.name for path in tmp_path.iterdir()}
+        tidy(tmp_path, target.name.__eq__)
+        assert {path.name for path in tmp_path.iterdir()} == left  # young: one may be about to lock it
+        others = tmp_path / ".else.0123456789abcdef"
+        others.write_text("not ours")
+        for path in tmp_path.iterdir():
+            os.utime(path, (0, 0))
+        tidy(tmp_path, target.name.__eq__)
+        (one,) = {path.name for path in tmp_path.iterdir()} - {others.name}
+        inner = tmp_path / one / target.name
+        assert (inner / "inner" if folder else inner).read_text() == "at work"
+        at_work.kill()
+    tidy(tmp_path / "absent", target.name.__eq__)
+
+
+def test_folders_change_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "folder"
+    for content in ("first", "second", "third"):
+        if content == "third":  # where the file system cannot
+            monkeypatch.setattr(atomic, "_exchanged", lambda *_: False)
+        with written_beside(target, overwrite=True) as place:
+            place.mkdir()
+            (place / content).write_text(content)
+        assert [path.name for path in target.iterdir()] == [content]
+        assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_the_longest_names_have_room_for_a_private_one(tmp_path: Path) -> None:
+    name = "\u00e4" * 127  # 254 bytes
+    write_atomically(tmp_path / name, b"x")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    with pytest.raises(OutputError, match="cannot be written"):
+        write_atomically(tmp_path / ("x" * 256), b"x")
+    with pytest.raises(OutputError, match="null"):
+        write_atomically(tmp_path / "a\0b", b"x")

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import io
 import os
+import re
 import secrets
 import shutil
-from collections.abc import Iterator
+import stat
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +21,12 @@ from numpy.typing import NDArray
 
 from cyano.errors import OutputError
 
-__all__ = ["archive_bytes", "write_atomically", "written_beside"]
+__all__ = ["archive_bytes", "tidy", "write_atomically", "written_beside"]
+
+_MAX_NAME = 200  # bytes of a name that its private place begins with; file systems take 255
+_PRIVATE = re.compile(r"\.(.+)\.[0-9a-f]{8,16}", re.DOTALL)
+_JUST_MADE_SECONDS = 60.0  # it may not be locked yet
+_SURELY_LEFT_SECONDS = 86_400.0  # where no lock can tell
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -33,21 +43,20 @@ def write_atomically(path: Path, content: bytes) -> None:
     """
     if not path.name:
         raise OutputError(f"{path} is a folder; give the name of a file in it")
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    temporary = _private(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("xb") as file:
+            _lock(file.fileno())
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
         _flush_folder(path.parent)
-    except OSError as error:
-        raise OutputError(
-            f"{path} cannot be written: {error.strerror or error}; check the folder and its space"
-        ) from error
+    except (OSError, ValueError) as error:  # ValueError: a name with a null character
+        raise _cannot(path, error) from error
     finally:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
             temporary.unlink(missing_ok=True)  # there is one only if something went wrong
 
 
@@ -56,8 +65,8 @@ def written_beside(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """A private place beside `path` for libraries that write by name: what is made there takes the name `path` at last.
 
     It may be a file or a folder of files. It is flushed to the disk and renamed when the block ends; whatever else
-    lies in the private place then, or all of it if the block raises, is removed. A folder that is replaced is first
-    moved away, so for a moment there is none.
+    lies in the private place then, or all of it if the block raises, is removed. A folder changes places with the one
+    that it replaces in one step; where the file system cannot do that, there is none for a moment.
 
     Args:
         path: where to.
@@ -73,24 +82,111 @@ def written_beside(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         raise OutputError(f"{path} is a folder; give a name in it")
     if not overwrite and os.path.lexists(path):
         raise OutputError(f"{path} exists already; give another name, or replace it with overwrite=True")
-    staging = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    staging = _private(path)
     made = staging / path.name
     try:
         staging.mkdir(parents=True)
-        yield made
-        _flush_tree(made)
-        if made.is_dir() and os.path.lexists(path):
-            path.rename(staging / "replaced")
-        made.replace(path)
-        _flush_folder(path.parent)
+        with _locked(staging):
+            yield made
+            _flush_tree(made)
+            if made.is_dir() and os.path.lexists(path):
+                if not _exchanged(made, path):
+                    path.rename(staging / "replaced")
+                    made.replace(path)
+            else:
+                made.replace(path)
+            _flush_folder(path.parent)
     except OutputError:
         raise
     except OSError as error:
-        raise OutputError(
-            f"{path} cannot be written: {error.strerror or error}; check the folder and its space"
-        ) from error
+        raise _cannot(path, error) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def tidy(folder: Path, is_ours: Callable[[str], object]) -> None:
+    """Remove what writers left in a folder that were killed; what another process is writing stays.
+
+    Args:
+        folder: one that `write_atomically` and `written_beside` write into; it may be absent.
+        is_ours: says of the name of a file whether it is one that they write there.
+    """
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            private = _PRIVATE.fullmatch(entry.name)
+            if private and is_ours(private[1]):
+                with contextlib.suppress(OSError):  # somebody else tidies, or may write here and we may not
+                    _remove_left_over(Path(entry.path))
+
+
+def _remove_left_over(path: Path) -> None:
+    status = path.lstat()
+    if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+        return
+    age = time.time() - status.st_mtime
+    if age < _JUST_MADE_SECONDS:
+        return
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    try:
+        free = _lock(descriptor)
+    finally:
+        os.close(descriptor)
+    if free is False or (free is None and age < _SURELY_LEFT_SECONDS):
+        return
+    if stat.S_ISDIR(status.st_mode):
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _private(path: Path) -> Path:
+    """A name beside `path` that nobody else has."""
+    name = os.fsdecode(os.fsencode(path.name)[:_MAX_NAME])
+    return path.with_name(f".{name}.{secrets.token_hex(8)}")
+
+
+def _lock(descriptor: int) -> bool | None:
+    """Say that this process is at work there, until it closes the file or ends, however it does.
+
+    Returns:
+        False if another one is; None where the system has no such locks.
+    """
+    if sys.platform == "win32":
+        return None
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    if os.name != "posix":  # only there can a folder be opened
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        _lock(descriptor)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _exchanged(one: Path, two: Path) -> bool:
+    """Whether two paths have changed places in one step, as Linux can on most file systems."""
+    rename = getattr(ctypes.CDLL(None), "renameat2", None) if sys.platform == "linux" else None
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE of linux/fs.h
+    return rename is not None and rename(here, os.fsencode(one), here, os.fsencode(two), exchange) == 0
+
+
+def _cannot(path: Path, error: Exception) -> OutputError:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return OutputError(f"{path} cannot be written: {reason}; check the folder and its space")
 
 
 def _flush_tree(path: Path) -> None:

@@ -304,6 +304,8 @@ def _value(hint: Any, value: Any, where: str) -> Any:
         return tuple(
             _value(kind, item, f"{where}[{i}]") for i, (kind, item) in enumerate(zip(inner, value, strict=True))
         )
+    if get_origin(hint) in (dict, list):
+        hint = get_origin(hint)
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
         if not math.isfinite(value):
             raise InputError(f"{where} should be a finite number, not {value}")

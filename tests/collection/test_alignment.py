@@ -109,6 +109,29 @@ def test_references_by_image(tmp_path: Path) -> None:
         (tmp_path / "references.safetensors").write_bytes(damaged)
         with pytest.raises(InputError, match="made again"):
             References.load(tmp_path / "references.safetensors")
+    starts = np.array([0, 2, 2, 5])
+    for wrong in (
+        References(["a"], starts, np.full(5, -1)),
+        References(["a", "b", "c"], starts, np.full(4, -1)),
+        References(["a", "b", "c"], starts, np.full(5, 5)),
+        References(["a", "b", "c"], np.array([0, 3, 2, 5]), np.full(5, -1)),
+        References(["a", "b", "c"], starts, np.full(5, -1.0)),  # type: ignore[arg-type]
+    ):
+        wrong.save(tmp_path / "references.safetensors")
+        with pytest.raises(InputError, match="made again"):
+            References.load(tmp_path / "references.safetensors")
+
+
+def test_damaged_references_heal(tmp_path: Path) -> None:
+    collection, _, _, _ = _write(tmp_path)
+    names = collection.names()
+    path = collection.aligning(names).open().folder / "references.safetensors"
+    sound = path.read_bytes()
+    References(["x"], np.array([0, 0]), np.zeros(0, np.int64)).save(path.with_name("other"))
+    for damaged in (b"", sound[:-1] + b"!", path.with_name("other").read_bytes()):
+        path.write_bytes(damaged)
+        assert collection.aligning(names).references().names == names
+        assert path.read_bytes() == sound
 
 
 def test_all_images_have_a_point_in_one_place_then(tmp_path: Path) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +25,7 @@ from cyano.collection import (
     write_database,
 )
 from cyano.collection import stages as stages_module
-from cyano.collection.derived import derived, source_of
+from cyano.collection.derived import check_derived, derived, source_of
 from cyano.collection.reconstruction import _of_guesses
 from cyano.engine import Share
 from cyano.errors import InputError, OutputError
@@ -172,20 +175,110 @@ class Size:
 def test_derived_files(tmp_path: Path) -> None:
     target, calls = tmp_path / "result.bin", []
 
-    def make() -> Size:
+    def make(path: Path) -> Size:
         calls.append(source_of(target))
-        target.write_bytes(b"abc")
+        path.write_bytes(b"abc")
         return Size(3)
 
     assert [derived(target, "x", make, Size) for _ in range(2)] == [Size(3), Size(3)]
     assert (calls, source_of(target)) == ([None], "x")
     derived(target, "y", make, Size)
-    assert (calls, source_of(target)) == ([None, None], "y")  # nothing is taken for finished while it is made
+    assert (calls, source_of(target)) == ([None, "x"], "y")  # the old one stays until the new one is there
     target.unlink()
     assert source_of(target) is None
     derived(target, "y", make, Size)
-    (tmp_path / "result.json").write_text("damaged")
+    (tmp_path / "result.json").unlink()
     with pytest.raises(OutputError, match="was not made here"):
         derived(target, "y", make, Size)
     assert derived(target, "y", make, Size, force=True) == Size(3)
+
+
+RECORDS = {
+    "no JSON": lambda document: b"damaged",
+    "no object": lambda document: b"[1]",
+    "an unknown key": lambda document: json.dumps({**document, "more": 1}).encode(),
+    "no summary": lambda document: json.dumps({**document, "summary": None}).encode(),
+    "another summary": lambda document: json.dumps({**document, "summary": {"bytes": "3"}}).encode(),
+    "a summary of something else": lambda document: json.dumps({**document, "summary": {"metres": 3}}).encode(),
+    "another digest": lambda document: json.dumps({**document, "digest": "0"}).encode(),
+}
+
+
+@pytest.mark.parametrize("damage", RECORDS.values(), ids=RECORDS.keys())
+def test_a_damaged_record_counts_as_none(tmp_path: Path, damage: Callable[[Any], bytes]) -> None:
+    target, calls = tmp_path / "result.bin", []
+
+    def make(path: Path) -> Size:
+        calls.append(path)
+        path.write_bytes(b"abc")
+        return Size(3)
+
+    derived(target, "x", make, Size)
+    record = tmp_path / "result.json"
+    record.write_bytes(damage(json.loads(record.read_bytes())))
+    assert derived(target, "x", make, Size) == Size(3)
+    assert len(calls) == 2
+    assert derived(target, "x", make, Size) == Size(3)
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_what_has_changed_is_made_again_and_kept(tmp_path: Path, folder: bool) -> None:
+    target = tmp_path / "result"
+
+    def make(path: Path) -> Size:
+        (path / "deep").mkdir(parents=True) if folder else None
+        (path / "deep" / "file" if folder else path).write_bytes(b"abc")
+        return Size(3)
+
+    derived(target, "x", make, Size)
+    inner = target / "deep" / "file" if folder else target
+    assert check_derived(tmp_path) == []
+    inner.write_bytes(b"abd")  # a flipped bit
+    assert source_of(target) is None
+    assert [damage.path for damage in check_derived(tmp_path)] == [target]
+    assert derived(target, "x", make, Size) == Size(3)
+    assert inner.read_bytes() == b"abc"
+    kept = tmp_path / "result.changed"
+    assert (kept / "deep" / "file" if folder else kept).read_bytes() == b"abd"
+    assert check_derived(tmp_path) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["result", "result.changed", "result.json"]
+
+
+def test_the_record_of_another_run_is_noticed(tmp_path: Path) -> None:
+    """Two runs at once with different images: whoever is last with one of the two files is not with the other."""
+    target = tmp_path / "result.bin"
+
+    def maker(content: bytes) -> Callable[[Path], Size]:
+        def make(path: Path) -> Size:
+            path.write_bytes(content)
+            return Size(len(content))
+
+        return make
+
+    derived(target, "ours", maker(b"ours"), Size)
+    ours = (tmp_path / "result.json").read_bytes()
+    derived(target, "theirs", maker(b"their"), Size)
+    (tmp_path / "result.json").write_bytes(ours)
+    assert source_of(target) is None
+    assert derived(target, "ours", maker(b"ours"), Size) == Size(4)
+    assert target.read_bytes() == b"ours"
+
+
+def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
+    target = tmp_path / "result.bin"
+
+    def make(path: Path) -> Size:
+        path.write_bytes(b"abc")
+        return Size(3)
+
+    def fail(path: Path) -> Size:
+        path.write_bytes(b"a")
+        raise OSError(28, "No space left on device")
+
+    derived(target, "x", make, Size)
+    with pytest.raises(OutputError, match="No space left"):
+        derived(target, "y", fail, Size)
+    assert (target.read_bytes(), source_of(target)) == (b"abc", "x")
+    assert derived(target, "y", make, Size) == Size(3)
     shutil.rmtree(tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,8 @@ import pytest
 
 from cyano.errors import CyanoError, InputError, OutputError
 from cyano.formats import export_features, import_features, read_features
-from cyano.formats.hdf5 import need_space
 from cyano.store import FeatureStore
-from support.stores import CONFIGURATION, image
+from support.stores import CONFIGURATION, NAMES, image
 
 h5py = pytest.importorskip("h5py", reason="HDF5 files need the extra collections")
 
@@ -164,6 +164,22 @@ def test_damaged_bytes_give_a_typed_error_or_features(tmp_path: Path) -> None:
     assert "InputError" in outcomes
 
 
-def test_a_disk_that_would_be_full(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="make room"):
-        need_space(tmp_path / "x.h5", 10**18)
+def test_a_full_disk_is_one_error_and_leaves_nothing(tmp_path: Path) -> None:
+    """A limit on the size of files stands in for the full disk: the system refuses in the midst of a write."""
+    store = FeatureStore(tmp_path / "store", CONFIGURATION)
+    store.write([image(name, 200) for name in NAMES])
+    path = tmp_path / "x.h5"
+    export_features(store, path)
+    size, sound = path.stat().st_size, len(list(read_features(path)))
+    path.unlink()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for limit in [0, 100, *range(1000, size, size // 7), size - 1]:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+        try:
+            with pytest.raises(OutputError, match=r"x\.h5 cannot be written: the disk is full .*; make room"):
+                export_features(store, path)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert sorted(inner.name for inner in tmp_path.iterdir()) == ["store"]
+    export_features(store, path)
+    assert len(list(read_features(path))) == sound == len(NAMES)

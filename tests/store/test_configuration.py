@@ -51,7 +51,7 @@ def test_a_lost_record_is_written_anew(tmp_path: Path) -> None:
             (store.folder / "config.json").write_bytes(content)
         assert FeatureStore(tmp_path, CONFIGURATION).missing(["a"]) == []
     (store.folder / "config.json").write_bytes(b"{")
-    with pytest.raises(OutputError, match="cannot be understood"):
+    with pytest.raises(OutputError, match="cannot be read"):
         FeatureStore(tmp_path, CHANGED)
 
 

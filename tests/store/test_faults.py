@@ -20,6 +20,7 @@ import pytest
 
 from cyano.errors import CyanoError, InputError, OutputError
 from cyano.store import FeatureStore, MatchStore, StoredPair
+from cyano.store.shard import encode
 from support import stores
 from support.stores import CONFIGURATION, NAMES, PAIRS, assert_same_image, assert_same_pair, image, pair
 
@@ -309,6 +310,21 @@ def test_every_operation_may_fail(tmp_path: Path, code: int) -> None:
             break
         shutil.rmtree(root)
     assert number > 20
+
+
+def test_a_foreign_shard_is_refused(tmp_path: Path) -> None:
+    store = FeatureStore(tmp_path, CONFIGURATION)
+    store.write([image("a")])
+    (name,) = store.sizes()
+    other = f"{'0' * 32}.safetensors"
+    for document in ({}, {"shard": other}, {"shard": other, "images": [1]}, {"shard": other, "images": 3}):
+        (store.folder / other).write_bytes(encode(document, {"0/scores": np.zeros(3, np.float32)}))
+        reader = FeatureStore(tmp_path, CONFIGURATION)
+        assert reader.missing(["a", "b"]) == ["b"]
+        assert list(reader.keys()) == ["a"]
+        assert list(reader.sizes()) == [name]  # the foreign one was set aside
+        (store.folder / other).write_bytes(encode(document, {}))
+        assert [item.name for item in reader.items()] == ["a"]
 
 
 def test_a_disk_without_space(tmp_path: Path) -> None:

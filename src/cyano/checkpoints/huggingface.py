@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from torch import Tensor
 
-from cyano.atomic import write_atomically
+from cyano.atomic import tidy, write_atomically, written_beside
 from cyano.checkpoints.checkpoint import Checkpoint
 from cyano.checkpoints.configs import (
     superglue_from_dict,
@@ -189,7 +189,7 @@ def _refuse_other_model(folder: Path, config: bytes, overwrite: bool) -> None:
 def publish(
     folder: Path, settings: Mapping[str, Mapping[str, object]], tensors: Mapping[str, Tensor], *, overwrite: bool
 ) -> None:
-    """Write a model folder: everything beside it first, then the files are renamed into it.
+    """Write a model folder: beside the one that it replaces, with which it changes places in one step.
 
     Args:
         folder: where to; it is made if need be.
@@ -202,25 +202,56 @@ def publish(
     """
     texts = {name: _json_bytes(content) for name, content in settings.items()}
     _refuse_other_model(folder, texts[CONFIG_FILE], overwrite)
+    place = Path(os.path.realpath(folder))
+    tidy(place.parent, place.name.__eq__)
+    tidy(place, {WEIGHTS_FILE, *texts}.__contains__)
+    changed = {name: text for name, text in texts.items() if not _same(place / name, text)}
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as beside:
-            stage = Path(beside)
-            write_safetensors(stage / WEIGHTS_FILE, tensors)
-            for name, text in texts.items():
-                write_atomically(stage / name, text)
-            folder.mkdir(exist_ok=True)
-            changed = [name for name, text in texts.items() if not _same(folder / name, text)]
-            if CONFIG_FILE in changed:
-                # Between two renames the folder must not pass for a model: without a config.json it does not.
-                (folder / CONFIG_FILE).unlink(missing_ok=True)
-            os.replace(stage / WEIGHTS_FILE, folder / WEIGHTS_FILE)
-            for name in sorted(changed, key=CONFIG_FILE.__eq__):
-                os.replace(stage / name, folder / name)
+        if not changed or _stays(place):
+            _write_into(place, changed, tensors)
+            return
+        with written_beside(place, overwrite=True) as beside:
+            if place.is_dir():
+                replaced = {WEIGHTS_FILE, *texts}
+                shutil.copytree(
+                    place,
+                    beside,
+                    symlinks=True,
+                    copy_function=_linked,
+                    ignore=lambda where, names: replaced.intersection(names if Path(where) == place else ()),
+                )
+            else:
+                beside.mkdir()
+            _write_into(beside, texts, tensors)
     except OSError as error:
         if isinstance(error, OutputError):
             raise
         raise OutputError(f"{folder} cannot be written: {error.strerror or error}; check its permissions") from error
+
+
+def _stays(folder: Path) -> bool:
+    """Whether a folder cannot give way to another: others stand in it, or the file system is of its own."""
+    return folder.is_dir() and (Path.cwd().is_relative_to(folder) or os.path.ismount(folder))
+
+
+def _write_into(folder: Path, texts: Mapping[str, bytes], tensors: Mapping[str, Tensor]) -> None:
+    """Write a model file by file; between two of them it does not pass for one, for it has no config.json."""
+    if texts:
+        config = texts.get(CONFIG_FILE) or (folder / CONFIG_FILE).read_bytes()
+        (folder / CONFIG_FILE).unlink(missing_ok=True)
+    write_safetensors(folder / WEIGHTS_FILE, tensors)
+    for name in sorted(texts.keys() - {CONFIG_FILE}):
+        write_atomically(folder / name, texts[name])
+    if texts:
+        write_atomically(folder / CONFIG_FILE, config)
+
+
+def _linked(source: str, target: str) -> None:
+    """Have a file in a second folder: the same one, or a copy where the file system has no links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def _same(path: Path, text: bytes) -> bool:

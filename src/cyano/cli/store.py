@@ -29,8 +29,12 @@ Store = Annotated[Path, typer.Argument(metavar="STORE", help="The folder with fe
 
 @app.command()
 def verify(store: Store, as_json: AsJson = False) -> None:
-    """Read every byte; damaged shards are set aside, to be made again by the next run (exit code 1)."""
+    """Read every byte; damaged shards are set aside, to be made again by the next run (exit code 1).
+
+    Database, model and hloc's files beside the store are compared with what they were when they were made.
+    """
     with busy("verifying"):
+        from cyano.collection.derived import check_derived
         from cyano.store import open_stores
 
         damages = [(opened, opened.verify()) for opened in open_stores(store)]
@@ -39,8 +43,10 @@ def verify(store: Store, as_json: AsJson = False) -> None:
             listed = [{"shard": str(damage.path), "reason": damage.reason} for damage in damaged]
             quarantined = [vars(entry) for entry in opened.quarantine.entries()]
             documents.append({**_described(opened), "damaged": listed, "quarantined": quarantined})
+        changed = check_derived(store.resolve().parent)
     if as_json:
-        print_json({"stores": documents})
+        listed = [{"file": str(damage.path), "reason": damage.reason} for damage in changed]
+        print_json({"stores": documents, "changed": listed})
     else:
         for document in documents:
             rows = [(name, str(document[name])) for name in ("folder", "items", "shards", "bytes")]
@@ -50,11 +56,18 @@ def verify(store: Store, as_json: AsJson = False) -> None:
                 for entry in document["quarantined"]
             ]
             print_facts(result_console(as_json), document["kind"], rows)
+        if changed:
+            print_facts(result_console(as_json), "made from them", [("changed", damage.reason) for damage in changed])
     count = sum(len(damaged) for _, damaged in damages)
     if count:
         from cyano.errors import InputError
 
         raise InputError(f"{count} damaged shards in {store}; run again what made them, it makes what is missing")
+    if changed:
+        from cyano.errors import OutputError
+
+        names = ", ".join(damage.path.name for damage in changed)
+        raise OutputError(f"{names} beside {store}: not as made; run again what made them, it makes them anew")
 
 
 @app.command()

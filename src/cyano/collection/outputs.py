@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NamedTuple
 
+from cyano.atomic import tidy
 from cyano.collection.derived import derived, source_of
 from cyano.collection.folder import Collection
 from cyano.collection.views import write_views
@@ -21,6 +23,7 @@ from cyano.formats import (
     export_matches,
     sparse_model,
 )
+from cyano.formats.colmap_database import remove_side_files
 from cyano.pairs.checks import some
 from cyano.store import FeatureStore, KeypointStore, MatchStore, StoredKeypoints
 from cyano.store.keys import checksum, item_key
@@ -64,17 +67,17 @@ def write_database(
     """
     source = _source(collection, align)
 
-    def make() -> DatabaseSummary:
+    def make(path: Path) -> DatabaseSummary:
         exact = source.exact()
         summary = export_database(
-            collection.database,
+            path,
             source.features,
             source.matches,
             replace(cameras, images=collection.images),
             verification="colmap" if collection.verification is None else "stored",
             images={name: exact[name].keypoints if name in exact else None for name in source.names},
-            overwrite=True,
         )
+        remove_side_files(collection.database)
         return replace(summary, moved_keypoints=sum(image.moved for image in exact.values()))
 
     return derived(collection.database, source.digest(str(cameras)), make, DatabaseSummary, force=force)
@@ -99,9 +102,10 @@ def write_model(
     if source is None:
         raise InputError(f"there is no database of this collection in {collection.out}; make it first (cyano colmap)")
 
-    def make() -> ModelSummary:
-        summary = sparse_model(collection.database, collection.images, collection.sparse, mapping, overwrite=True)
-        write_views(collection.sparse / "0", collection.out, collection.images.resolve().name, summary)
+    def make(folder: Path) -> ModelSummary:
+        summary = sparse_model(collection.database, collection.images, folder, mapping)
+        tidy(collection.out, lambda name: name.startswith("model."))
+        write_views(folder / "0", collection.out, collection.images.resolve().name, summary)
         return summary
 
     return derived(collection.sparse, f"{source} {mapping}", make, ModelSummary, force=force)
@@ -123,12 +127,12 @@ def write_hloc(collection: Collection, *, align: bool = True, force: bool = Fals
     """
     source = _source(collection, align)
 
-    def make() -> HlocSummary:
-        features, matches, folder = source.features, source.matches, collection.hloc
+    def make(folder: Path) -> HlocSummary:
+        features, matches = source.features, source.matches
         places = {name: image.keypoints for name, image in source.exact().items()}
-        images = export_features(features, folder / "features.h5", source.names, places=places, overwrite=True)
+        images = export_features(features, folder / "features.h5", source.names, places=places)
         pairs = pairs_among(matches, source.names)
-        return HlocSummary(images, export_matches(features, matches, folder / "matches.h5", pairs, overwrite=True))
+        return HlocSummary(images, export_matches(features, matches, folder / "matches.h5", pairs))
 
     return derived(collection.hloc, source.digest(), make, HlocSummary, force=force)
 

@@ -76,7 +76,7 @@ class AlignImages(Stage[str, StoredKeypoints]):
         features, matches = recipe.features(root), recipe.matches(root, verification)
         stage = cls(recipe, images, root, verification, digest_of(features, matches, names))
         path = stage.open().folder / _REFERENCES
-        if not path.exists():
+        if not _is_sound(path, names):
             references = References.of_matches(features, matches, names)
             stage._take_over(references)
             references.save(path)
@@ -118,6 +118,14 @@ class AlignImages(Stage[str, StoredKeypoints]):
     def worker(self) -> AlignWorker:
         """See `Stage.worker`."""
         return AlignWorker(self)
+
+
+def _is_sound(path: Path, names: Sequence[str]) -> bool:
+    """Whether there are references of these images."""
+    try:
+        return set(References.load(path).names) == set(names)
+    except InputError:
+        return False
 
 
 class _Image(NamedTuple):

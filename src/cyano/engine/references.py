@@ -17,13 +17,15 @@ from numpy.typing import NDArray
 
 from cyano.atomic import write_atomically
 from cyano.engine.plan import ImagePair
-from cyano.errors import InputError
 from cyano.formats.items import check_indices
+from cyano.reading import refusing
 from cyano.store import FeatureStore, MatchStore
 from cyano.store.keys import checksum, item_key
 from cyano.store.shard import DamagedShardError, encode, open_shard
 
 __all__ = ["References", "find_references"]
+
+_REMEDY = "remove it, and it is made again"
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,11 +105,23 @@ class References:
         Raises:
             InputError: it is not there, or cannot be read.
         """
-        try:
-            with open_shard(path) as file:
-                return cls(file.document["names"], file.tensor("starts"), file.tensor("others"))
-        except (OSError, DamagedShardError) as error:
-            raise InputError(f"{path} cannot be read ({error}); remove it, and it is made again") from error
+        with refusing(path, _REMEDY):
+            try:
+                with open_shard(path) as file:
+                    found = cls(file.document["names"], file.tensor("starts"), file.tensor("others"))
+            except DamagedShardError as error:
+                raise ValueError(str(error)) from error
+            found._check()
+            return found
+
+    def _check(self) -> None:
+        """Raise `ValueError` unless all of it fits together."""
+        total = len(self.others)
+        whole = self.starts.dtype == self.others.dtype == np.int64 and self.starts.shape == (len(self.names) + 1,)
+        if not whole or self.others.ndim != 1 or (self.starts[0], self.starts[-1]) != (0, total):
+            raise ValueError("its numbers of keypoints do not fit together")
+        if (np.diff(self.starts) < 0).any() or (total and not -1 <= self.others.min() <= self.others.max() < total):
+            raise ValueError("a keypoint is out of range")
 
 
 def pairs_among(matches: MatchStore, names: Sequence[str]) -> list[ImagePair]:

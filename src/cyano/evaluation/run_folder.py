@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cyano.atomic import write_atomically
+from cyano.atomic import tidy, write_atomically
 from cyano.errors import OutputError
 from cyano.evaluation.provenance import Record
 from cyano.reading import read_json, refusing
@@ -52,6 +52,7 @@ def open_run(folder: Path, configuration: Configuration, pairs: PairsByStem, *, 
         OutputError: the folder holds files of another configuration, or of another pair by the same name, or
             cannot be written.
     """
+    tidy(folder, lambda name: name == RUN_FILE or name.endswith(OUTPUT_ENDINGS))
     earlier = _read(folder / RUN_FILE, overwrite)
     changes = _changes(earlier.configuration, configuration) + _clashes(earlier.pairs, pairs)
     if changes and not overwrite:

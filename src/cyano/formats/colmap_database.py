@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Hashable, Mapping
-from contextlib import closing
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -17,19 +17,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyano.atomic import written_beside
-from cyano.errors import InputError
+from cyano.errors import InputError, OutputError
 from cyano.formats.colmap_cameras import CameraOptions, CameraPlan
 from cyano.formats.colmap_pixels import keypoints_to_colmap, model_to_colmap
-from cyano.formats.extras import load_pycolmap, quiet
-from cyano.formats.items import check_indices, images_of, pairs_of
+from cyano.formats.extras import load_pycolmap, need_room, quiet, translated
+from cyano.formats.items import batches, check_indices, images_of, pairs_of
 from cyano.geometry import essential_from_pose
 from cyano.store import FeatureStore, MatchStore, StoredImage, StoredPair, TwoViewGeometry
 
-__all__ = ["DatabaseSummary", "Verification", "export_database"]
+__all__ = ["DatabaseSummary", "Verification", "export_database", "remove_side_files"]
 
 Verification = Literal["stored", "colmap", "none"]
 
 _DEFAULT_CAMERAS = CameraOptions()
+_IMAGES, _PAIRS = 64, 1000  # in a transaction
+_ROW = 1024  # bytes of an image or a pair, but for its arrays
+_TIMES = 3  # SQLite writes into a log, from there into the file, and keeps pages that are not full
 _SIDE_FILES = ("-wal", "-shm", "-journal")
 """What SQLite keeps beside a database that is open or was not closed."""
 
@@ -102,22 +105,34 @@ def export_database(
         raise InputError(f"unknown verification {verification!r}: choose one of {', '.join(get_args(Verification))}")
     pycolmap = load_pycolmap()
     target = Path(path)
-    with quiet(pycolmap), written_beside(target, overwrite=overwrite) as beside:
-        with pycolmap.Database.open(str(beside)) as database, pycolmap.DatabaseTransaction(database):
+    told = f"{target} cannot be written"
+    with (
+        quiet(pycolmap, errors=False),
+        written_beside(target, overwrite=overwrite) as beside,
+        translated(told, "check the folder and its space, and run again", OutputError),
+    ):
+        need_room(beside.parent, 0)
+        with pycolmap.Database.open(str(beside)) as database:
             chosen = sorted(features.keys() if images is None else images)
-            writer = _Writer(pycolmap, database, CameraPlan(chosen, cameras))
-            for image in images_of(features, chosen):
-                placed = None if images is None else images[image.name]
-                writer.image(image if placed is None else replace(image, keypoints=placed))
+            writer = _Writer(pycolmap, database, CameraPlan(chosen, cameras), beside.parent)
+            for some in batches(images_of(features, chosen), _IMAGES):
+                writer.images([_placed(image, (images or {}).get(image.name)) for image in some])
             kept = None if images is None else set(chosen)
-            for pair in pairs_of(matches, _pairs(matches, kept)):
-                writer.pair(pair, with_geometry=verification == "stored")
+            for pairs in batches(pairs_of(matches, _pairs(matches, kept)), _PAIRS):
+                writer.pairs(pairs, with_geometry=verification == "stored")
         if verification == "colmap":
+            need_room(beside.parent, _TIMES * writer.bytes)
             _verify(pycolmap, beside, seed)
         with pycolmap.Database.open(str(beside)) as database:
             summary = _summary(database)
-        _one_file(beside, target)
+        _one_file(beside)
+        remove_side_files(target)
     return summary
+
+
+def _placed(image: StoredImage, keypoints: NDArray[np.float32] | None) -> StoredImage:
+    """The image with its keypoints there, or where they are."""
+    return image if keypoints is None else replace(image, keypoints=keypoints)
 
 
 def _pairs(matches: MatchStore, kept: frozenset[str] | set[str] | None) -> list[tuple[str, str]]:
@@ -133,15 +148,37 @@ def _ascending(pair: tuple[str, str]) -> tuple[str, str]:
 class _Writer:
     """Writes images, then pairs; the first in the order of its names has the smaller id, as COLMAP wants it."""
 
-    def __init__(self, pycolmap: Any, database: Any, plan: CameraPlan) -> None:
+    def __init__(self, pycolmap: Any, database: Any, plan: CameraPlan, folder: Path) -> None:
         self._pycolmap = pycolmap
         self._database = database
         self._plan = plan
+        self._folder = folder
+        self.bytes = 0
         self._rigs: dict[Hashable, tuple[Any, int]] = {}
         self._ids: dict[str, int] = {}
         self._counts: dict[str, int] = {}
 
-    def image(self, stored: StoredImage) -> None:
+    def images(self, some: Sequence[StoredImage]) -> None:
+        """Write images in one transaction."""
+        with self._transaction(sum(_ROW + image.keypoints.nbytes for image in some)):
+            for image in some:
+                self._image(image)
+
+    def pairs(self, some: Sequence[StoredPair], *, with_geometry: bool) -> None:
+        """Write pairs in one transaction."""
+        with self._transaction(sum(_ROW + 2 * pair.indices.nbytes for pair in some)):
+            for pair in some:
+                self._pair(pair, with_geometry=with_geometry)
+
+    @contextmanager
+    def _transaction(self, count: int) -> Iterator[None]:
+        """Of so many bytes."""
+        self.bytes += count
+        need_room(self._folder, _TIMES * count)
+        with self._pycolmap.DatabaseTransaction(self._database):
+            yield
+
+    def _image(self, stored: StoredImage) -> None:
         """Write an image, its camera if it is the first to use it, and its keypoints."""
         try:
             stored.name.encode("utf-8")
@@ -171,7 +208,7 @@ class _Writer:
             self._rigs[key] = camera, self._database.write_rig(rig)
         return self._rigs[key]
 
-    def pair(self, pair: StoredPair, *, with_geometry: bool) -> None:
+    def _pair(self, pair: StoredPair, *, with_geometry: bool) -> None:
         """Write the matches of a pair, and its two-view geometry if there is one and it is wanted."""
         check_indices(pair, self._counts)
         ids = self._ids[pair.name0], self._ids[pair.name1]
@@ -217,12 +254,13 @@ def _summary(database: Any) -> DatabaseSummary:
     )
 
 
-def _one_file(made: Path, target: Path) -> None:
-    """Take a database out of the mode in which opening it, even for reading, makes files beside it.
-
-    And remove those of an older database of its name: SQLite would replay them into the new one.
-    """
+def _one_file(made: Path) -> None:
+    """Take a database out of the mode in which opening it, even for reading, makes files beside it."""
     with closing(sqlite3.connect(made)) as connection:
         connection.execute("PRAGMA journal_mode=DELETE")
+
+
+def remove_side_files(path: Path) -> None:
+    """Remove what SQLite kept beside an older database of this name: it would replay that into the new one."""
     for suffix in _SIDE_FILES:
-        target.with_name(target.name + suffix).unlink(missing_ok=True)
+        path.with_name(path.name + suffix).unlink(missing_ok=True)

@@ -18,13 +18,16 @@ from numpy.typing import NDArray
 from cyano.concise import Concise
 from cyano.errors import InputError
 from cyano.formats.colmap_pixels import keypoints_from_colmap, model_from_colmap
-from cyano.formats.extras import load_pycolmap, quiet
+from cyano.formats.extras import load_pycolmap, need_room, quiet, translated
 from cyano.store import ModelKind, StoredPair, TwoViewGeometry
 from cyano.types import ImageSize
 
 __all__ = ["Database", "DatabaseImage", "copy_database", "read_database"]
 
 _TABLES = {"cameras", "images", "keypoints", "matches", "two_view_geometries"}
+
+_BLOBS = {"keypoints": 4, "matches": 4, "two_view_geometries": 4}
+"""Tables with arrays, and the bytes of a number in them."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -76,11 +79,10 @@ def read_database(path: str | os.PathLike[str]) -> Database:
     pycolmap = load_pycolmap()
     with TemporaryDirectory() as folder, quiet(pycolmap):
         copy = copy_database(path, Path(folder))
-        try:
+        with translated(f"{os.fspath(path)} cannot be understood", "export it again"):
+            _check_blobs(copy)
             with pycolmap.Database.open(str(copy)) as database:
                 return _read(pycolmap, database, _pair_ids(copy))
-        except (RuntimeError, ValueError, LookupError, sqlite3.Error) as error:
-            raise InputError(f"{os.fspath(path)} cannot be understood: {error}; export it again") from error
 
 
 def copy_database(path: str | os.PathLike[str], folder: Path) -> Path:
@@ -97,19 +99,35 @@ def copy_database(path: str | os.PathLike[str], folder: Path) -> Path:
         InputError: it is no such database, damaged, or cannot be copied.
     """
     copy = folder / "copy.db"
-    try:
+    told = f"{os.fspath(path)} cannot be used as a COLMAP database"
+    if not Path(path).is_file():
+        raise InputError(f"{told}: there is no such file; check the path")
+    with translated(told, "check it, or export it again"):
         shutil.copyfile(path, copy)
         wal = Path(f"{os.fspath(path)}-wal")
         if wal.exists():  # changes that whoever has it open has not moved into the file yet
             shutil.copyfile(wal, f"{copy}-wal")
+        need_room(folder, copy.stat().st_size)  # for what COLMAP changes in it
         with closing(sqlite3.connect(copy)) as connection:
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    except (OSError, sqlite3.Error) as error:
-        raise InputError(f"{os.fspath(path)} cannot be used as a COLMAP database: {error}") from error
     if not tables >= _TABLES:
         lacking = ", ".join(sorted(_TABLES - tables))
         raise InputError(f"{os.fspath(path)} cannot be used as a COLMAP database: it lacks the tables {lacking}")
     return copy
+
+
+def _check_blobs(copy: Path) -> None:
+    """Refuse arrays that are not as long as the database says, before COLMAP believes it.
+
+    Raises:
+        InputError: there are such.
+    """
+    with closing(sqlite3.connect(copy)) as connection:
+        for table, item in _BLOBS.items():
+            query = f"SELECT count(*) FROM {table} WHERE rows < 0 OR cols < 0 OR rows * cols * ? != length(data)"
+            (count,) = connection.execute(query, (item,)).fetchone()
+            if count:
+                raise InputError(f"{count} rows of the table {table} are not as long as they say; export it again")
 
 
 def _pair_ids(copy: Path) -> list[int]:

@@ -7,9 +7,9 @@ at, and no array is read before its storage was.
 
 from __future__ import annotations
 
+import io
 import math
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyano.atomic import written_beside
-from cyano.errors import CyanoError, InputError, OutputError
-from cyano.formats.extras import load_h5py
+from cyano.errors import InputError, OutputError
+from cyano.formats.extras import load_h5py, translated
 
-__all__ = ["CheckedFile", "CheckedGroup", "create", "create_group", "need_space", "open_checked"]
+__all__ = ["CheckedFile", "CheckedGroup", "create", "create_group", "open_checked"]
 
 _FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
 """Filters that come with h5py; any other would have HDF5 load a plug-in."""
@@ -34,9 +34,6 @@ _MAX_RATIO = 200
 _MAX_DEPTH = 64  # folders in a name
 _MAX_ATTRIBUTE = 65_536  # bytes
 _MAX_ITEM = 8  # bytes of a number
-
-_RESERVE = 16 << 20
-"""Bytes that stay free while writing."""
 
 
 @contextmanager
@@ -55,8 +52,53 @@ def create(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Any]:
         MissingExtraError: h5py is not installed.
     """
     h5py = load_h5py()
-    with written_beside(Path(path), overwrite=overwrite) as beside, h5py.File(beside, "x") as file:
-        yield file
+    told = f"{os.fspath(path)} cannot be written"
+    with (
+        written_beside(Path(path), overwrite=overwrite) as beside,
+        translated(told, "check the folder, and run again", OutputError),
+        _Sink(beside) as sink,
+    ):
+        try:
+            with h5py.File(sink, "w") as file:
+                yield file
+        finally:
+            sink.check()
+
+
+class _Sink(io.FileIO):
+    """The file that HDF5 writes to. HDF5 never learns that a disk is full, for it would take the process down."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "x+")
+        self._error: OSError | None = None
+
+    def write(self, data: Any, /) -> int:
+        """Write, or after a first failure pretend to."""
+        view = memoryview(data).cast("B")
+        done = 0
+        while self._error is None and done < len(view):
+            try:
+                done += super().write(view[done:])
+            except OSError as error:
+                self._error = error
+        return len(view)
+
+    def truncate(self, size: int | None = None, /) -> int:
+        """Likewise."""
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self._error = self._error or error
+            return self.tell() if size is None else size
+
+    def check(self) -> None:
+        """Raise what went wrong, if anything did.
+
+        Raises:
+            OSError: the first failure.
+        """
+        if self._error is not None:
+            raise self._error
 
 
 def create_group(parent: Any, name: str) -> Any:
@@ -77,19 +119,6 @@ def create_group(parent: Any, name: str) -> Any:
         raise InputError(f"no HDF5 group can be named after the image {name!r} ({error}); rename it") from error
 
 
-def need_space(path: str | os.PathLike[str], count: int) -> None:
-    """Refuse to write so many more bytes into the folder of `path` if they would fill the disk.
-
-    HDF5 does not raise an error then; it takes the process down.
-
-    Raises:
-        OutputError: there is too little space.
-    """
-    free = shutil.disk_usage(Path(path).parent).free
-    if free < count + _RESERVE:
-        raise OutputError(f"{os.fspath(path)} needs {count + _RESERVE:,} bytes more, and {free:,} are free; make room")
-
-
 @contextmanager
 def open_checked(path: str | os.PathLike[str]) -> Iterator[CheckedFile]:
     """Open an HDF5 file for reading.
@@ -107,13 +136,11 @@ def open_checked(path: str | os.PathLike[str]) -> Iterator[CheckedFile]:
     h5py = load_h5py()
     if not Path(path).is_file():
         raise InputError(f"there is no file {os.fspath(path)}; check the path")
-    try:
-        with h5py.File(path, "r") as file:
-            yield CheckedFile(file, path)
-    except CyanoError:
-        raise
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError, MemoryError) as error:
-        raise InputError(f"{os.fspath(path)} is not an HDF5 file, or damaged: {error}; export it again") from error
+    with (
+        translated(f"{os.fspath(path)} is not an HDF5 file, or damaged", "export it again"),
+        h5py.File(path, "r") as file,
+    ):
+        yield CheckedFile(file, path)
 
 
 class CheckedFile:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyano.errors import InputError
-from cyano.formats.hdf5 import CheckedGroup, create, create_group, need_space, open_checked
+from cyano.formats.hdf5 import CheckedGroup, create, create_group, open_checked
 from cyano.formats.items import batches, images_of
 from cyano.store import FeatureStore, Precision, StoredImage
 from cyano.store.precision import narrowed
@@ -59,13 +59,12 @@ def export_features(
 
     Raises:
         InputError: an image is not stored, or its name cannot be that of an HDF5 group.
-        OutputError: the file exists, cannot be written, or the disk has too little space.
+        OutputError: the file exists or cannot be written.
         MissingExtraError: h5py is not installed.
     """
     chosen = sorted(store.keys()) if names is None else list(names)
     with create(path, overwrite=overwrite) as file:
         for image in images_of(store, chosen):
-            need_space(path, sum(array.nbytes for array in image.arrays().values()))
             placed = replace(image, keypoints=(places or {}).get(image.name, image.keypoints))
             _write_image(create_group(file, image.name), placed, precision)
     return len(chosen)

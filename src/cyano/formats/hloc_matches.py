@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from cyano.errors import InputError
-from cyano.formats.hdf5 import CheckedGroup, create, create_group, need_space, open_checked
+from cyano.formats.hdf5 import CheckedGroup, create, create_group, open_checked
 from cyano.formats.hloc_features import SOURCE, file_digest
 from cyano.formats.items import batches, check_indices, dense_matches, pairs_of
 from cyano.store import FeatureStore, MatchStore, Precision, StoredPair
@@ -57,7 +57,6 @@ def export_matches(
     with create(path, overwrite=overwrite) as file:
         for pair in pairs_of(matches, chosen):
             check_indices(pair, counts)
-            need_space(path, 8 * counts[pair.name0])
             _write_pair(file, pair, counts[pair.name0], matches.precision)
     return len(chosen)
 

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 from cyano.atomic import written_beside
 from cyano.errors import InputError
 from cyano.formats.colmap_reading import copy_database
-from cyano.formats.extras import load_pycolmap, quiet
+from cyano.formats.extras import load_pycolmap, quiet, translated
 from cyano.formats.focal_lengths import estimate_focal_lengths
 from cyano.formats.mapping import Mapper, MappingOptions, Start, adjust, run_mapper, starts_of
+from cyano.formats.model_files import save_model
 from cyano.formats.soundness import Evidence, agreement, median_ray_angle, read_evidence, unsound
 
 __all__ = ["SUMMARY_FILE", "ModelSummary", "sparse_model"]
@@ -123,18 +124,15 @@ def sparse_model(
     with quiet(pycolmap, errors=False), written_beside(Path(out), overwrite=overwrite) as beside:
         beside.mkdir()
         copy = copy_database(database, beside.parent)
-        try:
+        with translated(f"COLMAP cannot map {os.fspath(database)}", "check the database, or make it again"):
             names, evidence = _image_names(pycolmap, copy), read_evidence(pycolmap, copy)
             if not options.keep_cameras:
                 estimate_focal_lengths(pycolmap, copy, options.seed)
             best, tries = _best(pycolmap, copy, images, options, evidence)
-        except (RuntimeError, ValueError, LookupError) as error:
-            raise InputError(f"COLMAP cannot map {os.fspath(database)}: {error}") from error
         if not best.models:
             raise InputError(_no_model(os.fspath(database), names, evidence, best))
         for rank, model in enumerate(best.models):
-            (beside / str(rank)).mkdir()
-            model.write(str(beside / str(rank)))
+            save_model(pycolmap, model, beside / str(rank))
         summary = _summary(names, best, tries)
         (beside / SUMMARY_FILE).write_text(json.dumps(asdict(summary), indent=1) + "\n", encoding="ascii")
     return summary

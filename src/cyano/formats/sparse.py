@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyano.concise import Concise
-from cyano.errors import InputError
-from cyano.formats.extras import load_pycolmap, quiet
+from cyano.formats.extras import load_pycolmap, quiet, translated
+from cyano.formats.model_files import check_model
 
 __all__ = ["SparseModel", "opened_model", "read_model"]
 
@@ -50,7 +50,7 @@ def read_model(folder: str | os.PathLike[str]) -> SparseModel:
         folder: with COLMAP's files of it, in binary or text form, for example `sparse/0`.
 
     Raises:
-        InputError: there is no such model.
+        InputError: there is no such model, or it is damaged.
         MissingExtraError: pycolmap is not installed.
     """
     with opened_model(folder) as model:
@@ -82,12 +82,10 @@ def opened_model(folder: str | os.PathLike[str]) -> Iterator[Any]:
         MissingExtraError: pycolmap is not installed.
     """
     pycolmap = load_pycolmap()
-    with quiet(pycolmap):
-        try:
-            model = pycolmap.Reconstruction(os.fspath(folder))
-        except (RuntimeError, ValueError) as error:
-            raise InputError(f"{os.fspath(folder)} holds no model of COLMAP that can be read: {error}") from error
-        yield model
+    check_model(pycolmap, folder)
+    told = f"{os.fspath(folder)} holds no model of COLMAP that can be read"
+    with quiet(pycolmap, errors=False), translated(told, "give the folder of one, or export it again"):
+        yield pycolmap.Reconstruction(os.fspath(folder))
 
 
 def _half_view(camera: Any) -> tuple[float, float]:

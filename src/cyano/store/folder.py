@@ -7,7 +7,6 @@ import os
 import re
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,8 +16,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from cyano.atomic import write_atomically
+from cyano.atomic import tidy, write_atomically
 from cyano.errors import InputError, OutputError
+from cyano.reading import PARSER_ERRORS, reason_of
 from cyano.store.catalogue import Catalogue, Place
 from cyano.store.keys import checksum
 from cyano.store.shard import DamagedShardError, Shard, encode, open_shard
@@ -28,11 +28,8 @@ __all__ = ["CATALOGUE_FILE", "Damage", "ShardFolder"]
 CATALOGUE_FILE = "catalogue.sqlite"
 
 _SHARD = re.compile(r"[0-9a-f]{32}\.safetensors")
-_LEFT_OVER = re.compile(
-    r"\.((?:[0-9a-f]{32}|references)\.safetensors|catalogue\.sqlite|config\.json)\.[0-9a-f]+"
-    r"|[0-9a-f]{32}\.safetensors\.damaged"
-)
-_LEFT_OVER_SECONDS = 3600.0  # a younger one may belong to a writer at work
+_WRITTEN = re.compile(r"(?:[0-9a-f]{32}|references)\.safetensors|catalogue\.sqlite|config\.json")
+_SET_ASIDE = re.compile(r"[0-9a-f]{32}\.safetensors\.damaged")
 
 
 @dataclass(frozen=True)
@@ -109,8 +106,9 @@ class ShardFolder:
         path = self.path / name
         try:
             with open_shard(path) as shard:
-                if shard.document["shard"] != name:
-                    raise DamagedShardError(f"{path} is the shard {shard.document['shard']} under another name")
+                named = shard.document.get("shard")
+                if named != name:
+                    raise DamagedShardError(f"{path} is not that shard but {named or 'no shard at all'}")
                 yield shard
         except DamagedShardError:
             self._set_aside(name)
@@ -119,6 +117,9 @@ class ShardFolder:
             raise
         except OSError as error:  # it may well be sound, so it stays
             raise _unreadable(path, error) from error
+        except PARSER_ERRORS as error:  # sound, but not what such a store writes
+            self._set_aside(name)
+            raise DamagedShardError(f"{path} holds something else: {reason_of(error)}") from error
 
     def _set_aside(self, name: str) -> None:
         try:
@@ -201,14 +202,13 @@ class ShardFolder:
         self._unlink(self.path / name for name in names)
 
     def tidy(self) -> None:
-        """Remove what writers left that were killed more than an hour ago, and what was set aside.
+        """Remove what killed writers left, and what was set aside.
 
         Raises:
             OutputError: something cannot be removed.
         """
-        limit = time.time() - _LEFT_OVER_SECONDS
-        left = [path for path in self.path.iterdir() if _LEFT_OVER.fullmatch(path.name)]
-        self._unlink(path for path in left if path.suffix == ".damaged" or path.stat().st_mtime < limit)
+        tidy(self.path, _WRITTEN.fullmatch)
+        self._unlink(path for path in self.path.iterdir() if _SET_ASIDE.fullmatch(path.name))
 
     @staticmethod
     def _unlink(paths: Iterable[Path]) -> None:

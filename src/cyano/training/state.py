@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from cyano.atomic import write_atomically
+from cyano.atomic import tidy, write_atomically
 from cyano.checkpoints.files import read_saved
 from cyano.errors import InputError, OutputError
 from cyano.reading import read_json, refusing
@@ -116,6 +116,7 @@ def alone_in(folder: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise OutputError(f"another process is training in {folder}; wait for it, or stop it") from error
+        tidy(folder, {STATE_FILE, RECORD_FILE}.__contains__)
         yield
 
 
