@@ -72,6 +72,18 @@ def test_pose_needs_cameras_or_exif() -> None:
     np.testing.assert_array_equal(given.T_0to1, from_exif.T_0to1)
 
 
+def test_cameras_are_fitted_to_the_images() -> None:
+    result, camera = _result(outliers=0), Camera.from_field_of_view(60.0, ImageSize(200, 300))
+    double = Camera.from_field_of_view(60.0, ImageSize(400, 600))
+    np.testing.assert_array_equal(result.essential(double, camera).inliers, result.essential(camera, camera).inliers)
+    found, expected = result.relative_pose(camera, double), result.relative_pose(camera, camera)
+    np.testing.assert_allclose(found.T_0to1, expected.T_0to1, atol=1e-12)
+    other = Camera.from_field_of_view(60.0, ImageSize(300, 200))
+    for estimate in (result.essential, result.relative_pose):
+        with pytest.raises(InputError, match=r"b\.jpg is 300x200 pixels and its camera is of a picture of 200x300"):
+            estimate(camera, other)
+
+
 def test_other_models_come_from_the_same_matches() -> None:
     result, camera = _result(outliers=0), Camera.from_field_of_view(60.0, ImageSize(200, 300))
     assert result.fundamental().inliers.shape == (60,)

@@ -62,6 +62,14 @@ class ImageKeypoints(Concise):
             raise InputError(f"{self.name} has no EXIF focal length; give the camera's intrinsics instead")
         return geometry.Camera.from_focal_35mm(self.focal_35mm, self.size)
 
+    def camera(self, given: geometry.Camera | None = None) -> geometry.Camera:
+        """The camera of this image: the given one, fitted to its size, or that of EXIF.
+
+        Raises:
+            InputError: see `exif_camera`; or the given one is of a picture of another shape.
+        """
+        return self.exif_camera() if given is None else given.fitted(self.size, self.name)
+
 
 @dataclass(frozen=True, eq=False)
 class PairResult:
@@ -142,7 +150,12 @@ class PairResult:
         camera1: geometry.Camera,
         options: geometry.RobustOptions = DEFAULT_OPTIONS,
     ) -> geometry.RobustEstimate:
-        """The essential matrix; cameras are in pixels of the original images."""
+        """The essential matrix; cameras are in pixels of the original images, or of larger or smaller ones (`size`).
+
+        Raises:
+            InputError: a camera is of a picture of another shape than its image.
+        """
+        camera0, camera1 = self.image0.camera(camera0), self.image1.camera(camera1)
         return geometry.estimate_essential(self.keypoints0, self.keypoints1, camera0, camera1, options)
 
     def relative_pose(
@@ -159,10 +172,10 @@ class PairResult:
             options: estimator, threshold in pixels, seed.
 
         Raises:
-            InputError: a camera is not given and the image has no EXIF focal length.
+            InputError: a camera is not given and the image has no EXIF focal length, or it is of a picture of another
+                shape than the image.
         """
-        camera0 = self.image0.exif_camera() if camera0 is None else camera0
-        camera1 = self.image1.exif_camera() if camera1 is None else camera1
+        camera0, camera1 = self.image0.camera(camera0), self.image1.camera(camera1)
         return geometry.estimate_relative_pose(self.keypoints0, self.keypoints1, camera0, camera1, options)
 
     def registered(

@@ -44,6 +44,12 @@ class ImageSize:
         """The longer of the two sides, in pixels."""
         return max(self.height, self.width)
 
+    def has_shape_of(self, other: ImageSize) -> bool:
+        """Whether an image of the other size, enlarged or reduced to this one, would keep its shape to a pixel."""
+        small, large = sorted((self, other), key=lambda size: size.height * size.width)
+        down, across = small.height / large.height, small.width / large.width
+        return min(abs(small.height - large.height * across), abs(small.width - large.width * down)) <= 1
+
     def turned(self, quarter_turns: int) -> ImageSize:
         """The size after so many quarter turns."""
         return ImageSize(self.width, self.height) if quarter_turns % 2 else self

@@ -104,3 +104,31 @@ def test_impossible_fields_of_view_are_refused(degrees: float) -> None:
 def test_a_map_of_another_image_is_refused() -> None:
     with pytest.raises(InputError):
         Camera.from_field_of_view(60.0, SIZE).scaled(ResizeMap.identity(ImageSize(10, 10)))
+
+
+def test_a_camera_fits_a_larger_or_smaller_image_of_its_shape() -> None:
+    camera = Camera.from_field_of_view(60.0, ImageSize(960, 1280))
+    X = np.array([[0.3, -0.2, 2.0], [-1.0, 0.5, 3.0]])
+    half = camera.fitted(SIZE)
+    frame = ResizeMap(ImageSize(960, 1280), SIZE)
+    expected = frame.to_network(from_homogeneous(X @ camera.matrix.T))
+    np.testing.assert_allclose(from_homogeneous(X @ half.matrix.T), expected, atol=1e-10)
+    assert half.size == SIZE
+    assert camera.fitted(ImageSize(960, 1280)) is camera
+    assert Camera(1, 1, 0, 0).fitted(SIZE).size is None
+    small = ResizeMap(SIZE, ImageSize(48, 64))
+    assert camera.scaled(small) == half.scaled(small)
+
+
+@pytest.mark.parametrize(
+    ("size", "fits"), [((375, 500), True), ((333, 444), True), ((376, 500), True), ((378, 500), False)]
+)
+def test_rounded_sizes_have_the_same_shape(size: tuple[int, int], fits: bool) -> None:
+    assert ImageSize(*size).has_shape_of(ImageSize(3000, 4000)) == fits
+
+
+def test_a_camera_of_another_shape_is_refused() -> None:
+    camera = Camera.from_field_of_view(60.0, SIZE)
+    for size in (ImageSize(640, 480), ImageSize(480, 480)):
+        with pytest.raises(InputError, match=r"a\.jpg is .* pixels and its camera is of a picture of 640x480"):
+            camera.fitted(size, "a.jpg")

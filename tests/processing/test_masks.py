@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from cyano.errors import ImageError, InputError
-from cyano.processing.masks import keep_keypoints, mask_path_for, mask_scores, mask_seen, read_mask
+from cyano.processing.masks import find_mask, keep_keypoints, mask_path_for, mask_scores, mask_seen, read_mask
 from cyano.types import ImageSize, ResizeMap
 
 KEEP = np.array([[True, False, True], [False, False, True]])
@@ -123,3 +123,19 @@ def test_the_mask_that_the_network_sees_hides_the_same(turns: int) -> None:
     seen = mask_seen(mask, frame)
     assert 0.3 < seen.mean() < 0.7
     assert np.array_equal(mask_scores(scores, mask, frame).numpy() > 0, seen)
+
+
+def test_a_mask_for_a_folder_or_for_all(tmp_path: Path) -> None:
+    masks = tmp_path / "masks"
+    for name in ("a/1.jpg.png", "a/mask.png", "b/deep/mask.png"):
+        (masks / name).parent.mkdir(parents=True, exist_ok=True)
+        (masks / name).write_bytes(b"")
+    found = {name: find_mask(name, masks).relative_to(masks).as_posix() for name in ("a/1.jpg", "a/2.jpg", "a/c/3.jpg")}
+    assert found == {"a/1.jpg": "a/1.jpg.png", "a/2.jpg": "a/mask.png", "a/c/3.jpg": "a/mask.png"}
+    assert find_mask("b/deep/1.jpg", masks) == masks / "b/deep/mask.png"
+    assert find_mask("b/1.jpg", masks) == masks / "b/1.jpg.png"  # there is none, which reading it says
+    (masks / "mask.png").write_bytes(b"")
+    assert find_mask("b/1.jpg", masks) == find_mask("1.jpg", masks) == masks / "mask.png"
+    assert find_mask("b/1.jpg", masks / "a" / "mask.png") == masks / "a" / "mask.png"
+    with pytest.raises(InputError, match="points out"):
+        find_mask("../1.jpg", masks)

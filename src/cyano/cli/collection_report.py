@@ -48,7 +48,8 @@ def database_facts(database: DatabaseSummary) -> Facts:
     """A database in a line."""
     verified = f"{database.verified_pairs} verified with {database.inlier_matches} matches"
     moved = f"; {database.moved_keypoints} keypoints aligned" if database.moved_keypoints else ""
-    return [("database", f"{database.images} images, {database.pairs} pairs, {verified}{moved}")]
+    placed = f"; {database.positions} positions from EXIF" if database.positions else ""
+    return [("database", f"{database.images} images, {database.pairs} pairs, {verified}{moved}{placed}")]
 
 
 def model_facts(model: ModelSummary) -> Facts:

@@ -31,6 +31,8 @@ def colmap(
     cameras: given.Cameras = "image",
     camera_model: given.CameraModel = None,
     camera_params: given.CameraParams = None,
+    camera_size: given.CameraSize = None,
+    cameras_file: given.CamerasFile = None,
     keep_cameras: given.KeepCameras = False,
     seed: given.Seed = 0,
     starts: given.Starts = 3,
@@ -49,7 +51,8 @@ def colmap(
     from cyano.cli.output import busy, watching
     from cyano.collection import Run, align_images, write_database, write_hloc, write_model
 
-    known = given.camera_options(cameras, camera_model, camera_params, keep_cameras=keep_cameras)
+    told = (camera_model, camera_params, camera_size, cameras_file)
+    known = given.camera_options(cameras, *told, keep_cameras=keep_cameras)
     mapping = given.mapping_options(mapper, seed, starts, keep_cameras=keep_cameras)
     settings = given.Settings(weights, device, resize, max_keypoints, masks)
     collection = given.collection_of(images, out, settings, verify=not no_verify)

@@ -52,6 +52,8 @@ def reconstruct(
     cameras: given.Cameras = "image",
     camera_model: given.CameraModel = None,
     camera_params: given.CameraParams = None,
+    camera_size: given.CameraSize = None,
+    cameras_file: given.CamerasFile = None,
     keep_cameras: given.KeepCameras = False,
     seed: given.Seed = 0,
     starts: given.Starts = 3,
@@ -78,7 +80,8 @@ def reconstruct(
         pair_list=pair_list,
     )
     machines = given.Machines(engine, address, workers, gpus)
-    known = given.camera_options(cameras, camera_model, camera_params, keep_cameras=keep_cameras)
+    told = (camera_model, camera_params, camera_size, cameras_file)
+    known = given.camera_options(cameras, *told, keep_cameras=keep_cameras)
     mapping = given.mapping_options(mapper, seed, starts, keep_cameras=keep_cameras)
     with watching(aside=True) as watcher:
         run = given.run_of(watcher, machines, device, force=force, retry=retry)

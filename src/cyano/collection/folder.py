@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cyano.engine import AlignImages, ExtractImages, MatchPairs, Recipe, VerifyPairs, find_images
 from cyano.errors import InputError
-from cyano.formats.exif import is_turned
+from cyano.exif import facts_in
 from cyano.geometry import RobustOptions
 from cyano.pairs.checks import some
 from cyano.store import FeatureStore, MatchStore
@@ -112,7 +112,7 @@ class Collection:
 
     def turned(self) -> str | None:
         """A warning about images that EXIF turns, which COLMAP does not know of; None without such images."""
-        turned = [name for name in self.names() if is_turned(self.images / name)]
+        turned = [name for name in self.names() if facts_in(self.images / name).is_turned]
         if not turned:
             return None
         return (

@@ -91,7 +91,7 @@ def reconstruct(
     if run.share is not None:
         raise InputError("a model takes all pairs; extract and match in shares, then reconstruct without one")
     need_pycolmap()  # better missed now than after hours
-    need_camera(cameras)
+    need_camera(cameras, collection.names())
     turned = collection.turned()
     extraction = extract_images(collection, run)
     failures = extraction.failures

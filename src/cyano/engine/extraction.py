@@ -18,7 +18,7 @@ from cyano.engine.recipe import Recipe
 from cyano.engine.work import Outcome, Stage, Worker, failed
 from cyano.errors import ImageError
 from cyano.processing.images import read
-from cyano.processing.masks import mask_path_for, mask_seen, read_mask
+from cyano.processing.masks import find_mask, mask_seen, read_mask
 from cyano.processing.resize import apply
 from cyano.store import FeatureStore, StoredImage
 from cyano.types import Features, ResizeMap
@@ -69,7 +69,7 @@ class ExtractImages(Stage[str, StoredImage]):
             ImageError: the name leads out of the folder.
         """
         masks = self.recipe.masks
-        return [_inside(self.images, name), *([] if masks is None else [mask_path_for(name, masks)])]
+        return [_inside(self.images, name), *([] if masks is None else [find_mask(name, masks)])]
 
     def worker(self) -> ImageWorker:
         """See `Stage.worker`."""

@@ -33,15 +33,15 @@ class Recipe:
         networks: from `cyano.checkpoints.load`.
         options: how to match; rotations are not searched, for features do not turn with their image.
         device: where workers run, for example "cpu" or "cuda".
-        masks: folder of masks by the names of the images, black where no keypoints are wanted; see `mask_path_for`.
-            All images need one. None for no masks.
+        masks: folder of masks, or a mask for all images, black where no keypoints are wanted; see `find_mask`. All
+            images need one. None for no masks.
         batch_size: pairs per batch on a GPU.
         feature_precision: of stored descriptors.
         match_precision: of stored scores.
 
     Raises:
         WeightsError: the weights are a detector's alone.
-        InputError: the options search rotations, the device is none, or there is no folder of masks.
+        InputError: the options search rotations, the device is none, or there are no masks.
     """
 
     networks: Networks
@@ -55,8 +55,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.options.rotations != "off":
             raise InputError("features are extracted once per image and do not turn; use rotations='off'")
-        if self.masks is not None and not self.masks.is_dir():
-            raise InputError(f"there is no folder {self.masks}; give that of the masks, or none")
+        if self.masks is not None and not self.masks.exists():
+            raise InputError(f"there is neither a folder of masks nor a mask {self.masks}; give one, or none")
         try:
             torch.device(self.device)
         except RuntimeError as error:

@@ -9,6 +9,7 @@ from cyano.formats.colmap_reading import Database, DatabaseImage, read_database
 from cyano.formats.colmap_text import export_text, read_text_keypoints, read_text_matches
 from cyano.formats.hloc_features import export_features, import_features, read_features
 from cyano.formats.hloc_matches import export_matches, import_matches, read_matches
+from cyano.formats.known_cameras import KnownCamera, read_cameras_file
 from cyano.formats.mapping import Mapper, MappingOptions
 from cyano.formats.pair_archives import PairArchive, export_archives, read_archive
 from cyano.formats.reconstruct import ModelSummary, sparse_model
@@ -19,6 +20,7 @@ __all__ = [
     "Database",
     "DatabaseImage",
     "DatabaseSummary",
+    "KnownCamera",
     "Mapper",
     "MappingOptions",
     "ModelSummary",
@@ -34,6 +36,7 @@ __all__ = [
     "import_features",
     "import_matches",
     "read_archive",
+    "read_cameras_file",
     "read_database",
     "read_features",
     "read_matches",

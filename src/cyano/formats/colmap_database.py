@@ -51,6 +51,7 @@ class DatabaseSummary:
         inlier_matches: matches that obey it, of all pairs together.
         guessed_cameras: cameras of which neither EXIF nor anybody told the focal length.
         moved_keypoints: keypoints that are elsewhere than the features have them.
+        positions: images whose EXIF tells where they were taken, which COLMAP's pose priors hold.
     """
 
     cameras: int
@@ -62,6 +63,7 @@ class DatabaseSummary:
     inlier_matches: int
     guessed_cameras: int = 0
     moved_keypoints: int = 0
+    positions: int = 0
 
 
 def export_database(
@@ -114,7 +116,8 @@ def export_database(
         need_room(beside.parent, 0)
         with pycolmap.Database.open(str(beside)) as database:
             chosen = sorted(features.keys() if images is None else images)
-            writer = _Writer(pycolmap, database, CameraPlan(chosen, cameras), beside.parent)
+            plan = CameraPlan(chosen, cameras, lambda: features.image_sizes(chosen))
+            writer = _Writer(pycolmap, database, plan, beside.parent)
             for some in batches(images_of(features, chosen), _IMAGES):
                 writer.images([_placed(image, (images or {}).get(image.name)) for image in some])
             kept = None if images is None else set(chosen)
@@ -195,13 +198,22 @@ class _Writer:
         self._database.write_frame(frame)
         self._database.write_keypoints(image.image_id, keypoints_to_colmap(stored.keypoints))
         self._counts[stored.name] = len(stored.scores)
+        self._pose_prior(image, self._plan.exif(stored.name).position)
+
+    def _pose_prior(self, image: Any, position: tuple[float, float, float] | None) -> None:
+        """Where the photograph was taken, as far as its EXIF tells."""
+        if position is not None:
+            prior = self._pycolmap.PosePrior()
+            prior.corr_data_id = image.data_id
+            prior.position = np.array(position)
+            prior.coordinate_system = self._pycolmap.PosePriorCoordinateSystem.WGS84
+            self._database.write_pose_prior(prior)
 
     def _camera(self, stored: StoredImage) -> tuple[Any, int]:
         """The camera and its rig, which is that camera alone."""
         size = stored.frame.original
-        key = self._plan.key(stored.name, size)
+        key, camera = self._plan.of(stored.name, size)
         if key not in self._rigs:
-            camera = self._plan.build(stored.name, size)
             camera.camera_id = self._database.write_camera(camera)
             rig = self._pycolmap.Rig()
             rig.add_ref_sensor(camera.sensor_id)
@@ -251,6 +263,7 @@ def _summary(database: Any) -> DatabaseSummary:
         database.num_verified_image_pairs(),
         database.num_inlier_matches(),
         sum(not camera.has_prior_focal_length for camera in database.read_all_cameras()),
+        positions=database.num_pose_priors(),
     )
 
 

@@ -114,12 +114,33 @@ class Camera:
 
         Where the map turns the picture, the camera's axes turn with it; `quarter_turn_motion` is that motion.
         """
-        if self.size is not None and self.size != frame.original:
-            raise InputError(f"the camera is of a {self.size} image, the map of a {frame.original} image")
-        fx, fy = (self.fy, self.fx) if frame.quarter_turns % 2 else (self.fx, self.fy)
+        own = self.fitted(frame.original)
+        fx, fy = (own.fy, own.fx) if frame.quarter_turns % 2 else (own.fx, own.fy)
         sx, sy = frame.scale
-        cx, cy = frame.to_network(np.array([self.cx, self.cy]))
+        cx, cy = frame.to_network(np.array([own.cx, own.cy]))
         return Camera(fx * sx, fy * sy, float(cx), float(cy), frame.network)
+
+    def fitted(self, size: ImageSize, what: str = "the image") -> Camera:
+        """The camera of an image of this size: the same, or scaled if the image is larger or smaller than its own.
+
+        Args:
+            size: of the image as displayed.
+            what: the image, for the message.
+
+        Raises:
+            InputError: the camera is of an image of another shape.
+        """
+        if self.size is None or self.size == size:
+            return self
+        if not size.has_shape_of(self.size):
+            raise InputError(
+                f"{what} is {size.width}x{size.height} pixels and its camera is of a picture of "
+                f"{self.size.width}x{self.size.height}, which has another shape; give the camera of this image, turned "
+                "and cropped as it is"
+            )
+        sx, sy = size.width / self.size.width, size.height / self.size.height
+        cx, cy = (self.cx + 0.5) * sx - 0.5, (self.cy + 0.5) * sy - 0.5
+        return Camera(self.fx * sx, self.fy * sy, cx, cy, size)
 
     def normalise(self, points: ArrayLike) -> NDArray[np.float64]:
         """(N, 2) pixels -> (N, 2) float64 positions (X / Z, Y / Z) in the camera's frame."""

@@ -15,7 +15,10 @@ from cyano.errors import ImageError, InputError
 from cyano.processing.images import ImageLimits, ImageSource, read_pixels
 from cyano.types import ImageSize, ResizeMap
 
-__all__ = ["keep_keypoints", "mask_path_for", "mask_scores", "mask_seen", "read_mask"]
+__all__ = ["FOLDER_MASK", "find_mask", "keep_keypoints", "mask_path_for", "mask_scores", "mask_seen", "read_mask"]
+
+FOLDER_MASK = "mask.png"
+"""The name of a mask for all images of a folder."""
 
 _LIMITS = ImageLimits(min_side=1)
 
@@ -75,6 +78,29 @@ def mask_path_for(
     if ".." in path.parts:
         raise InputError(f"{path} points out of its folder; pass a path without '..'")
     return Path(mask_folder) / path.with_name(path.name + ".png")
+
+
+def find_mask(name: str, masks: Path) -> Path:
+    """The mask of an image of a collection: its own, or that of the nearest folder, or that of all.
+
+    Args:
+        name: of the image, relative to the folder of the images.
+        masks: a mask for all images, or a folder of masks whose tree mirrors that of the images: `a/1.jpg.png` for
+            `a/1.jpg` (see `mask_path_for`), and `a/mask.png` for the other images of `a`.
+
+    Returns:
+        Its path; that of its own mask if there is none at all.
+
+    Raises:
+        InputError: the name points out of its folder.
+    """
+    if masks.is_file():
+        return masks
+    own = mask_path_for(name, masks)
+    if own.exists():
+        return own
+    folders = [folder for folder in own.parents if folder == masks or folder.is_relative_to(masks)]
+    return next((path for folder in folders if (path := folder / FOLDER_MASK).is_file()), own)
 
 
 def keep_keypoints(mask: NDArray[np.bool_], keypoints: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:

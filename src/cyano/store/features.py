@@ -112,6 +112,15 @@ class FeatureStore(ShardStore[str, StoredImage]):
             if place and times[name] >= written(place.shard) and place.tag != content(name)
         ]
 
+    def image_sizes(self, names: Iterable[str]) -> dict[str, ImageSize]:
+        """The size of the original of each of these images that is stored; only the headers of the shards are read.
+
+        Raises:
+            InputError: a shard cannot be read.
+        """
+        known = dict(self._once(_sizes))
+        return {name: known[name] for name in names if name in known}
+
     def keypoint_counts(self, names: Iterable[str]) -> dict[str, int]:
         """How many keypoints each of these images has, in their order; only the headers of the shards are read.
 
@@ -157,6 +166,12 @@ def _counts(shard: Shard) -> list[tuple[str, tuple[str, int]]]:
     """The keypoints of each image, by its name."""
     images = enumerate(shard.document["images"])
     return [(image["name"], (image["name"], shard.shape(f"{row}/scores")[0])) for row, image in images]
+
+
+def _sizes(shard: Shard) -> list[tuple[str, tuple[str, ImageSize]]]:
+    """The size of each image, by its name."""
+    images = shard.document["images"]
+    return [(image["name"], (image["name"], ImageSize(*image["frame"][:2]))) for image in images]
 
 
 def _decoded(shard: Shard, row: int, image: Mapping[str, Any]) -> StoredImage:
