@@ -7,20 +7,32 @@ import numbers
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, UnidentifiedImageError
 
+from cyano.errors import MissingExtraError
 from cyano.reading import PARSER_ERRORS, without_warnings
 
-__all__ = ["PILLOW_ERRORS", "ExifFacts", "facts_in", "facts_of", "orientation_and_focal"]
+__all__ = [
+    "OPENING_ERRORS",
+    "PILLOW_ERRORS",
+    "ExifFacts",
+    "facts_in",
+    "facts_of",
+    "open_image",
+    "orientation_and_focal",
+]
 
 PILLOW_ERRORS = PARSER_ERRORS
 """What Pillow's decoders and parsers raise on damaged files, but for `DecompressionBombError`: they have no base class
 of their own."""
 
-_ERRORS: tuple[type[Exception], ...] = (*PILLOW_ERRORS, Image.DecompressionBombError)
+OPENING_ERRORS: tuple[type[Exception], ...] = (*PILLOW_ERRORS, Image.DecompressionBombError)
+
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF")  # those of the readable formats that carry EXIF
+
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 
 _FILM_MM = 36.0
 _UNIT_MM = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}
@@ -61,6 +73,35 @@ class ExifFacts:
         return self.orientation in range(5, 9)
 
 
+def open_image(file: BinaryIO, formats: tuple[str, ...]) -> Image.Image:
+    """Open an encoded image of one of these of Pillow's formats, or of HEIC by pillow-heif; nothing is decoded yet.
+
+    Args:
+        file: at its beginning.
+        formats: as Pillow names them.
+
+    Raises:
+        MissingExtraError: it is HEIC, and pillow-heif is not installed.
+        Exception: one of `PILLOW_ERRORS` or `DecompressionBombError`.
+    """
+    try:
+        return Image.open(file, formats=formats)
+    except UnidentifiedImageError:
+        file.seek(0)
+        head = file.read(12)
+        if head[4:8] != b"ftyp" or head[8:12] not in _HEIF_BRANDS:
+            raise
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError as error:
+        raise MissingExtraError(
+            'HEIC pictures are read with pillow-heif: pip install "cyano[heif]", or convert them to JPEG'
+        ) from error
+    file.seek(0)
+    image: Image.Image = HeifImageFile(file)  # not registered with Pillow, whose settings are the program's
+    return image
+
+
 def facts_of(image: Image.Image) -> ExifFacts:
     """The facts of an open image; warnings of Pillow's are the caller's."""
     return ExifFacts(
@@ -75,9 +116,9 @@ def facts_in(path: str | os.PathLike[str]) -> ExifFacts:
     try:
         if not os.path.isfile(path):
             return ExifFacts()
-        with without_warnings(), Image.open(path, formats=_FORMATS) as image:
+        with open(path, "rb") as file, without_warnings(), open_image(file, _FORMATS) as image:
             return facts_of(image)
-    except _ERRORS:
+    except OPENING_ERRORS:
         return ExifFacts()
 
 

@@ -31,6 +31,7 @@ from cyano.processing.images import ImageSource, LoadedImage, read
 from cyano.processing.keypoints import pick_keypoints
 from cyano.processing.localisation import keypoint_maps
 from cyano.processing.masks import mask_scores, read_mask
+from cyano.reading import reason_of
 from cyano.result import ImageKeypoints, PairResult
 from cyano.types import Features, Matches
 
@@ -140,7 +141,8 @@ class Matcher:
         Raises:
             ImageError: an image or a mask cannot be read or used.
         """
-        loaded0, loaded1 = read(image0, self.options.limits), read(image1, self.options.limits)
+        limits, stretch = self.options.limits, self.options.stretch
+        loaded0, loaded1 = (read(image, limits, stretch=stretch) for image in (image0, image1))
         keep0, keep1 = _mask(mask0, loaded0), _mask(mask1, loaded1)
         features0, features1 = self._detect(loaded0, keep0), self._detect(loaded1, keep1)
         matches = self._assign([(features0, features1)])[0]
@@ -176,7 +178,7 @@ class Matcher:
             raise InputError(f"{len(sources)} images need as many masks (None for no mask), not {len(masks)}")
         features = []
         for source, mask in zip(sources, masks or [None] * len(sources), strict=True):
-            loaded = read(source, self.options.limits)
+            loaded = read(source, self.options.limits, stretch=self.options.stretch)
             features.append(self._detect(loaded, _mask(mask, loaded)))
         return features
 
@@ -284,7 +286,8 @@ def _device(device: torch.device | str) -> torch.device:
     try:
         return torch.zeros(0, dtype=torch.float32, device=device).device
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise InputError(f"device {str(device)!r} cannot be used: {error}; 'cpu' always can") from error
+        reason = reason_of(error)  # torch goes on for sixty lines
+        raise InputError(f"device {str(device)!r} cannot be used: {reason}; 'cpu' always can") from error
 
 
 def _mask(source: ImageSource | None, image: LoadedImage) -> NDArray[np.bool_] | None:
@@ -293,6 +296,6 @@ def _mask(source: ImageSource | None, image: LoadedImage) -> NDArray[np.bool_] |
 
 def _keypoints(features: Features, image: LoadedImage | None = None) -> ImageKeypoints:
     """Features in the form of a result: numpy arrays on the CPU, and the image if there is one."""
-    shown = () if image is None else (image.name, image.rgb, image.focal_35mm)
+    shown = () if image is None else (image.name, image.rgb, image.focal_35mm, image.stretched)
     keypoints, scores = (each.detach().cpu().numpy() for each in (features.keypoints, features.scores))
     return ImageKeypoints(keypoints, scores, features.frame, *shown)

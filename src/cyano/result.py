@@ -38,6 +38,8 @@ class ImageKeypoints(Concise):
         name: the path, or "image".
         rgb: (H, W, 3) uint8 original image; None where the features came without one.
         focal_35mm: EXIF focal length in millimetres on 35 mm film, if known.
+        stretched: the values that became black and white, where they were spread over the whole range; see
+            `MatcherOptions.stretch`.
     """
 
     keypoints: NDArray[np.float32]
@@ -46,6 +48,7 @@ class ImageKeypoints(Concise):
     name: str = "image"
     rgb: NDArray[np.uint8] | None = None
     focal_35mm: float | None = None
+    stretched: tuple[int, int] | None = None
 
     @property
     def size(self) -> ImageSize:

@@ -1,12 +1,23 @@
 from __future__ import annotations
 
+import os
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from cyano.engine import Share, feature_reads, find_images, plan_images, plan_pairs
+from cyano.engine import (
+    Share,
+    feature_reads,
+    find_images,
+    passed_over,
+    plan_images,
+    plan_pairs,
+    readable_suffixes,
+)
+from cyano.engine.finding import SUFFIXES
 from cyano.errors import InputError
 
 CONFIG = "0123456789abcdef"
@@ -89,6 +100,9 @@ def test_images_are_found(tmp_path: Path) -> None:
     assert find_images(tmp_path) == ["b.JPG", "sub/a.png"]
     with pytest.raises(InputError, match="holds no images"):
         find_images(_empty(tmp_path / "empty"))
+    (tmp_path / "empty" / "c.HEIC").touch()
+    with pytest.raises(InputError, match=r"1 pictures of other kinds were passed over \(1 \.heic\)"):
+        find_images(tmp_path / "empty")
     with pytest.raises(InputError, match="is not a folder"):
         find_images(tmp_path / "absent")
 
@@ -96,3 +110,49 @@ def test_images_are_found(tmp_path: Path) -> None:
 def _empty(folder: Path) -> Path:
     folder.mkdir()
     return folder
+
+
+def test_links_to_folders_are_followed_once(tmp_path: Path) -> None:
+    for name in ("images/plain/a.jpg", "elsewhere/b.jpg", "elsewhere/deep/c.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    images = tmp_path / "images"
+    (images / "linked").symlink_to(tmp_path / "elsewhere")
+    (images / "a link to plain").symlink_to(images / "plain")  # comes first by name, but what lies here has precedence
+    (tmp_path / "elsewhere" / "round").symlink_to(images)
+    (images / "nowhere").symlink_to(tmp_path / "absent")
+    assert find_images(images) == ["linked/b.jpg", "linked/deep/c.jpg", "plain/a.jpg"]
+    assert passed_over(images, SUFFIXES) == []
+
+
+def test_what_is_passed_over_is_counted_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (
+        "a.jpg",
+        "b.heic",
+        "c.HEIC",
+        "d.jxl",
+        "e.CR2",
+        "f.avif",
+        "g.jfif",
+        "h.jp2",
+        "notes.txt",
+        "locked/x.jpg",
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    readable = readable_suffixes() - {".heic"}
+    assert find_images(tmp_path, readable) == ["a.jpg", "f.avif", "g.jfif", "h.jp2", "locked/x.jpg"]
+    scandir = os.scandir
+
+    def refusing(path: Path) -> Any:
+        if Path(path).name == "locked":
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    assert find_images(tmp_path, readable) == ["a.jpg", "f.avif", "g.jfif", "h.jp2"]
+    others, locked = passed_over(tmp_path, readable)
+    told = "4 pictures of other kinds were passed over (1 .cr2, 2 .heic, 1 .jxl): b.heic, c.HEIC, d.jxl"
+    assert others.startswith(told)
+    assert "pillow-heif" in others
+    assert locked == "1 folders cannot be read: locked (Permission denied)"

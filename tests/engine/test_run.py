@@ -126,12 +126,16 @@ def test_what_fails_costs_that_pair_only(images: Path, undisturbed: Path, tmp_pa
 
 
 def test_names_do_not_lead_out_of_the_folder(images: Path, tmp_path: Path) -> None:
-    names = ["../a.png", str(images / "card.png"), "absent.png", "card.png"]
+    odd = ["\udcff.png", "a\0b.png", "x" * 300 + ".png"]
+    names = ["../a.png", str(images / "card.png"), "absent.png", "card.png", *odd]
     summary = run_stage(extraction(images, tmp_path), names)
     reasons = {failure.item[0]: failure.reason for failure in summary.failures}
     assert "leads out" in reasons["../a.png"]
     assert "leads out" in reasons[names[1]]
     assert "no such file" in reasons["absent.png"]
+    assert "no valid text, which COLMAP needs; rename the file" in reasons[odd[0]]
+    assert "null character" in reasons[odd[1]]
+    assert "too long" in reasons[odd[2]]
     assert summary.done == 1
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from cyano.errors import InputError, MissingExtraError, OutputError
 from cyano.formats import export_features, export_matches, import_features, import_matches, read_features, read_matches
@@ -165,3 +166,37 @@ def test_without_h5py_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(MissingExtraError, match=r"pip install \"\.\[collections\]"):
         import_features(tmp_path / "features.h5", tmp_path)
+
+
+@pytest.mark.parametrize("scores", ["scores", "keypoint_scores", "score"])
+def test_files_of_other_detectors_are_read(tmp_path: Path, scores: str) -> None:
+    rng = np.random.default_rng(0)
+    points, values = rng.random((30, 2)).astype(np.float16) * 400, rng.random(30).astype(np.float16)
+    with h5py.File(tmp_path / "f.h5", "w", libver="latest") as file:
+        group = file.create_group("db/a.jpg")
+        group["keypoints"], group[scores], group["image_size"] = points, values, np.array([640, 480])
+        group["descriptors"] = rng.normal(size=(128, 30)).astype(np.float16)
+    (found,) = read_features(tmp_path / "f.h5")
+    np.testing.assert_array_equal(found.scores, values.astype(np.float32))
+    np.testing.assert_array_equal(found.keypoints, points.astype(np.float32))
+    assert (found.descriptors.shape, found.frame.original) == ((30, 128), ImageSize(480, 640))
+
+
+def test_files_of_dense_matchers_are_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    points = np.array([[10.5, 20.25], [99.5, 30]], np.float32)
+    with h5py.File(tmp_path / "f.h5", "w") as file:
+        group = file.create_group("db/a.jpg")
+        group["keypoints"], group["score"] = points, np.array([0.5, 0.75], np.float32)
+    store = import_features(tmp_path / "f.h5", tmp_path / "guessed")
+    (found,) = store.read(["db/a.jpg"])
+    assert (found.descriptors.shape, found.frame.original) == ((2, 0), ImageSize(31, 101))
+    assert "does not tell the sizes of 1 images" in caplog.text
+    (tmp_path / "images" / "db").mkdir(parents=True)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # which hloc passes over
+    Image.new("L", (640, 480)).save(tmp_path / "images" / "db" / "a.jpg", exif=exif)
+    (found,) = import_features(tmp_path / "f.h5", tmp_path / "known", images=tmp_path / "images").read(["db/a.jpg"])
+    assert found.frame.original == ImageSize(480, 640)
+    np.testing.assert_array_equal(found.keypoints, points)
+    with pytest.raises(InputError, match=r"the size of .*a\.jpg cannot be read"):
+        list(read_features(tmp_path / "f.h5", tmp_path / "absent"))

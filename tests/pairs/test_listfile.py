@@ -256,3 +256,14 @@ def test_lists_of_real_data_sets_are_read() -> None:
         assert [pair.name0 for pair in listed] == [line.split()[0] for line in lines]
         assert all(pair.has_ground_truth for pair in listed)
         assert len(set(unique_stems(listed))) == len(listed)
+
+
+def test_the_longest_names_have_room_for_their_endings() -> None:
+    long = "\u00e4" * 120  # 240 bytes, a possible file name
+    listed = [Pair(f"{long}0.png", f"{long}{number}.png") for number in range(1, 4)]
+    stems = unique_stems(listed)
+    assert len(set(stems)) == 3
+    for stem in stems:
+        assert len(f".{stem}_evaluation.npz".encode()) <= 255
+        assert stem.startswith("\u00e4" * 100)
+    assert unique_stems(listed) == stems

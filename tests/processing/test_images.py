@@ -106,12 +106,12 @@ class TestRefusals:
         with pytest.raises(ImageError, match=r"text\.jpg: is not an image that can be read \(JPEG, PNG"):
             read(tmp_path / "text.jpg")
 
-    @pytest.mark.parametrize("file_format", ["ICO", "TGA", "JPEG2000", "PDF", "PCX"])
+    @pytest.mark.parametrize("file_format", ["ICO", "TGA", "PDF", "PCX"])
     def test_formats_off_the_list(self, file_format: str) -> None:
         with pytest.raises(ImageError, match="is not an image that can be read"):
             read(encoded(photograph(), file_format))
 
-    @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "PPM", "GIF"])
+    @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "PPM", "GIF", "AVIF", "JPEG2000"])
     @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
     def test_truncated_files_are_not_half_read(self, file_format: str, share: float, tmp_path: Path) -> None:
         data = encoded(photograph(), file_format)
@@ -128,7 +128,7 @@ class TestRefusals:
         Image.fromarray(RGB).save(tmp_path / "a.png")
         picture = Image.open(tmp_path / "a.png")
         picture.close()
-        with pytest.raises(ImageError, match="damaged"):
+        with pytest.raises(ImageError, match="was closed before its pixels were read"):
             read(picture)
 
 

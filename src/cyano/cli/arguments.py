@@ -124,6 +124,14 @@ MaxLines = Annotated[
     int,
     typer.Option(help="Matches drawn at most, spread over the picture; -1 for all.", rich_help_panel="Output"),
 ]
+NoStretch = Annotated[
+    bool,
+    typer.Option(
+        "--no-stretch",
+        help="Leave 16-bit pictures dark that use a small part of their range, as those of 12-bit and thermal cameras.",
+        rich_help_panel=MATCHING,
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and all else on stderr.")]
 EstimatorOption = Annotated[
     EstimatorName,
@@ -178,6 +186,7 @@ def matcher_options(
     rotations: RotationsName = "off",
     *,
     align: bool = True,
+    stretch: bool = True,
 ) -> MatcherOptions:
     """The library's options from those of the command line; None and [] leave the library's defaults.
 
@@ -198,6 +207,7 @@ def matcher_options(
             precision=precision,
             rotations=rotations,
             align=align,
+            stretch=stretch,
         )
 
 

@@ -76,5 +76,4 @@ def colmap(
         "model": None if mapped is None else report.model_document(mapped),
         "hloc": None if exported is None else vars(exported),
     }
-    turned = collection.turned()
-    report.tell(f"database of {images}", facts, document, aligned, [turned] if turned else [], as_json, model=mapped)
+    report.tell(f"database of {images}", facts, document, aligned, collection.notes(), as_json, model=mapped)

@@ -47,4 +47,5 @@ def extract(
 
         summary = extract_images(collection, run)
     document = {"format": "cyano-extract-1", "images": report.stage_document(summary)}
-    report.tell(f"features of {images}", report.stage_facts("images", summary), document, [summary], [], as_json)
+    facts, notes = report.stage_facts("images", summary), collection.notes()
+    report.tell(f"features of {images}", facts, document, [summary], notes, as_json)

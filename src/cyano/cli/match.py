@@ -141,6 +141,7 @@ def match(
     sinkhorn_iterations: shared.SinkhornIterations = None,
     rotations: shared.Rotations = "off",
     no_align: shared.NoAlign = False,
+    no_stretch: shared.NoStretch = False,
     as_json: shared.AsJson = False,
 ) -> None:
     """Parse, match, estimate, write; the help is `HELP`."""
@@ -153,7 +154,9 @@ def match(
     kinds = models.kinds(homography or registered is not None, fundamental, pose)
     wanted = models.ModelOptions.parsed(kinds, (intrinsics0, intrinsics1), threshold, estimator, seed)
     detector, matcher = (max_keypoints, keypoint_threshold, nms_radius), (match_threshold, sinkhorn_iterations)
-    options = shared.matcher_options(resize, *detector, *matcher, precision, rotations, align=not no_align)
+    options = shared.matcher_options(
+        resize, *detector, *matcher, precision, rotations, align=not no_align, stretch=not no_stretch
+    )
     pair = report.match_images((a, b), weights, options, shared.checked_device(device), (mask0, mask1))
     found = models.estimate(pair.result, wanted)
     written = outputs.write(pair, found)

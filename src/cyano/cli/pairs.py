@@ -142,6 +142,7 @@ def pairs(
     precision: shared.Precision = "float32",
     rotations: shared.Rotations = "off",
     no_align: shared.NoAlign = False,
+    no_stretch: shared.NoStretch = False,
     device: shared.Device = "auto",
     force_cpu: ForceCpu = False,
     as_json: shared.AsJson = False,
@@ -152,7 +153,13 @@ def pairs(
 
     detector, matcher = (max_keypoints, keypoint_threshold, nms_radius), (match_threshold, sinkhorn_iterations)
     matching = shared.matcher_options(
-        resize or list(ORIGINAL_RESIZE), *detector, *matcher, precision, rotations, align=not no_align
+        resize or list(ORIGINAL_RESIZE),
+        *detector,
+        *matcher,
+        precision,
+        rotations,
+        align=not no_align,
+        stretch=not no_stretch,
     )
     pictures = pairs_run.picture_options(viz, fast_viz, show_keypoints, viz_extension)
     robust = pairs_run.robust_options(evaluate, estimator, threshold, seed)

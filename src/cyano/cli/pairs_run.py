@@ -20,6 +20,7 @@ from cyano.cli.output import (
     print_json,
     result_console,
 )
+from cyano.errors import InputError
 from cyano.evaluation.match_pairs import MatchPairsOptions, MatchPairsReport, PairOutcome, match_pairs
 from cyano.evaluation.pair_pictures import Extension, PictureOptions
 from cyano.geometry import RobustOptions
@@ -95,6 +96,8 @@ def selected(path: Path, max_length: int, shuffle_seed: int | None) -> list[Pair
     if max_length < -1:
         raise typer.BadParameter(f"--max-length is -1 for all pairs, or a number from 0 up, not {max_length}")
     pairs = read_pairs(path)
+    if not pairs or max_length == 0:
+        raise InputError(f"there is no pair to match in {path}; give a list with at least one")
     if shuffle_seed is not None:
         random.Random(shuffle_seed).shuffle(pairs)
     return pairs if max_length == -1 else pairs[:max_length]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cyano.geometry import RobustEstimate
     from cyano.options import MatcherOptions
     from cyano.processing.images import ImageSource
-    from cyano.result import PairResult
+    from cyano.result import ImageKeypoints, PairResult
 
 __all__ = ["CORRECT_PX", "MatchedPair", "match_images", "print_report", "to_dict"]
 
@@ -94,6 +94,7 @@ def _facts(pair: MatchedPair, models: Sequence[RobustEstimate]) -> list[tuple[st
         rows.append(("median score", f"{float(np.median(result.scores)):.2f}"))
     if pair.errors is not None:
         rows.append(("ground truth", _truth_text(pair.errors)))
+    rows += [("stretched", _stretched_text(image)) for image in (result.image0, result.image1) if image.stretched]
     for model in models:
         rows += [("model", _model_text(model)), *model.facts()]
     return [
@@ -102,6 +103,11 @@ def _facts(pair: MatchedPair, models: Sequence[RobustEstimate]) -> list[tuple[st
         ("weights", str(record["weights"])),
         ("licence", str(record["licence"] or UNKNOWN_LICENCE)),
     ]
+
+
+def _stretched_text(image: ImageKeypoints) -> str:
+    low, high = image.stretched or (0, 0)
+    return f"{image.name} uses {low} to {high} of 65535; these values were spread from black to white (--no-stretch)"
 
 
 def _truth_text(errors: NDArray[np.float64]) -> str:

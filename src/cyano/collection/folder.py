@@ -13,7 +13,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cyano.engine import AlignImages, ExtractImages, MatchPairs, Recipe, VerifyPairs, find_images
+from cyano.engine import (
+    AlignImages,
+    ExtractImages,
+    MatchPairs,
+    Recipe,
+    VerifyPairs,
+    find_images,
+    passed_over,
+    readable_suffixes,
+)
 from cyano.errors import InputError
 from cyano.exif import facts_in
 from cyano.geometry import RobustOptions
@@ -71,7 +80,7 @@ class Collection:
 
     def names(self) -> list[str]:
         """The names of the images; see `find_images`."""
-        return find_images(self.images)
+        return find_images(self.images, readable_suffixes())
 
     def extraction(self) -> ExtractImages:
         """The stage from images to features."""
@@ -109,6 +118,20 @@ class Collection:
         if len(absent) == len(names):
             raise InputError(f"no image of {self.images} has features in {self.out}; first: cyano extract")
         return features, matches, [name for name in names if name not in absent]
+
+    def notes(self) -> list[str]:
+        """What the user should know of the images: what was passed over, is turned by EXIF, or was stretched."""
+        stretched = self.extraction().open().stretched_images()
+        told = [
+            f"{len(stretched)} images of 16 bits use a small part of their range ({some(stretched)}); their values "
+            "were stretched over all of it (MatcherOptions.stretch)"
+        ]
+        turned = self.turned()
+        return [
+            *passed_over(self.images, readable_suffixes()),
+            *([] if turned is None else [turned]),
+            *(told if stretched else []),
+        ]
 
     def turned(self) -> str | None:
         """A warning about images that EXIF turns, which COLMAP does not know of; None without such images."""

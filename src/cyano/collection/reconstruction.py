@@ -92,7 +92,6 @@ def reconstruct(
         raise InputError("a model takes all pairs; extract and match in shares, then reconstruct without one")
     need_pycolmap()  # better missed now than after hours
     need_camera(cameras, collection.names())
-    turned = collection.turned()
     extraction = extract_images(collection, run)
     failures = extraction.failures
     try:
@@ -113,7 +112,7 @@ def reconstruct(
         _tell_failures(failures, run.watcher)  # which no summary will list any more
         raise
     seconds = time.monotonic() - started
-    notes = (*choice.notes, *([turned] if turned else []), *_of_guesses(database), *_of_starts(mapping, model))
+    notes = (*choice.notes, *collection.notes(), *_of_guesses(database), *_of_starts(mapping, model))
     return Reconstruction(extraction, choice, matching, alignment, database, model, seconds, notes)
 
 

@@ -139,4 +139,7 @@ def select_pairs(
     )
     found = choose_pairs(options, names, folder=collection.images, describe=describe)
     pairs = [(pair.name0, pair.name1) for pair in found.pairs]
+    if not pairs:
+        reasons = "".join(f"; {note}" for note in found.notes)
+        raise InputError(f"{options.method} selects no pair of {len(names)} images{reasons}; select them another way")
     return PairChoice(f"{options.method}, {method}", pairs, tuple(found.notes))

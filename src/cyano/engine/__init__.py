@@ -5,9 +5,10 @@ Design and reasons: docs/decisions/0010-engine.md.
 
 from cyano.engine.alignment import AlignImages
 from cyano.engine.extraction import ExtractImages
+from cyano.engine.finding import find_images, passed_over, readable_suffixes
 from cyano.engine.local import LocalEngine
 from cyano.engine.matching import MatchPairs
-from cyano.engine.plan import Share, Unit, feature_reads, find_images, plan_images, plan_pairs
+from cyano.engine.plan import Share, Unit, feature_reads, plan_images, plan_pairs
 from cyano.engine.ray import RayEngine
 from cyano.engine.recipe import Recipe
 from cyano.engine.references import digest_of, pairs_among
@@ -36,7 +37,9 @@ __all__ = [
     "feature_reads",
     "find_images",
     "pairs_among",
+    "passed_over",
     "plan_images",
     "plan_pairs",
+    "readable_suffixes",
     "run_stage",
 ]

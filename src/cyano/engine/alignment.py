@@ -162,7 +162,7 @@ class AlignWorker(Worker[str, list[_Loaded | Exception], StoredKeypoints]):
 
     def _read(self, name: str) -> Tensor:
         options = self._stage.recipe.options
-        grey, _ = resize.apply(read(self._stage.images / name, options.limits), options.resize)
+        grey, _ = resize.apply(read(self._stage.images / name, options.limits, stretch=options.stretch), options.resize)
         return torch.from_numpy(grey)
 
     def _stored(self, name: str) -> tuple[NDArray[np.float32], ResizeMap]:

@@ -84,12 +84,14 @@ class _Prepared(NamedTuple):
         keep: (h, w) bool, where keypoints are wanted; None for everywhere.
         frame: the way back to the original image.
         content: BLAKE2b of the file, and of its mask if there is one.
+        stretched: whether its values were spread over the whole range.
     """
 
     grey: NDArray[np.float32]
     keep: NDArray[np.bool_] | None
     frame: ResizeMap
     content: str
+    stretched: bool
 
 
 class ImageWorker(Worker[str, list[_Prepared | Exception], StoredImage]):
@@ -113,11 +115,12 @@ class ImageWorker(Worker[str, list[_Prepared | Exception], StoredImage]):
     def _prepared(self, name: str) -> _Prepared | Exception:
         options = self._stage.recipe.options
         try:
+            _nameable(name)
             files = path, *masks = self._stage.files(name)
-            image = read(path, options.limits)  # first, because it refuses what is too large
+            image = read(path, options.limits, stretch=options.stretch)  # first, because it refuses what is too large
             grey, frame = apply(image, options.resize)
             keep = mask_seen(read_mask(masks[0], image.size), frame) if masks else None
-            return _Prepared(grey, keep, frame, _content(files))
+            return _Prepared(grey, keep, frame, _content(files), image.stretched is not None)
         except Exception as error:  # noqa: BLE001 - a broken image costs itself only
             return error
 
@@ -139,7 +142,7 @@ def _touched(path: Path) -> float:
     """When a file was last written, or put where it is; if it is gone, that was never too long ago."""
     try:
         status = path.stat()
-    except OSError:
+    except (OSError, ValueError):
         return math.inf
     return max(status.st_mtime, status.st_ctime)
 
@@ -148,7 +151,7 @@ def _content_now(paths: Sequence[Path]) -> str:
     """`_content`, and of files that cannot be read nothing."""
     try:
         return _content(paths)
-    except OSError:
+    except (OSError, ValueError):
         return ""
 
 
@@ -168,7 +171,22 @@ def _inside(folder: Path, name: str) -> Path:
     return folder / name
 
 
+def _nameable(name: str) -> None:
+    """Refuse a name that what is made of the image cannot hold, such as COLMAP's database.
+
+    Raises:
+        ImageError: it is one.
+    """
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ImageError(f"the name {name!r} is no valid text, which COLMAP needs; rename the file") from error
+    if "\0" in name:
+        raise ImageError(f"{name!r} holds a null character, which no file's name can; check the list")
+
+
 def _stored(name: str, image: _Prepared, features: Features) -> StoredImage:
     """Features with positions in the original image: the matcher was given the resized one."""
     positions = image.frame.to_original(features.keypoints)
-    return StoredImage.of(name, image.content, replace(features, keypoints=positions, frame=image.frame))
+    seen = replace(features, keypoints=positions, frame=image.frame)
+    return StoredImage.of(name, image.content, seen, stretched=image.stretched)

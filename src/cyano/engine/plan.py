@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cyano.engine.finding import find_images
 from cyano.errors import InputError
 from cyano.store.keys import checksum, item_key
 
@@ -23,8 +23,6 @@ __all__ = ["ImagePair", "Share", "Unit", "feature_reads", "find_images", "names_
 
 ImagePair = tuple[str, str]
 """The names of two images to match."""
-
-SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 
 _MAX_CHUNK = 64  # images; their features fill a shard of 64 MiB
 _MAX_TILE = 2048  # pairs; minutes of work on a processor, which is what a kill costs
@@ -78,21 +76,6 @@ class Share:
     def of(self, units: Sequence[Unit[K]]) -> list[Unit[K]]:
         """This job's part of a plan."""
         return [unit for unit in units if int(unit.id, 16) % self.count == self.index]
-
-
-def find_images(folder: Path) -> list[str]:
-    """Names of the image files in a folder and below: paths relative to it, with "/", sorted; none that are hidden.
-
-    Raises:
-        InputError: there is no such folder, or it holds no images.
-    """
-    if not folder.is_dir():
-        raise InputError(f"{folder} is not a folder; give one with images in it")
-    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    names = sorted(path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts))
-    if not names:
-        raise InputError(f"{folder} holds no images ({', '.join(sorted(SUFFIXES))}); give a folder that does")
-    return names
 
 
 def names_of(key: K) -> tuple[str, ...]:

@@ -100,6 +100,7 @@ class Recipe:
             "frame_margin": frame_margin(detection),
             "subpixel": self.options.subpixel,
             "masks": self.masks is not None,
+            "stretch": self.options.stretch,
         }
 
     def match_configuration(self, verification: RobustOptions | None) -> Configuration:

@@ -128,6 +128,8 @@ def match_pairs(
             same names, of other pairs.
         WeightsError: the networks have no matcher.
     """
+    if not pairs:
+        raise InputError("there is no pair to match; give a list with at least one")
     stems = unique_stems(pairs)
     if options.evaluation is not None:
         _need_ground_truth(pairs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import OrderedDict
 from dataclasses import replace
 from pathlib import Path
@@ -47,7 +48,7 @@ class ImageFeatures:
         """
         if name not in self._digests:
             path = self._folder / name
-            if not path.is_file():  # a pipe or a device would never end
+            if not os.path.isfile(path):  # a pipe or a device would never end
                 raise ImageError(f"{path}: there is no such image file; check the list and --input-dir")
             try:
                 with path.open("rb") as file:
@@ -75,7 +76,8 @@ class ImageFeatures:
         return self._kept[key]
 
     def _extract(self, name: str, turns: int) -> Features:
-        image = read(self._folder / name, self._matcher.options.limits)
+        options = self._matcher.options
+        image = read(self._folder / name, options.limits, stretch=options.stretch)
         rule = self._rule
         if rule.size is not None:
             rule = replace(rule, size=rule.size.turned(turns))

@@ -49,6 +49,7 @@ def matching_record(matcher: Matcher, networks: Networks, rule: ResizeRule) -> R
         "frame_margin": frame_margin(matcher.detection),
         "subpixel": matcher.options.subpixel,
         "align": matcher.options.align,
+        "stretch": matcher.options.stretch,
         "match_threshold": matcher.assignment.matching_threshold,
         "confirmed_threshold": matcher.confirmed_threshold,
         "sinkhorn_iterations": matcher.assignment.sinkhorn_iterations,

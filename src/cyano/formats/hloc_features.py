@@ -9,6 +9,7 @@ there and back; without them the detector is taken to have seen the original ima
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -17,10 +18,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from cyano.errors import InputError
+from cyano.exif import OPENING_ERRORS
 from cyano.formats.hdf5 import CheckedGroup, create, create_group, open_checked
 from cyano.formats.items import batches, images_of
+from cyano.reading import reason_of, without_warnings
 from cyano.store import FeatureStore, Precision, StoredImage
 from cyano.store.precision import narrowed
 from cyano.types import ImageSize, ResizeMap
@@ -29,6 +33,8 @@ __all__ = ["SOURCE", "export_features", "file_digest", "import_features", "read_
 
 SOURCE = "hloc"
 """The source of imported items, as their store's configuration names it."""
+
+logger = logging.getLogger(__name__)
 
 _CONTENT, _FRAME = "cyano_content", "cyano_frame"
 _BATCH = 64  # images
@@ -90,11 +96,14 @@ def _write_image(group: Any, image: StoredImage, precision: Precision) -> None:
         group.attrs[_CONTENT] = np.bytes_(image.content.encode("ascii"))
 
 
-def read_features(path: str | os.PathLike[str]) -> Iterator[StoredImage]:
+def read_features(path: str | os.PathLike[str], images: str | os.PathLike[str] | None = None) -> Iterator[StoredImage]:
     """The features of all images in hloc's file, one after the other.
 
     Args:
-        path: of the file, by whomever it was made.
+        path: of the file, by whomever it was made: of hloc's extractors, or of its dense matchers, whose keypoints have
+            no descriptors.
+        images: folder of the images, from which sizes are read that the file does not tell; without it, such an image
+            is taken to be as large as its keypoints reach, with a warning.
 
     Yields:
         Images in the order of their names, folder by folder; everything in float32 but descriptors, which keep
@@ -104,10 +113,15 @@ def read_features(path: str | os.PathLike[str]) -> Iterator[StoredImage]:
         InputError: the file is not of this form, or not safe to read; the message says where.
         MissingExtraError: h5py is not installed.
     """
+    guessed = 0
     with open_checked(path) as file:
         for group in file.groups():
             if "keypoints" in group.datasets:
-                yield _image(group)
+                guessed += images is None and "image_size" not in group.datasets
+                yield _image(group, None if images is None else Path(images))
+
+    if guessed:
+        logger.warning("%s does not tell the sizes of %d images; give the folder of the images as well", path, guessed)
 
 
 def import_features(
@@ -115,6 +129,7 @@ def import_features(
     root: str | os.PathLike[str],
     *,
     precision: Precision = "float32",
+    images: str | os.PathLike[str] | None = None,
     force: bool = False,
 ) -> FeatureStore:
     """Take hloc's features into a store, to be matched; what is there already is left.
@@ -123,6 +138,7 @@ def import_features(
         path: of hloc's file.
         root: folder of the store.
         precision: of the descriptors in the store.
+        images: see `read_features`.
         force: begin anew beside the features of other configurations or files instead of refusing.
 
     Returns:
@@ -135,7 +151,7 @@ def import_features(
     """
     count = 0
     store: FeatureStore | None = None
-    for batch in batches(read_features(path), _BATCH):
+    for batch in batches(read_features(path, images), _BATCH):
         if store is None:  # only for a file that begins well
             configuration = {"source": SOURCE, "file_blake2b": file_digest(path)}
             store = FeatureStore(root, configuration, precision=precision, force=force)
@@ -160,10 +176,19 @@ def file_digest(path: str | os.PathLike[str]) -> str:
         raise InputError(f"{os.fspath(path)} cannot be read: {error.strerror}; check the path") from error
 
 
-def _image(group: CheckedGroup) -> StoredImage:
-    keypoints = group.array("keypoints", "f", (None, 2))
+_SCORES = ("scores", "keypoint_scores", "score")
+"""What hloc's extractors call them: those of SuperPoint and SIFT, of ALIKED and DISK, and its dense matchers."""
+
+
+def _image(group: CheckedGroup, folder: Path | None) -> StoredImage:
+    keypoints = group.array("keypoints", "fiu", (None, 2))
     count = len(keypoints)
-    descriptors = group.array("descriptors", "f", (None, count)).T
+    if "descriptors" in group.datasets:
+        descriptors = group.array("descriptors", "f", (None, count)).T
+    else:  # of dense matchers, which compare images and not keypoints
+        descriptors = np.zeros((count, 0), np.float16)
+    named = next((name for name in _SCORES if name in group.datasets), None)
+    scores = np.ones(count, np.float32) if named is None else group.array(named, "f", (count,))
     extras = group.array("extras", "f", (count, None)) if "extras" in group.datasets else None
     half = descriptors.dtype.itemsize == 2
     content = group.attribute(_CONTENT, "S")
@@ -171,9 +196,9 @@ def _image(group: CheckedGroup) -> StoredImage:
         group.name,
         "" if content is None else bytes(content).decode("latin-1"),
         _float32(keypoints),
-        _float32(group.array("scores", "f", (count,))),
+        _float32(scores),
         np.ascontiguousarray(descriptors) if half else _float32(descriptors),
-        _frame(group),
+        _frame(group, keypoints, folder),
         None if extras is None else _float32(extras),
     )
 
@@ -184,8 +209,10 @@ def _float32(values: Any) -> Any:
         return np.ascontiguousarray(values, np.float32)
 
 
-def _frame(group: CheckedGroup) -> ResizeMap:
+def _frame(group: CheckedGroup, keypoints: NDArray[Any], folder: Path | None) -> ResizeMap:
     """How the detector saw the image, where Cyano wrote it; else as it is."""
+    if "image_size" not in group.datasets:
+        return ResizeMap.identity(_size_of_file(group.name, keypoints, folder))
     width, height = (_side(group, value) for value in group.array("image_size", "iuf", (2,)))
     original = ImageSize(height, width)
     frame = group.attribute(_FRAME, "i")
@@ -195,6 +222,21 @@ def _frame(group: CheckedGroup) -> ResizeMap:
     if len(values) != 5 or tuple(values[:2]) != (height, width) or values[4] not in range(-3, 4):
         raise InputError(f"the attribute {_FRAME} of {group.name!r} cannot be understood: {values}; export it again")
     return ResizeMap(original, ImageSize(_side(group, values[2]), _side(group, values[3])), values[4])
+
+
+def _size_of_file(name: str, keypoints: NDArray[Any], folder: Path | None) -> ImageSize:
+    """The size of an image that hloc's file does not tell, as in those of its dense matchers.
+
+    hloc passes over EXIF orientation, so it is that of the stored pixels.
+    """
+    if folder is None:
+        width, height = (1, 1) if not len(keypoints) else (int(side) for side in np.ceil(keypoints.max(axis=0) + 1))
+        return ImageSize(max(height, 1), max(width, 1))
+    try:
+        with without_warnings(r"PIL\."), Image.open(folder / name) as image:
+            return ImageSize(image.height, image.width)
+    except OPENING_ERRORS as error:
+        raise InputError(f"the size of {folder / name} cannot be read: {reason_of(error)}; check the folder") from error
 
 
 def _side(group: CheckedGroup, value: Any) -> int:

@@ -6,6 +6,7 @@ row: 2, 4 or 38 fields. Blank lines and lines that begin with `#` are skipped. N
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -25,6 +26,9 @@ __all__ = ["Pair", "parse_fields", "plain_stem", "read_pairs", "unique_stems", "
 RIGID_TOLERANCE = 1e-3
 """How far R^T R may be from the identity, per element: lists in use print poses with as few as four
 decimals."""
+
+_MAX_NAME = 230
+"""Bytes of a name that an ending of up to 25 follows; file systems take 255."""
 
 _Number = TypeVar("_Number", int, float)
 
@@ -222,7 +226,8 @@ def unique_stems(pairs: Sequence[Pair]) -> list[str]:
     the same: `a/1.jpg b/1.jpg` and `c/1.jpg d/1.jpg` both give `1_1`. All pairs of such a group are named by
     their whole paths instead, `a+1.jpg=b+1.jpg`; the characters `+ = % \` of the paths themselves are
     written as `%2B` and so on, so different pairs never meet. A pair is named by its paths exactly where the
-    result differs from `plain_stem(pair)`, which is how a program can tell its user.
+    result differs from `plain_stem(pair)`, which is how a program can tell its user. Of a name that is longer than
+    file systems take with its ending, a hash stands for the end.
 
     Args:
         pairs: the pairs of one run.
@@ -238,9 +243,18 @@ def unique_stems(pairs: Sequence[Pair]) -> list[str]:
     qualified = [f"{_flat(pair.name0)}={_flat(pair.name1)}" for pair in pairs]
     counts, taken = Counter(plain), set(qualified)
     return [
-        short if counts[short] == 1 and short not in taken else whole
+        _shortened(short if counts[short] == 1 and short not in taken else whole)
         for short, whole in zip(plain, qualified, strict=True)
     ]
+
+
+def _shortened(name: str) -> str:
+    """A name of a bounded number of bytes; different names stay different."""
+    encoded = os.fsencode(name)
+    if len(encoded) <= _MAX_NAME:
+        return name
+    digest = hashlib.blake2b(encoded, digest_size=8).hexdigest()
+    return f"{encoded[: _MAX_NAME - 17].decode('utf-8', 'ignore')}~{digest}"
 
 
 def _flat(name: str) -> str:

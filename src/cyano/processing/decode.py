@@ -7,22 +7,25 @@ Pillow is changed.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import stat
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, TiffImagePlugin, UnidentifiedImageError
 
-from cyano.errors import ImageError, InputError
-from cyano.exif import PILLOW_ERRORS, orientation_and_focal
+from cyano.errors import ImageError, InputError, MissingExtraError
+from cyano.exif import PILLOW_ERRORS, ExifFacts, facts_of, open_image
 from cyano.processing.pixels import native
+from cyano.processing.sixteen_bits import deep_colours, is_deep, planes, upright, whites
+from cyano.reading import without_warnings
 
 __all__ = [
     "MIN_SIDE",
@@ -39,8 +42,8 @@ MIN_SIDE = 16
 """The shortest side, in pixels, that the networks can use: two cells of the detector's stride of 8, the least
 that has anything to interpolate descriptors between."""
 
-_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "PPM", "GIF")
-_READABLE = "JPEG, PNG, WebP, TIFF, BMP, PPM, PGM or GIF"
+_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "PPM", "GIF", "AVIF", "JPEG2000")
+_READABLE = "JPEG, PNG, WebP, TIFF, BMP, PPM, PGM, GIF, AVIF, JPEG 2000, or HEIC with pillow-heif"
 
 _TRANSPOSES = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -52,6 +55,9 @@ _TRANSPOSES = {
     8: Image.Transpose.ROTATE_90,
 }
 """EXIF orientation (tag 0x0112 of CIPA DC-008) to the change that sets the image upright."""
+
+_BACK = {6: 8, 8: 6}
+"""The orientation that undoes one, where it is another."""
 
 
 @dataclass(frozen=True)
@@ -142,10 +148,21 @@ def from_file(file: BinaryIO, limits: ImageLimits, name: str) -> RawImage:
         ImageError: of no known format, damaged, truncated, or outside the limits.
     """
     with _clear_errors(limits, name):
-        with _quiet():
-            image = Image.open(file, formats=_FORMATS)
-        with image:
-            return from_pil(image, limits, name)
+        with without_warnings(r"PIL\."), silent_libtiff():
+            image = open_image(file, _FORMATS)
+        with image, silent_libtiff():
+            check_size(image.height, image.width, limits, name)
+            deep, separate, facts = is_deep(image), planes(image, file, name), _facts(image)
+            if separate is not None:
+                pixels: NDArray[Any] = upright(separate, facts.orientation)
+                return RawImage(pixels, name, facts.focal_35mm, facts.is_turned)
+            raw = from_pil(image, limits, name)
+            if not deep:
+                return raw
+            file.seek(0)
+            shallow = upright(raw.pixels, _BACK.get(facts.orientation, facts.orientation))
+            colours = deep_colours(file.read(), shallow)
+            return raw if colours is None else replace(raw, pixels=upright(colours, facts.orientation))
 
 
 def from_pil(image: Image.Image, limits: ImageLimits, name: str) -> RawImage:
@@ -154,26 +171,34 @@ def from_pil(image: Image.Image, limits: ImageLimits, name: str) -> RawImage:
     Raises:
         ImageError: damaged, truncated, outside the limits, or of values that are no brightness.
     """
-    with _clear_errors(limits, name):
+    with _clear_errors(limits, name), silent_libtiff():
         check_size(image.height, image.width, limits, name)
-        image, focal_35mm, was_turned = _upright(image)
-        return RawImage(_pil_pixels(image, name), name, focal_35mm, was_turned)
+        white = whites(image)
+        image, facts = _upright(image)
+        pixels = _pil_pixels(image, name)
+        if white is not None:
+            pixels = (white - np.minimum(pixels, white)).astype(pixels.dtype)
+        return RawImage(pixels, name, facts.focal_35mm, facts.is_turned)
 
 
-def _upright(image: Image.Image) -> tuple[Image.Image, float | None, bool]:
-    """The decoded image set upright, its focal length as in `orientation_and_focal`, and whether it was turned."""
+def _facts(image: Image.Image) -> ExifFacts:
+    with without_warnings(r"PIL\."):
+        return facts_of(image)
+
+
+def _upright(image: Image.Image) -> tuple[Image.Image, ExifFacts]:
+    """The decoded image set upright, and what its EXIF said."""
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         # Alone among the formats, TIFF parses its EXIF and is turned inside of load().
-        with _quiet():
-            orientation, focal_35mm = orientation_and_focal(image)
+        facts = _facts(image)
+        with without_warnings(r"PIL\."):
             image.load()
-        return image, focal_35mm, orientation in _TRANSPOSES
+        return image, facts
     image.load()
-    with _quiet():
-        orientation, focal_35mm = orientation_and_focal(image)
-    if orientation not in _TRANSPOSES:
-        return image, focal_35mm, False
-    return image.transpose(_TRANSPOSES[orientation]), focal_35mm, True
+    facts = _facts(image)
+    if not facts.is_turned:
+        return image, facts
+    return image.transpose(_TRANSPOSES[facts.orientation]), facts
 
 
 def _pil_pixels(image: Image.Image, name: str) -> NDArray[Any]:
@@ -216,22 +241,51 @@ def _clear_errors(limits: ImageLimits, name: str) -> Iterator[None]:
         ) from error
     except Image.DecompressionBombError as error:
         raise _too_many_pixels("too many pixels", limits, name) from error
+    except MissingExtraError as error:
+        raise ImageError(f"{name}: {error}") from error
     except PILLOW_ERRORS as error:
+        if "closed" in str(error):
+            raise ImageError(
+                f"{name}: the PIL image was closed before its pixels were read; pass it within its `with` block, or a "
+                "copy of it"
+            ) from error
         raise ImageError(
             f"{name}: the image is damaged or truncated ({error}); copy, download or export it again"
         ) from error
 
 
-_filters_lock = threading.Lock()
+_libtiff_lock = threading.Lock()
+_libtiff_users = 0
+_libtiff_handlers: list[Any] = []
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Hides what Pillow warns of: damaged EXIF, and sizes that `ImageLimits` judges.
+def silent_libtiff() -> Iterator[None]:
+    """Keeps libtiff, which Pillow decodes TIFF with, from writing to stderr what `ImageError` tells.
 
-    The list of warning filters belongs to the process, so one thread at a time may exchange it; decoding
-    stays outside where it can.
+    Its handlers belong to the process: the first to enter takes them away, the last to leave gives them back.
     """
-    with _filters_lock, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"PIL\.")
+    global _libtiff_users  # noqa: PLW0603 - counts the threads that are within
+    setters = _libtiff_setters()
+    with _libtiff_lock:
+        _libtiff_users += 1
+        if _libtiff_users == 1:
+            _libtiff_handlers[:] = [setter(None) for setter in setters]
+    try:
         yield
+    finally:
+        with _libtiff_lock:
+            _libtiff_users -= 1
+            if _libtiff_users == 0:
+                for setter, handler in zip(setters, _libtiff_handlers, strict=True):
+                    setter(handler)
+
+
+@cache
+def _libtiff_setters() -> list[Any]:
+    """Libtiff's functions that exchange its handlers; none where Pillow came without it."""
+    library = ctypes.CDLL(Image.core.__file__)  # type: ignore[attr-defined]  # Pillow's own extension
+    setters = [getattr(library, name, None) for name in ("TIFFSetErrorHandler", "TIFFSetWarningHandler")]
+    for setter in filter(None, setters):
+        setter.argtypes, setter.restype = [ctypes.c_void_p], ctypes.c_void_p
+    return [setter for setter in setters if setter is not None]

@@ -28,7 +28,7 @@ from cyano.processing.decode import (
     from_pil,
     open_file,
 )
-from cyano.processing.pixels import channels_last, grey_and_rgb, native
+from cyano.processing.pixels import channels_last, grey_and_rgb, native, stretched
 from cyano.types import ImageSize
 
 __all__ = ["MIN_SIDE", "ImageLimits", "ImageSource", "LoadedImage", "RawImage", "read", "read_pixels"]
@@ -51,6 +51,7 @@ class LoadedImage(Concise):
         name: the path, or "image".
         focal_35mm: EXIF FocalLengthIn35mmFilm in millimetres, None if the image does not tell.
         was_turned: whether an EXIF orientation other than the upright one was applied.
+        stretched: the values that became black and white, where they were spread over the whole range.
     """
 
     grey: NDArray[np.float32]
@@ -58,6 +59,7 @@ class LoadedImage(Concise):
     name: str = "image"
     focal_35mm: float | None = None
     was_turned: bool = False
+    stretched: tuple[int, int] | None = None
 
     @property
     def size(self) -> ImageSize:
@@ -65,24 +67,26 @@ class LoadedImage(Concise):
         return ImageSize(*self.grey.shape)
 
 
-def read(source: ImageSource, limits: ImageLimits = _DEFAULT_LIMITS) -> LoadedImage:
+def read(source: ImageSource, limits: ImageLimits = _DEFAULT_LIMITS, *, stretch: bool = True) -> LoadedImage:
     """Read an image; the source is not modified and shares no memory with the result.
 
-    Colour files of 16 bits per channel are read at 8, as Pillow does; grey ones at 16, with white at 65535
-    (so 12-bit data in a 16-bit file stays dark). A PIL image is turned as `PIL.ImageOps.exif_transpose`
-    would.
+    Colour files of 16 bits per channel are read at 8, as Pillow does, unless they are dark; grey ones at 16, with
+    white at 65535. Values of 16 bits that keep to a quarter of their range or less, as those of 12-bit and thermal
+    cameras do, are spread over all of it. A PIL image is turned as `PIL.ImageOps.exif_transpose` would.
 
     Args:
         source: see `ImageSource`.
         limits: bounds on its size.
+        stretch: whether values of 16 bits are spread.
 
     Raises:
         ImageError: it is missing, not an image, damaged, truncated, outside the limits, or of a shape, dtype
             or range that images do not have.
     """
     raw = read_pixels(source, limits)
-    grey, rgb = grey_and_rgb(raw.pixels)
-    return LoadedImage(grey, rgb, raw.name, raw.focal_35mm, raw.was_turned)
+    pixels, values = stretched(raw.pixels) if stretch else (raw.pixels, None)
+    grey, rgb = grey_and_rgb(pixels)
+    return LoadedImage(grey, rgb, raw.name, raw.focal_35mm, raw.was_turned, values)
 
 
 def read_pixels(source: ImageSource, limits: ImageLimits = _DEFAULT_LIMITS) -> RawImage:

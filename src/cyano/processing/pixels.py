@@ -16,13 +16,20 @@ from numpy.typing import NDArray
 
 from cyano.errors import ImageError
 
-__all__ = ["channels_last", "grey_and_rgb", "native"]
+__all__ = ["channels_last", "grey_and_rgb", "native", "stretched"]
 
 _RED, _BLUE = 0.299, 0.114
 """ITU-R BT.601 luma; green has the rest, 0.587."""
 
 _RANGE_SLACK = 1e-3
 """How far floats may leave [0, 1], as resampling and half precision make them; they are clipped."""
+
+_WHITE_16 = 65535
+_NARROW = 0.25
+"""Part of the range: a 14-bit camera's, whose pictures are already too dark for a detector."""
+_LEAST_VALUES = 32  # between black and white; fewer are noise
+_OUTLIERS = (0.001, 0.999)
+_SAMPLED = 1_000_000  # pixels that tell the range
 
 _BAND_PIXELS = 2**18
 """Pixels converted at a time: float copies of this many fit a processor's cache."""
@@ -100,6 +107,32 @@ def native(array: NDArray[Any], name: str) -> NDArray[Any]:
         )
     floats = np.array(array, dtype=np.float32, order="C")
     return np.clip(floats, 0, 1, out=floats)
+
+
+def stretched(pixels: NDArray[Any]) -> tuple[NDArray[Any], tuple[int, int] | None]:
+    """16-bit pixels whose values keep to a small part of the range, spread over all of it.
+
+    So that a few hot or dead pixels do not decide, a thousandth at either end may lie outside; it is clipped.
+
+    Args:
+        pixels: native pixels (see the module).
+
+    Returns:
+        Pixels of the same form, and the values that became black and white; None where nothing was done.
+    """
+    if pixels.dtype != np.uint16:
+        return pixels, None
+    step = max(1, int(np.sqrt(pixels.shape[0] * pixels.shape[1] / _SAMPLED)))
+    sample = pixels[::step, ::step, :3] if pixels.ndim == 3 else pixels[::step, ::step]
+    low, high = (int(value) for value in np.quantile(sample, _OUTLIERS, method="nearest"))
+    if not _LEAST_VALUES <= high - low <= _NARROW * _WHITE_16:
+        return pixels, None
+    values = np.arange(_WHITE_16 + 1, dtype=np.float64)
+    table = np.rint(np.clip((values - low) * (_WHITE_16 / (high - low)), 0, _WHITE_16)).astype(np.uint16)
+    spread = table[pixels]
+    if pixels.ndim == 3 and pixels.shape[2] == 4:
+        spread[..., 3] = pixels[..., 3]
+    return spread, (low, high)
 
 
 def grey_and_rgb(pixels: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:

@@ -32,6 +32,7 @@ class StoredImage(Concise):
         descriptors: (N, D) float16 or float32 rows of unit length.
         frame: how the original image became the one that the detector saw.
         extras: (N, E) float32, what else the matcher reads of each keypoint; None for nothing.
+        stretched: whether the values of the image were spread over the whole range before.
 
     Raises:
         InputError: the shapes do not fit together, or a value is not finite.
@@ -44,6 +45,7 @@ class StoredImage(Concise):
     descriptors: NDArray[np.float16] | NDArray[np.float32]
     frame: ResizeMap
     extras: NDArray[np.float32] | None = None
+    stretched: bool = False
 
     def __post_init__(self) -> None:
         count = len(self.keypoints)
@@ -67,18 +69,19 @@ class StoredImage(Concise):
         return arrays if self.extras is None else {**arrays, "extras": self.extras}
 
     @classmethod
-    def of(cls, name: str, content: str, features: Features) -> StoredImage:
+    def of(cls, name: str, content: str, features: Features, *, stretched: bool = False) -> StoredImage:
         """From what a detector gives, on any device.
 
         Args:
             name: of the image.
             content: hash of the image file.
             features: of the image.
+            stretched: see above.
         """
         arrays = (features.keypoints, features.scores, features.descriptors)
         keypoints, scores, descriptors = (tensor.detach().float().cpu().numpy() for tensor in arrays)
         extras = None if features.extras is None else features.extras.detach().float().cpu().numpy()
-        return cls(name, content, keypoints, scores, descriptors, features.frame, extras)
+        return cls(name, content, keypoints, scores, descriptors, features.frame, extras, stretched)
 
     def to_features(self) -> Features:
         """What a matcher takes: tensors on the CPU, all in float32."""
@@ -111,6 +114,14 @@ class FeatureStore(ShardStore[str, StoredImage]):
             for name, _, place in self._places(times)
             if place and times[name] >= written(place.shard) and place.tag != content(name)
         ]
+
+    def stretched_images(self) -> list[str]:
+        """The images whose values were spread over the whole range, sorted; only the headers of the shards are read.
+
+        Raises:
+            InputError: a shard cannot be read.
+        """
+        return sorted(name for name, told in self._once(_told_stretched) if told)
 
     def image_sizes(self, names: Iterable[str]) -> dict[str, ImageSize]:
         """The size of the original of each of these images that is stored; only the headers of the shards are read.
@@ -148,7 +159,8 @@ class FeatureStore(ShardStore[str, StoredImage]):
         for row, item in enumerate(items):
             frame = item.frame
             sizes = (frame.original.height, frame.original.width, frame.network.height, frame.network.width)
-            images.append({"name": item.name, "content": item.content, "frame": [*sizes, frame.quarter_turns]})
+            told = {"stretched": True} if item.stretched else {}
+            images.append({"name": item.name, "content": item.content, "frame": [*sizes, frame.quarter_turns], **told})
             for name, array in item.arrays().items():
                 precision = self.precision if name == "descriptors" else "float32"
                 tensors[f"{row}/{name}"] = narrowed(array, precision, f"{name} of {item.name!r}")
@@ -168,6 +180,11 @@ def _counts(shard: Shard) -> list[tuple[str, tuple[str, int]]]:
     return [(image["name"], (image["name"], shard.shape(f"{row}/scores")[0])) for row, image in images]
 
 
+def _told_stretched(shard: Shard) -> list[tuple[str, tuple[str, bool]]]:
+    """Whether each image was, by its name."""
+    return [(image["name"], (image["name"], "stretched" in image)) for image in shard.document["images"]]
+
+
 def _sizes(shard: Shard) -> list[tuple[str, tuple[str, ImageSize]]]:
     """The size of each image, by its name."""
     images = shard.document["images"]
@@ -179,4 +196,5 @@ def _decoded(shard: Shard, row: int, image: Mapping[str, Any]) -> StoredImage:
     frame = ResizeMap(ImageSize(height, width), ImageSize(network_height, network_width), turns)
     keypoints, scores, descriptors = (shard.tensor(f"{row}/{name}") for name in ("keypoints", "scores", "descriptors"))
     extras = shard.tensor(f"{row}/extras") if f"{row}/extras" in shard.names else None
-    return StoredImage(image["name"], image["content"], keypoints, scores, descriptors, frame, extras)
+    told = bool(image.get("stretched", False))
+    return StoredImage(image["name"], image["content"], keypoints, scores, descriptors, frame, extras, told)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -172,7 +173,7 @@ def _numbered_image(folder: Path, number: int) -> Path | None:
 def _image_folder(folder: Path, names: Sequence[str]) -> Path:
     """Where the images of a list are: the folder itself, or the first one in it that has one of them."""
     candidates = [folder, *sorted(path for path in folder.iterdir() if path.is_dir())]
-    return next((place for place in candidates if any((place / name).is_file() for name in names)), folder)
+    return next((place for place in candidates if any(os.path.isfile(place / name) for name in names)), folder)
 
 
 def _pair(folder: Path, name0: str, name1: str, truth: Truth, turns: tuple[int, int] = (0, 0)) -> EvaluationPair:
