@@ -1,13 +1,14 @@
-"""How values look to people: arrays in a line, and tables in a notebook."""
+"""How values look to people: arrays in a line, tables in a notebook, JSON that can be read."""
 
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
-__all__ = ["Concise", "facts_html"]
+__all__ = ["Concise", "facts_html", "json_text"]
 
 _SHOWN = 80
 """Characters of a plain value that are shown."""
@@ -34,3 +35,18 @@ def facts_html(title: str, facts: Iterable[tuple[str, str]]) -> str:
     cell = '<td style="text-align: left; white-space: pre; font-family: monospace">'
     rows = (f"<tr><th>{html.escape(name)}</th>{cell}{html.escape(value)}</td></tr>" for name, value in facts)
     return f"<div>{html.escape(title)}</div><table>{''.join(rows)}</table>"
+
+
+def json_text(document: Any) -> str:
+    """A document as JSON, an object's items a line each and lists of numbers in one line."""
+    return _json(document, "") + "\n"
+
+
+def _json(value: Any, indent: str) -> str:
+    inner = indent + " "
+    if isinstance(value, Mapping) and value:
+        rows = [f"{inner}{json.dumps(str(name))}: {_json(each, inner)}" for name, each in value.items()]
+        return "{\n" + ",\n".join(rows) + f"\n{indent}}}"
+    if isinstance(value, list | tuple) and any(isinstance(each, Mapping) for each in value):
+        return "[\n" + ",\n".join(inner + _json(each, inner) for each in value) + f"\n{indent}]"
+    return json.dumps(value, allow_nan=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from cyano import geometry, viz
 from cyano.atomic import archive_bytes, write_atomically
-from cyano.concise import Concise, facts_html
+from cyano.concise import Concise, facts_html, json_text
 from cyano.errors import InputError
 from cyano.types import ImageSize, Matches, ResizeMap
 from cyano.viz.encoding import NOTEBOOK_DPI, figure_bytes
@@ -251,7 +250,7 @@ class PairResult:
         Raises:
             OutputError: the file cannot be written.
         """
-        write_atomically(Path(path), (json.dumps(self.to_dict(), indent=1) + "\n").encode())
+        write_atomically(Path(path), json_text(self.to_dict()).encode())
 
     def save_npz(self, path: str | Path) -> None:
         """Write all keypoints and the assignment as a compressed numpy archive.

@@ -8,7 +8,8 @@ from typing import get_args, get_type_hints
 import pytest
 
 from cyano.cli import arguments
-from cyano.cli.arguments import fold_resize, matcher_options
+from cyano.cli.arguments import matcher_options
+from cyano.cli.command import fold_resize
 from cyano.cli.demo import demo
 from cyano.cli.match import OverlayName, match
 from cyano.cli.pairs import ExtensionName, pairs

@@ -85,7 +85,7 @@ def test_changed_options_are_refused(listed: Path, tmp_path: Path) -> None:
     refused = run(*command, "--cache", "--match-threshold", "0.5")
     assert refused.exit_code == 1
     assert "match_threshold was 0.2 and is 0.5 now" in refused.stderr
-    assert "kept from an earlier run" in run(*command, "--cache").stdout
+    assert "of them reused" in run(*command, "--cache").stdout
     assert run(*command, "--overwrite", "--match-threshold", "0.5").exit_code == 0
 
 

@@ -117,7 +117,7 @@ def test_other_options_are_refused_and_what_others_made_is_left(walk: Walk, tmp_
     other = run("reconstruct", walk.images, "--out", walk.out, "--max-keypoints", "99")
     assert other.exit_code == 1
     assert "max_keypoints was" in other.stderr
-    assert "--force" in other.stderr
+    assert "--overwrite" in other.stderr
     out = tmp_path / "out"
     shutil.copytree(walk.out, out)
     (out / "database.json").unlink()

@@ -50,7 +50,7 @@ def test_every_stage_runs_and_a_second_call_only_loads(tmp_path: Path) -> None:
 def test_a_matcher_without_a_detector_is_told_the_remedy(tmp_path: Path) -> None:
     result = run("train", "matcher", tmp_path, "--run", tmp_path / "run", "--recipe", "tiny", "--device", "cpu")
     assert result.exit_code == 1
-    assert f"cyano train detector {tmp_path} --run {tmp_path / 'run'}" in result.stderr
+    assert f"cyano train detector {tmp_path} --out {tmp_path / 'run'}" in result.stderr
     assert "--from" in result.stderr
     assert not (tmp_path / "run").exists()
 

@@ -8,7 +8,7 @@ from cyano.cli.output import watching
 
 __all__ = ["HELP", "align"]
 
-HELP = """Make keypoints exact: each is laid over the one that most images match it with; what is there is kept.
+HELP = """Sub-pixel refinement of keypoints over the images that show them; existing results are reused.
 
 It comes after match-all, when all of its parts are done, and before colmap, which does what is left of it. Give the \
 options that the features were extracted with.
@@ -17,7 +17,7 @@ options that the features were extracted with.
 cyano align photos --out model
 cyano align photos --out model --shard 3/16
 
-Exit codes: 0 done; 1 error; 2 wrong use; 3 some failed (each is listed) and the rest is done."""
+Exit codes: 0 done; 1 error; 2 usage error; 3 some failed (each is listed) and the rest is done."""
 
 
 def align(
@@ -29,6 +29,9 @@ def align(
     resize: shared.Resize = None,
     max_keypoints: shared.MaxKeypoints = None,
     masks: given.Masks = None,
+    nms_radius: shared.NmsRadius = None,
+    match_threshold: shared.MatchThreshold = None,
+    precision: shared.Precision = "float32",
     engine: given.EngineOption = "local",
     address: given.Address = None,
     workers: given.Workers = None,
@@ -38,12 +41,13 @@ def align(
     as_json: shared.AsJson = False,
 ) -> None:
     """Parse, align, print; the help is `HELP`."""
+    given.check_folders(images, masks)
     from cyano.cli import collection_report as report
 
     machines = given.Machines(engine, address, workers, gpus)
     with watching(aside=True) as watcher:
         run = given.run_of(watcher, machines, device, shard, force=False, retry=retry)
-        settings = given.Settings(weights, device, resize, max_keypoints, masks)
+        settings = given.Settings(weights, device, resize, max_keypoints, masks, nms_radius, match_threshold, precision)
         collection = given.collection_of(images, out, settings)
         from cyano.collection import align_images
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
-from typer.core import TyperCommand
 
 from cyano.errors import InputError
 
@@ -20,7 +19,6 @@ __all__ = [
     "Device",
     "EstimatorName",
     "EstimatorOption",
-    "FoldedResize",
     "KeypointThreshold",
     "MatchThreshold",
     "MaxKeypoints",
@@ -35,6 +33,8 @@ __all__ = [
     "SinkhornIterations",
     "Weights",
     "checked_device",
+    "existing_file",
+    "existing_folder",
     "line_limit",
     "matcher_options",
     "usage_errors",
@@ -42,12 +42,19 @@ __all__ = [
 
 MATCHING = "Matching"
 MODELS = "Geometry"
+OUTPUT = "Output"
 
 PrecisionName: TypeAlias = Literal["float32", "mixed", "bfloat16"]
 RotationsName: TypeAlias = Literal["off", "auto"]
 EstimatorName: TypeAlias = Literal["poselib", "opencv"]
 
-_OF_WEIGHTS = "as the weights say"
+_OF_SMALL = {"max_keypoints": 1024, "keypoint_threshold": 1e-6, "nms_radius": 4, "match_threshold": 0.2, "sinkhorn": 50}
+"""The defaults of the weights in the wheel, which a test compares with their config.json."""
+
+
+def _of_small(name: str) -> str:
+    return f"{_OF_SMALL[name]:g} with cyano-small"
+
 
 Device = Annotated[
     str, typer.Option(help="auto (the GPU if there is one), cpu, cuda or cuda:N.", rich_help_panel=MATCHING)
@@ -55,7 +62,9 @@ Device = Annotated[
 Weights = Annotated[
     str | None,
     typer.Option(
-        help="A folder, a .pth file, or owner/name on the Hugging Face hub; see cyano weights list.",
+        "--weights",
+        "-w",
+        help="A folder, a .pth file, or owner/name on the Hugging Face hub; see `cyano weights list`.",
         show_default="cyano-small",
         metavar="NAME|PATH",
         rich_help_panel=MATCHING,
@@ -64,7 +73,8 @@ Weights = Annotated[
 Precision = Annotated[
     PrecisionName,
     typer.Option(
-        help="mixed (descriptors and matcher in bfloat16) and bfloat16 (all) are faster on processors made for it.",
+        help="mixed runs descriptors and matcher in bfloat16, bfloat16 everything: faster on processors with bfloat16 "
+        "instructions.",
         rich_help_panel=MATCHING,
     ),
 ]
@@ -72,43 +82,46 @@ Resize = Annotated[
     list[int] | None,
     typer.Option(
         metavar="W [H]",
-        help="Size for the networks: the longest side, or width and height, or -1 to leave images as they are.",
+        help="Input size of the networks: longest side, or width and height (640 480 or 640x480); -1 keeps the "
+        "original size.",
         show_default="640, smaller images as they are",
         rich_help_panel=MATCHING,
     ),
 ]
 MaxKeypoints = Annotated[
     int | None,
-    typer.Option(help="Per image, the strongest; -1 for all.", show_default=_OF_WEIGHTS, rich_help_panel=MATCHING),
+    typer.Option(
+        help="Keypoints per image at most, the best by score; -1 for all.",
+        show_default=_of_small("max_keypoints"),
+        rich_help_panel=MATCHING,
+    ),
 ]
 KeypointThreshold = Annotated[
     float | None,
     typer.Option(
-        help="Least score of a keypoint; 0 keeps all up to --max-keypoints.",
-        show_default=_OF_WEIGHTS,
+        help="Keypoint detection threshold; 0 keeps all up to --max-keypoints.",
+        show_default=_of_small("keypoint_threshold"),
         rich_help_panel=MATCHING,
     ),
 ]
 NmsRadius = Annotated[
     int | None,
     typer.Option(
-        help="Least distance of keypoints, in resized pixels.",
-        show_default=_OF_WEIGHTS,
-        rich_help_panel=MATCHING,
+        help="NMS radius (px, resized image).", show_default=_of_small("nms_radius"), rich_help_panel=MATCHING
     ),
 ]
 MatchThreshold = Annotated[
     float | None,
-    typer.Option(help="Least probability of a match.", show_default=_OF_WEIGHTS, rich_help_panel=MATCHING),
+    typer.Option(help="Match threshold.", show_default=_of_small("match_threshold"), rich_help_panel=MATCHING),
 ]
 SinkhornIterations = Annotated[
     int | None,
-    typer.Option(help="Iterations of the optimal transport.", show_default=_OF_WEIGHTS, rich_help_panel=MATCHING),
+    typer.Option(help="Sinkhorn iterations.", show_default=_of_small("sinkhorn"), rich_help_panel=MATCHING),
 ]
 Rotations = Annotated[
     RotationsName,
     typer.Option(
-        help="auto also tries the second image turned by 90, 180 and 270 degrees when matches are few.",
+        help="auto also tries image B turned by 90, 180 and 270 degrees if there are few matches.",
         rich_help_panel=MATCHING,
     ),
 ]
@@ -116,13 +129,13 @@ NoAlign = Annotated[
     bool,
     typer.Option(
         "--no-align",
-        help="Leave matched keypoints where the detector found them in each image, the same in all pairs.",
+        help="No sub-pixel refinement of the matches: keypoints stay where they were detected.",
         rich_help_panel=MATCHING,
     ),
 ]
 MaxLines = Annotated[
     int,
-    typer.Option(help="Matches drawn at most, spread over the picture; -1 for all.", rich_help_panel="Output"),
+    typer.Option(help="Matches drawn at most, spread over the image; -1 for all.", rich_help_panel=OUTPUT),
 ]
 NoStretch = Annotated[
     bool,
@@ -132,43 +145,50 @@ NoStretch = Annotated[
         rich_help_panel=MATCHING,
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and all else on stderr.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout, everything else to stderr.")]
 EstimatorOption = Annotated[
     EstimatorName,
     typer.Option(
-        help="PoseLib's LO-RANSAC or OpenCV's MAGSAC++; numbers of the two do not compare.",
+        help="PoseLib (LO-RANSAC) or OpenCV (MAGSAC++). Results are not comparable between estimators.",
         rich_help_panel=MODELS,
     ),
 ]
-Seed = Annotated[int, typer.Option(help="Seed of the random sampling.", rich_help_panel=MODELS)]
+Seed = Annotated[int, typer.Option(help="Random seed of RANSAC.", rich_help_panel=MODELS)]
 
 
-class FoldedResize(TyperCommand):
-    """A command whose `--resize` takes one number or two, as the original program's does."""
+def existing_file(path: Path | None, what: str, folder_remedy: str = "") -> None:
+    """Check that a file is there before anything heavy is loaded; None is no file.
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse arguments after `--resize 640 480` became `--resize 640 --resize 480`."""
-        return super().parse_args(ctx, fold_resize(args))
+    Args:
+        path: of the file.
+        what: the option or argument.
+        folder_remedy: what to do instead where a folder was given.
+
+    Raises:
+        InputError: there is no such file, or it is a folder.
+    """
+    if path is None:
+        return
+    if path.is_dir():
+        raise InputError(f"{path} is a folder, and {what} is a file{folder_remedy and '; ' + folder_remedy}")
+    if not path.exists():
+        raise InputError(f"{path}: there is no such file; check {what}")
 
 
-def fold_resize(args: Sequence[str]) -> list[str]:
-    """Repeat `--resize` before each further whole number that follows it."""
-    folded: list[str] = []
-    inside = False  # whether the arguments just before are --resize and numbers
-    for index, argument in enumerate(args):
-        if argument == "--":
-            return folded + list(args[index:])
-        is_number = re.fullmatch(r"-?\d+", argument) is not None
-        if inside and is_number and folded[-1] != "--resize":
-            folded.append("--resize")
-        folded.append(argument)
-        inside = argument.split("=")[0] == "--resize" or (inside and is_number)
-    return folded
+def existing_folder(path: Path | None, what: str) -> None:
+    """Check that a folder is there before anything heavy is loaded; None is no folder.
+
+    Raises:
+        InputError: there is no such folder, or it is a file.
+    """
+    if path is not None and not path.is_dir():
+        fact = "is a file" if path.exists() else "there is no such folder"
+        raise InputError(f"{path}: {fact}; {what} is a folder")
 
 
 @contextmanager
 def usage_errors() -> Iterator[None]:
-    """Options that the library refuses are a wrong use of the command line: exit code 2."""
+    """Options that the library refuses are usage errors: exit code 2."""
     try:
         yield
     except InputError as error:

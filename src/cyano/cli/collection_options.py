@@ -44,6 +44,7 @@ __all__ = [
     "Starts",
     "Workers",
     "camera_options",
+    "check_folders",
     "collection_of",
     "mapping_options",
     "run_of",
@@ -56,9 +57,12 @@ EngineName: TypeAlias = Literal["local", "ray"]
 MapperName: TypeAlias = Literal["incremental", "global"]
 CamerasName: TypeAlias = Literal["image", "folder", "all"]
 
-Images = Annotated[Path, typer.Argument(metavar="IMAGES", help="The folder of the images.", show_default=False)]
+Images = Annotated[
+    Path, typer.Argument(metavar="IMAGES", help="Folder of images, searched recursively.", show_default=False)
+]
 Out = Annotated[
-    Path, typer.Option(help="The folder of the results; made if it is not there.", show_default=False, metavar="DIR")
+    Path,
+    typer.Option("--out", "-o", help="Folder of the results; created if missing.", show_default=False, metavar="DIR"),
 ]
 Masks = Annotated[
     Path | None,
@@ -74,26 +78,26 @@ NoVerify = Annotated[
     bool,
     typer.Option(
         "--no-verify",
-        help="Estimate no two-view geometry after matching; COLMAP then does, in its database.",
+        help="Skip geometric verification; COLMAP can do it in its database.",
         rich_help_panel=shared.MATCHING,
     ),
 ]
 Mapper = Annotated[
     MapperName,
-    typer.Option(
-        help="incremental adds one image after the other, global solves for all at once.", rich_help_panel=MODEL
-    ),
+    typer.Option(help="Incremental or global structure from motion.", rich_help_panel=MODEL),
 ]
 Cameras = Annotated[
     CamerasName,
     typer.Option(
-        help="Which images were taken with one camera and lens setting: each its own, those of a folder, or all.",
+        help="Which images share intrinsics: none (image), those of a folder, or all.",
         rich_help_panel=MODEL,
     ),
 ]
 CameraModel = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="COLMAP's name of it.", show_default="SIMPLE_RADIAL", rich_help_panel=MODEL),
+    typer.Option(
+        metavar="NAME", help="Camera model, by COLMAP's name.", show_default="SIMPLE_RADIAL", rich_help_panel=MODEL
+    ),
 ]
 CameraParams = Annotated[
     str | None,
@@ -147,29 +151,30 @@ NoAlign = Annotated[
     bool,
     typer.Option(
         "--no-align",
-        help="Leave keypoints where they were detected; else they are aligned over the images of each point first.",
+        help="No sub-pixel refinement of keypoints over the images of a track.",
         rich_help_panel=MODEL,
     ),
 ]
 EngineOption = Annotated[
-    EngineName, typer.Option("--engine", help="This process, or a Ray cluster.", rich_help_panel=WORK)
+    EngineName, typer.Option("--engine", help="This process or a Ray cluster.", rich_help_panel=WORK)
 ]
 Address = Annotated[
     str | None,
-    typer.Option(help="ray: of a running cluster.", show_default="one on this machine", rich_help_panel=WORK),
+    typer.Option(help="ray: address of a running cluster.", show_default="one on this machine", rich_help_panel=WORK),
 ]
 Workers = Annotated[
-    int | None, typer.Option(help="ray: how many.", show_default="as many as there is room for", rich_help_panel=WORK)
+    int | None,
+    typer.Option(help="ray: number of workers.", show_default="as many as there is room for", rich_help_panel=WORK),
 ]
 Gpus = Annotated[
     float | None,
-    typer.Option(help="ray: for each worker; a fraction shares one.", show_default="1 on cuda", rich_help_panel=WORK),
+    typer.Option(help="ray: GPUs per worker; a fraction shares one.", show_default="1 on cuda", rich_help_panel=WORK),
 ]
 Shard = Annotated[
     str | None,
     typer.Option(
         metavar="I/N",
-        help="Only this part of the work, 0/N to N-1/N: for N jobs that need not know of each other.",
+        help="Do only part I of N (0/N to N-1/N), for N independent jobs.",
         show_default=False,
         rich_help_panel=WORK,
     ),
@@ -177,12 +182,15 @@ Shard = Annotated[
 Force = Annotated[
     bool,
     typer.Option(
+        "--overwrite",
         "--force",
-        help="Instead of refusing, begin anew beside results of other options, and replace what others have made.",
+        help="Start anew if results of other options exist, and replace files that this folder's runs did not write.",
         rich_help_panel=WORK,
     ),
 ]
-Retry = Annotated[bool, typer.Option("--retry", help="Try again what failed before.", rich_help_panel=WORK)]
+Retry = Annotated[
+    bool, typer.Option("--retry", help="Retry images and pairs that failed before.", rich_help_panel=WORK)
+]
 
 
 class Machines(NamedTuple):
@@ -202,6 +210,19 @@ class Settings(NamedTuple):
     resize: list[int] | None
     max_keypoints: int | None
     masks: Path | None
+    nms_radius: int | None = None
+    match_threshold: float | None = None
+    precision: shared.PrecisionName = "float32"
+
+
+def check_folders(images: Path, masks: Path | None) -> None:
+    """Check that the folders are there, before anything heavy is loaded.
+
+    Raises:
+        InputError: one of them is not.
+    """
+    shared.existing_folder(images, "IMAGES")
+    shared.existing_folder(masks, "--masks")
 
 
 def collection_of(images: Path, out: Path, settings: Settings, *, verify: bool = True) -> Collection:
@@ -211,8 +232,11 @@ def collection_of(images: Path, out: Path, settings: Settings, *, verify: bool =
         typer.BadParameter: a value is out of its range.
         CyanoError: the weights cannot be loaded, or the folders do not fit.
     """
-    weights, device, resize, max_keypoints, masks = settings
-    options, place = shared.matcher_options(resize, max_keypoints), shared.checked_device(device)
+    weights, device, resize, max_keypoints, masks, nms_radius, match_threshold, precision = settings
+    options = shared.matcher_options(
+        resize, max_keypoints, nms_radius=nms_radius, match_threshold=match_threshold, precision=precision
+    )
+    place = shared.checked_device(device)
     with busy("loading"):
         from cyano.checkpoints import load
         from cyano.collection import Collection

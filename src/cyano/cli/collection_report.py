@@ -35,7 +35,7 @@ def stage_document(summary: Summary) -> dict[str, Any]:
 
 def stage_facts(name: str, summary: Summary) -> Facts:
     """A stage in a line, and in another one what waits for it."""
-    counts = f"{summary.kept + summary.done} of {summary.total}, {summary.kept} kept from before"
+    counts = f"{summary.kept + summary.done} of {summary.total}, {summary.kept} reused"
     counts += f", {len(summary.failures)} failed" if summary.failures else ""
     facts = [(name, f"{counts}; {summary.seconds:.1f} s")]
     if summary.blocked:
@@ -56,8 +56,8 @@ def model_facts(model: ModelSummary) -> Facts:
     """A model in a few lines, the verdict first."""
     facts = [
         ("verdict", model.verdict),
-        ("points", f"{model.points}, each seen by {model.mean_track_length:.1f} images on average"),
-        ("reprojection", f"{model.mean_reprojection_error:.2f} px on average"),
+        ("points", f"{model.points}, mean track length {model.mean_track_length:.1f}"),
+        ("reprojection", f"mean reprojection error {model.mean_reprojection_error:.2f} px"),
     ]
     more = f"{model.models - 1} more models, of images that do not connect, are beside it"
     return facts + ([("models", more)] if model.models > 1 else [])

@@ -11,13 +11,13 @@ from cyano.cli import collection_options as given
 
 __all__ = ["HELP", "colmap"]
 
-HELP = """Write DIR/database.db for COLMAP from what was extracted and matched so far with the same options.
+HELP = """Export features and matches to DIR/database.db for COLMAP; also a sparse model or files for hloc.
 
 \b
 cyano colmap photos --out model --model
 cyano colmap photos --out model --hloc
 
-Exit codes: 0 done; 1 error; 2 wrong use; 3 some images cannot be aligned, were taken out of the model, or it is \
+Exit codes: 0 done; 1 error; 2 usage error; 3 some images cannot be aligned, were taken out of the model, or it is \
 doubtful (each is listed), and the rest is done."""
 
 
@@ -42,11 +42,15 @@ def colmap(
     resize: shared.Resize = None,
     max_keypoints: shared.MaxKeypoints = None,
     masks: given.Masks = None,
+    nms_radius: shared.NmsRadius = None,
+    match_threshold: shared.MatchThreshold = None,
+    precision: shared.Precision = "float32",
     no_verify: given.NoVerify = False,
     force: given.Force = False,
     as_json: shared.AsJson = False,
 ) -> None:
     """Parse, write, print; the help is `HELP`."""
+    given.check_folders(images, masks)
     from cyano.cli import collection_report as report
     from cyano.cli.output import busy, watching
     from cyano.collection import Run, align_images, write_database, write_hloc, write_model
@@ -54,7 +58,7 @@ def colmap(
     told = (camera_model, camera_params, camera_size, cameras_file)
     known = given.camera_options(cameras, *told, keep_cameras=keep_cameras)
     mapping = given.mapping_options(mapper, seed, starts, keep_cameras=keep_cameras)
-    settings = given.Settings(weights, device, resize, max_keypoints, masks)
+    settings = given.Settings(weights, device, resize, max_keypoints, masks, nms_radius, match_threshold, precision)
     collection = given.collection_of(images, out, settings, verify=not no_verify)
     aligned = []
     if not (no_align or no_verify):

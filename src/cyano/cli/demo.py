@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HELP", "demo"]
 
-HELP = """Match a real stereo pair and judge the matches by its measured disparity; or match two images of yours.
+HELP = """Match a stereo pair and compare the matches with its ground-truth disparity, or match two images of yours.
 
 Writes matches.png and matches.json, or A_B_matches.png and A_B_matches.json of your pair. The stereo pair is the \
 motorcycle of the Middlebury benchmark, which comes with scikit-image (pip install ".\\[demo]"); its picture is \
@@ -25,19 +25,29 @@ coloured by the error: green 0, yellow 3 px, red 6 px and more, grey where nothi
 
 \b
 cyano demo
-cyano demo --out-dir /tmp/demo
+cyano demo -o /tmp/demo
 cyano demo a.jpg b.jpg
 
-Exit codes: 0 done; 1 error; 2 wrong use."""
+Exit codes: 0 done; 1 error; 2 usage error."""
 
 
 def demo(
-    a: Annotated[Path | None, typer.Argument(metavar="A", help="An image of your own.", show_default=False)] = None,
+    a: Annotated[Path | None, typer.Argument(metavar="A", help="An image of yours.", show_default=False)] = None,
     b: Annotated[
-        Path | None, typer.Argument(metavar="B", help="And the one to match it with.", show_default=False)
+        Path | None, typer.Argument(metavar="B", help="The image to match it with.", show_default=False)
     ] = None,
     *,
-    out_dir: Annotated[Path, typer.Option(help="Folder for the picture and the JSON file.")] = Path(),
+    out_dir: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            "--out-dir",
+            metavar="DIR",
+            help="Folder for the picture and the JSON file.",
+            rich_help_panel=shared.OUTPUT,
+        ),
+    ] = Path(),
     weights: shared.Weights = None,
     device: shared.Device = "auto",
     resize: shared.Resize = None,
@@ -46,6 +56,8 @@ def demo(
     as_json: shared.AsJson = False,
 ) -> None:
     """Parse, match, judge, write; the help is `HELP`."""
+    for image, name in ((a, "A"), (b, "B")):
+        shared.existing_file(image, name)
     from cyano.cli import report
     from cyano.cli.match_outputs import JSON_NAME, PICTURE_NAME, Outputs, pair_names
 

@@ -1,4 +1,4 @@
-"""`cyano env`: what a report of a fault should say of the machine."""
+"""`cyano env`: what a bug report should say of the machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cyano.cli.output import busy, print_facts, print_json, result_console
 
 __all__ = ["HELP", "env"]
 
-HELP = """Print versions, machine, PyTorch's set-up and weights, to paste into a report of a fault.
+HELP = """Print versions, hardware, PyTorch's configuration and weights, for bug reports.
 
 \b
 cyano env

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cyano.cli import arguments as shared
+from cyano.cli.markdown import print_markdown
 from cyano.cli.output import busy, counted, error_console, plain_line, print_json, result_console
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HELP", "evaluate"]
 
-HELP = """Evaluate weights and baselines on sets of image pairs with known truth, by one protocol.
+HELP = """Evaluate weights and baselines on image pairs with ground truth, by one protocol.
 
 ROOT holds sets, or is one: a folder with pairs.txt (poses, match_pairs form), pairs_h.txt (name0 name1 H), \
 pairs_c.txt (name0 name1 FILE of x0 y0 x1 y1 lines), or HPatches scenes. The stereo pair of scikit-image joins as \
@@ -27,15 +28,15 @@ the set motorcycle if scikit-image is installed. Without ROOT, or where --sets n
 set generated. With --photographs, or where --sets names it, photographs under controlled changes join as the set \
 stress.
 
-First every method's matches go to OUT/predictions, and are used again by later runs with the same weights, options \
-and images. From those files come OUT/report.md, OUT/report.json and the plots.
+Matches are written to OUT/predictions, and existing ones of the same weights, options and images are reused. \
+OUT/report.md, OUT/report.json and the plots are made from them.
 
 \b
 cyano evaluate data/eval --out results
 cyano evaluate data/eval --weights my_run/model --methods cyano,mutual-nn,sift --sets fox,oxford --out results
 cyano evaluate --sets stress --photographs my_photographs --out results
 
-Exit codes: 0 done; 1 error; 2 wrong use; 3 some pairs failed (each is reported) and the rest is done."""
+Exit codes: 0 done; 1 error; 2 usage error; 3 some pairs failed (each is reported) and the rest is done."""
 
 PROTOCOL = "Protocol"
 DEFAULT_METHODS = "cyano,mutual-nn,sift"
@@ -47,8 +48,8 @@ Methods = Annotated[
     str,
     typer.Option(
         metavar="A,B",
-        help="Of cyano, cyano-unaligned, mutual-nn (the same detector), sift, sift-superglue (weights of a matcher "
-        "trained on SIFT), aliked-lightglue (if installed).",
+        help="cyano, cyano-unaligned (no refinement), mutual-nn (mutual nearest neighbours, same keypoints), sift, "
+        "sift-superglue (a matcher trained on SIFT), aliked-lightglue (if installed).",
         rich_help_panel=PROTOCOL,
     ),
 ]
@@ -59,55 +60,63 @@ Sets = Annotated[
 Photographs = Annotated[
     Path | None,
     typer.Option(
-        help="Folder of photographs for the set stress, searched with sub-folders.",
+        help="Folder of photographs for the set stress, searched recursively.",
         show_default="six that scikit-image ships",
         rich_help_panel=PROTOCOL,
     ),
 ]
 NumPhotographs = Annotated[
     int,
-    typer.Option(help="How many of them, spread evenly; each is 17 pairs.", min=1, rich_help_panel=PROTOCOL),
+    typer.Option(help="How many of them, evenly spaced; 17 pairs each.", min=1, rich_help_panel=PROTOCOL),
 ]
 EstimatorNames = Annotated[
     str,
     typer.Option(
         "--estimators",
         metavar="A,B",
-        help="Of poselib, opencv (MAGSAC++), opencv-ransac (as in the published tables).",
+        help="poselib, opencv (MAGSAC++), opencv-ransac (as in the published tables).",
         rich_help_panel=PROTOCOL,
     ),
 ]
 PoseThreshold = Annotated[
     float,
-    typer.Option(help="Largest error of an inlier of a pose, in resized pixels.", rich_help_panel=PROTOCOL),
+    typer.Option(help="Inlier threshold of poses (px, resized images).", rich_help_panel=PROTOCOL),
 ]
 HomographyThreshold = Annotated[
     float,
-    typer.Option(help="Largest error of an inlier of a homography, in resized pixels.", rich_help_panel=PROTOCOL),
+    typer.Option(help="Inlier threshold of homographies (px, resized images).", rich_help_panel=PROTOCOL),
 ]
 FundamentalThreshold = Annotated[
     float,
     typer.Option(
-        help="Largest error of an inlier of a fundamental matrix, in pixels of images of at most 1024 px.",
+        help="Inlier threshold of fundamental matrices (px, images of at most 1024 px).",
         rich_help_panel=PROTOCOL,
     ),
 ]
-Out = Annotated[Path, typer.Option("--out", help="Made if it is not there.", rich_help_panel=PROTOCOL)]
+Out = Annotated[
+    Path,
+    typer.Option(
+        "--out", "-o", metavar="DIR", help="Folder of the results; created if missing.", rich_help_panel=PROTOCOL
+    ),
+]
 Overwrite = Annotated[
     bool,
-    typer.Option("--overwrite", help="Replace predictions that were made otherwise.", rich_help_panel=PROTOCOL),
+    typer.Option("--overwrite", help="Replace predictions of other options.", rich_help_panel=PROTOCOL),
 ]
 Resize = Annotated[
     list[int] | None,
     typer.Option(
         metavar="W [H]",
-        help="Size for all methods: the longest side, enlarging too, or width and height, or -1.",
+        help="Input size of all methods: longest side (smaller images are enlarged), or width and height, or -1.",
         show_default="640",
         rich_help_panel=shared.MATCHING,
     ),
 ]
 MaxKeypoints = Annotated[
-    int, typer.Option(help="Per image, the strongest; -1 for all. SIFT has 2048.", rich_help_panel=shared.MATCHING)
+    int,
+    typer.Option(
+        help="Keypoints per image at most; -1 for all. SIFT always has 2048.", rich_help_panel=shared.MATCHING
+    ),
 ]
 
 
@@ -136,6 +145,8 @@ def evaluate(
     as_json: shared.AsJson = False,
 ) -> None:
     """Parse, evaluate, write and print the report; the help is `HELP`."""
+    shared.existing_folder(root, "ROOT")
+    shared.existing_folder(photographs, "--photographs")
     with busy("loading"):
         from cyano.evaluation import suite
 
@@ -238,7 +249,7 @@ def _tell(report: EvaluationReport, out: Path, as_json: bool) -> None:
     if as_json:
         print_json(suite.to_dict(report))
     console = result_console(as_json)
-    plain_line(console, suite.to_markdown(report))
+    print_markdown(console, suite.to_markdown(report))
     plain_line(console, f"wrote {out / 'report.md'}, {out / 'report.json'} and the plots beside them")
     if report.num_failures:
         plain_line(error_console(), f"{report.num_failures} pairs failed, see the report", style="red")

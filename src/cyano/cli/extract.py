@@ -8,13 +8,13 @@ from cyano.cli.output import watching
 
 __all__ = ["HELP", "extract"]
 
-HELP = """Extract the features of a folder of images into DIR/store; what is there is kept.
+HELP = """Extract the features of a folder of images; existing results are reused.
 
 \b
 cyano extract photos --out model
 cyano extract photos --out model --shard 3/16
 
-Exit codes: 0 done; 1 error; 2 wrong use; 3 some failed (each is listed) and the rest is done."""
+Exit codes: 0 done; 1 error; 2 usage error; 3 some failed (each is listed) and the rest is done."""
 
 
 def extract(
@@ -26,6 +26,9 @@ def extract(
     resize: shared.Resize = None,
     max_keypoints: shared.MaxKeypoints = None,
     masks: given.Masks = None,
+    nms_radius: shared.NmsRadius = None,
+    match_threshold: shared.MatchThreshold = None,
+    precision: shared.Precision = "float32",
     engine: given.EngineOption = "local",
     address: given.Address = None,
     workers: given.Workers = None,
@@ -36,12 +39,13 @@ def extract(
     as_json: shared.AsJson = False,
 ) -> None:
     """Parse, extract, print; the help is `HELP`."""
+    given.check_folders(images, masks)
     from cyano.cli import collection_report as report
 
     machines = given.Machines(engine, address, workers, gpus)
     with watching(aside=True) as watcher:
         run = given.run_of(watcher, machines, device, shard, force=force, retry=retry)
-        settings = given.Settings(weights, device, resize, max_keypoints, masks)
+        settings = given.Settings(weights, device, resize, max_keypoints, masks, nms_radius, match_threshold, precision)
         collection = given.collection_of(images, out, settings)
         from cyano.collection import extract_images
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from cyano import __version__
 from cyano.cli import (
@@ -25,26 +25,26 @@ from cyano.cli import (
     view,
     weights,
 )
-from cyano.cli.arguments import FoldedResize
-from cyano.cli.output import error_console, plain_line
+from cyano.cli.command import Command, Group
+from cyano.cli.output import error_console, is_verbose, plain_line
 from cyano.errors import CyanoError
 
 __all__ = ["app", "main"]
 
-HELP = """Match two photographs: SuperPoint keypoints, SuperGlue correspondences, geometry and pictures.
+HELP = """Image matching: SuperPoint keypoints, SuperGlue matches, geometry, structure from motion.
 
 \b
-cyano demo                                 a real stereo pair, judged by its ground truth
-cyano match a.jpg b.jpg                    a_b_matches.png and a_b_matches.json
-cyano pairs --input-pairs list.txt --eval  a list of pairs, and the published table
-cyano reconstruct photos --out model       a folder of images to a COLMAP database and a sparse model
-cyano evaluate FOLDER                      weights and baselines on sets with known truth
+cyano demo                                 a stereo pair with ground truth
+cyano match a.jpg b.jpg                    two images
+cyano pairs --input-pairs list.txt --eval  a list of pairs, as match_pairs.py
+cyano reconstruct photos -o model          a folder to a sparse model (COLMAP)
+cyano evaluate FOLDER                      weights and baselines on benchmarks
 
-Exit codes: 0 all is done; 1 an error, told in one line on stderr; 2 a wrong use of the command line; 3 some images or \
-pairs of many failed and the rest is done; 130 interrupted."""
+Exit codes: 0 done; 1 error (one line on stderr); 2 usage error; 3 some images or pairs failed and the rest is done; \
+130 interrupted."""
 
 
-class ErrorsInOneLine(TyperGroup):
+class ErrorsInOneLine(Group):
     """Cyano's own errors end the program with their message and exit code 1; others keep their traceback."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -52,6 +52,8 @@ class ErrorsInOneLine(TyperGroup):
         try:
             return super().invoke(ctx)
         except CyanoError as error:
+            if is_verbose():
+                traceback.print_exc()
             plain_line(error_console(), f"error: {error}", style="red")
             raise typer.Exit(1) from error
 
@@ -69,21 +71,23 @@ app = typer.Typer(
         "token_normalize_func": lambda name: name.replace("_", "-"),
     },
 )
-app.command("match", cls=FoldedResize, help=match.HELP)(match.match)
-app.command("pairs", cls=FoldedResize, help=pairs.HELP)(pairs.pairs)
-app.command("reconstruct", cls=FoldedResize, help=reconstruct.HELP)(reconstruct.reconstruct)
-app.command("extract", cls=FoldedResize, help=extract.HELP)(extract.extract)
-app.command("match-all", cls=FoldedResize, help=match_all.HELP)(match_all.match_all)
-app.command("verify", cls=FoldedResize, help=verify.HELP)(verify.verify)
-app.command("align", cls=FoldedResize, help=align.HELP)(align.align)
-app.command("colmap", cls=FoldedResize, help=colmap.HELP)(colmap.colmap)
-app.command("view", cls=FoldedResize, help=view.HELP)(view.view)
-app.command("demo", cls=FoldedResize, help=demo.HELP)(demo.demo)
-app.command("evaluate", cls=FoldedResize, help=evaluate.HELP)(evaluate.evaluate)
-app.command("env", help=environment.HELP)(environment.env)
+app.command("match", cls=Command, help=match.HELP)(match.match)
+app.command("pairs", cls=Command, help=pairs.HELP)(pairs.pairs)
+app.command("reconstruct", cls=Command, help=reconstruct.HELP)(reconstruct.reconstruct)
+app.command("extract", cls=Command, help=extract.HELP)(extract.extract)
+app.command("match-all", cls=Command, help=match_all.HELP)(match_all.match_all)
+app.command("verify-pairs", cls=Command, help=verify.HELP)(verify.verify)
+app.command("align", cls=Command, help=align.HELP)(align.align)
+app.command("colmap", cls=Command, help=colmap.HELP)(colmap.colmap)
+app.command("view", cls=Command, help=view.HELP)(view.view)
+app.command("demo", cls=Command, help=demo.HELP)(demo.demo)
+app.command("evaluate", cls=Command, help=evaluate.HELP)(evaluate.evaluate)
+app.command("env", cls=Command, help=environment.HELP)(environment.env)
 app.add_typer(weights.app, name="weights")
 app.add_typer(train.app, name="train")
 app.add_typer(store.app, name="store")
+# Old names stay.
+app.command("verify", cls=Command, help=verify.HELP, hidden=True)(verify.verify)
 
 
 def _print_version(wanted: bool) -> None:

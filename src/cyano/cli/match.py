@@ -12,75 +12,80 @@ from cyano.cli.output import print_json
 
 __all__ = ["HELP", "match"]
 
-HELP = """Match two images: where does each point of the one appear in the other?
+HELP = """Match two images: keypoints, correspondences, and the geometry that follows from them.
 
-Prints a summary. Unless another output is asked for, writes A_B_matches.png and A_B_matches.json into the current \
-folder. Positions are (x, y) in pixels of the original images; (0, 0) is the centre of the top-left pixel.
+Prints a summary and writes A_B_matches.png and A_B_matches.json to the current folder, unless another output is \
+named. Keypoints are (x, y) in pixels of the original images; (0, 0) is the centre of the top-left pixel.
 
 \b
 cyano match a.jpg b.jpg
-cyano match a.jpg b.jpg --out-dir results --homography
+cyano match a.jpg b.jpg -o results --homography
 cyano match a.jpg b.jpg --pose --intrinsics0 1200,1200,960,540 --json > pose.json
 cyano match plan.png photo.jpg --registered photo_on_plan.png --overlay blend
 cyano match a.jpg b.jpg --npz matches.npz --max-keypoints 2048 --resize 1024
 
-Exit codes: 0 done, also when there are few matches or no model (the summary says so); 1 error; 2 wrong use."""
-
-OUTPUT = "Output"
+Exit codes: 0 done, also with few matches or no model (the summary says so); 1 error; 2 usage error."""
 
 OverlayName = Literal["blend", "checkerboard", "anaglyph"]
 
 OutDir = Annotated[
     Path | None,
     typer.Option(
+        "--out",
+        "-o",
+        "--out-dir",
+        metavar="DIR",
         help="Folder for A_B_matches.png and A_B_matches.json; created if missing.",
-        show_default="., if no other output is named",
-        rich_help_panel=OUTPUT,
+        show_default="the current folder, unless another output is named",
+        rich_help_panel=shared.OUTPUT,
     ),
 ]
 Picture = Annotated[
     Path | None,
     typer.Option(
-        help="Both images with their matches (.png, .pdf, .svg, .jpg), coloured by score; with a model, by whether "
-        "they agree with it (the last of homography, fundamental, pose).",
-        rich_help_panel=OUTPUT,
+        metavar="FILE",
+        help="Picture of the matches (.png, .pdf, .svg, .jpg), coloured by score, or with a model by inliers and "
+        "outliers (the last of homography, fundamental, pose).",
+        rich_help_panel=shared.OUTPUT,
     ),
 ]
 SaveJson = Annotated[
     Path | None,
-    typer.Option(help="Matches, models, options and weights as JSON.", rich_help_panel=OUTPUT),
+    typer.Option(metavar="FILE", help="Matches, models, options and weights as JSON.", rich_help_panel=shared.OUTPUT),
 ]
 Npz = Annotated[
     Path | None,
     typer.Option(
-        help="All keypoints and the assignment as a numpy archive: keypoints0, keypoints1, keypoint_scores0/1, "
-        "matches0/1 (-1: none), matching_scores0/1, image_size0/1.",
-        rich_help_panel=OUTPUT,
+        metavar="FILE",
+        help="All keypoints and the assignment as a NumPy archive: keypoints0/1, keypoint_scores0/1, matches0/1 (-1: "
+        "unmatched), matching_scores0/1, image_size0/1.",
+        rich_help_panel=shared.OUTPUT,
     ),
 ]
 Registered = Annotated[
     Path | None,
     typer.Option(
-        help="B warped into the frame of A by the homography; the matches are drawn into A_B_matches.png beside it.",
-        rich_help_panel=OUTPUT,
+        metavar="FILE",
+        help="Image B warped into A by the homography. The matches go to A_B_matches.png beside it.",
+        rich_help_panel=shared.OUTPUT,
     ),
 ]
 Overlay = Annotated[
     OverlayName | None,
-    typer.Option(help="What --registered shows: B laid over A instead of B alone.", rich_help_panel=OUTPUT),
+    typer.Option(help="What --registered shows: B over A instead of B alone.", rich_help_panel=shared.OUTPUT),
 ]
 Homography = Annotated[
-    bool, typer.Option("--homography", help="Estimate the homography A -> B.", rich_help_panel=shared.MODELS)
+    bool, typer.Option("--homography", help="Estimate the homography from A to B (H).", rich_help_panel=shared.MODELS)
 ]
 Fundamental = Annotated[
     bool,
-    typer.Option("--fundamental", help="Estimate the fundamental matrix.", rich_help_panel=shared.MODELS),
+    typer.Option("--fundamental", help="Estimate the fundamental matrix (F).", rich_help_panel=shared.MODELS),
 ]
 Pose = Annotated[
     bool,
     typer.Option(
         "--pose",
-        help="Estimate the motion from camera A to camera B; needs intrinsics, or EXIF focal lengths.",
+        help="Estimate the relative pose from camera A to B (R, t); needs intrinsics or EXIF focal lengths.",
         rich_help_panel=shared.MODELS,
     ),
 ]
@@ -88,22 +93,23 @@ Intrinsics = Annotated[
     str | None,
     typer.Option(
         metavar="FX,FY,CX,CY",
-        help="In pixels of the original image; or the 9 numbers of K, row by row.",
+        help="Intrinsics in pixels of the original image, or the 9 entries of K, row by row.",
         rich_help_panel=shared.MODELS,
     ),
 ]
 Threshold = Annotated[
     float | None,
     typer.Option(
-        help="Largest error of an inlier, in original pixels.",
-        show_default="3 for a homography, else 1",
+        help="Inlier threshold (px, original images).",
+        show_default="3 for a homography, 1 otherwise",
         rich_help_panel=shared.MODELS,
     ),
 ]
 Mask = Annotated[
     Path | None,
     typer.Option(
-        help="Image of the same size; where it is black there are no keypoints.",
+        metavar="FILE",
+        help="Mask of the image's size; no keypoints where it is black.",
         rich_help_panel=shared.MATCHING,
     ),
 ]
@@ -145,6 +151,10 @@ def match(
     as_json: shared.AsJson = False,
 ) -> None:
     """Parse, match, estimate, write; the help is `HELP`."""
+    for image, name in ((a, "A"), (b, "B")):
+        shared.existing_file(image, name, f"for a folder of images use `cyano reconstruct {image} --out DIR`")
+    for mask, name in ((mask0, "--mask0"), (mask1, "--mask1")):
+        shared.existing_file(mask, name)
     from cyano.cli import match_outputs, models, report
 
     lines = shared.line_limit(max_lines)

@@ -9,15 +9,15 @@ from cyano.cli.output import watching
 
 __all__ = ["HELP", "match_all"]
 
-HELP = """Match the pairs of a folder of images whose features were extracted; what is there is kept.
+HELP = """Match the image pairs of a folder with extracted features; existing results are reused.
 
-Give the options that the features were extracted with.
+Use the options that the features were extracted with.
 
 \b
 cyano match-all photos --out model --pairs sequential --window 5
 cyano match-all photos --out model --shard 3/16
 
-Exit codes: 0 done; 1 error; 2 wrong use; 3 some failed (each is listed) and the rest is done."""
+Exit codes: 0 done; 1 error; 2 usage error; 3 some failed (each is listed) and the rest is done."""
 
 
 def match_all(
@@ -40,6 +40,9 @@ def match_all(
     resize: shared.Resize = None,
     max_keypoints: shared.MaxKeypoints = None,
     masks: given.Masks = None,
+    nms_radius: shared.NmsRadius = None,
+    match_threshold: shared.MatchThreshold = None,
+    precision: shared.Precision = "float32",
     no_verify: given.NoVerify = False,
     engine: given.EngineOption = "local",
     address: given.Address = None,
@@ -51,6 +54,7 @@ def match_all(
     as_json: shared.AsJson = False,
 ) -> None:
     """Parse, select, match, print; the help is `HELP`."""
+    given.check_folders(images, masks)
     from cyano.cli import collection_report as report
 
     wanted = pairing.pair_options(
@@ -68,7 +72,7 @@ def match_all(
     machines = given.Machines(engine, address, workers, gpus)
     with watching(aside=True) as watcher:
         run = given.run_of(watcher, machines, device, shard, force=force, retry=retry)
-        settings = given.Settings(weights, device, resize, max_keypoints, masks)
+        settings = given.Settings(weights, device, resize, max_keypoints, masks, nms_radius, match_threshold, precision)
         collection = given.collection_of(images, out, settings, verify=not no_verify)
         from cyano.collection import match_pairs, select_pairs
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from cyano.atomic import write_atomically
 from cyano.cli import report
 from cyano.cli.report import CORRECT_PX, MatchedPair
+from cyano.concise import json_text
 from cyano.errors import InputError
 from cyano.geometry import RobustEstimate, warp_image
 from cyano.viz import MAX_LINES, MatchStyle, OverlayMode, overlay_image
@@ -126,8 +126,7 @@ class Outputs:
         if self.picture is not None:
             contents[self.picture] = _picture(pair, models, self.picture.suffix, self.max_lines)
         if self.json_file is not None:
-            text = json.dumps(report.to_dict(pair, models), indent=1, allow_nan=False)
-            contents[self.json_file] = (text + "\n").encode()
+            contents[self.json_file] = json_text(report.to_dict(pair, models)).encode()
         paths = [*contents, *([self.npz] if self.npz is not None else [])]
         told = [("replaced" if path.exists() else "written", path) for path in paths]
         for path, content in contents.items():

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import math
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import typer
+
+from cyano.concise import json_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,15 +27,45 @@ __all__ = [
     "counted",
     "error_console",
     "finite",
+    "is_verbose",
     "plain_line",
     "print_facts",
     "print_json",
     "result_console",
+    "set_verbosity",
     "watching",
 ]
 
 UNKNOWN_LICENCE = "unknown: they have no model card that states it; ask their authors"
 """What is said of the licence of weights that state none."""
+
+
+@dataclass
+class _Verbosity:
+    quiet: bool = False
+    verbose: bool = False
+
+
+_VERBOSITY = _Verbosity()
+
+
+def set_verbosity(*, quiet: bool, verbose: bool) -> None:
+    """How much this command tells: with `quiet` neither summary nor progress, with `verbose` the log as well."""
+    _VERBOSITY.quiet, _VERBOSITY.verbose = quiet, verbose
+    logger = logging.getLogger("cyano")
+    logger.handlers = [each for each in logger.handlers if not isinstance(each, _Log)]
+    logger.setLevel(logging.DEBUG if verbose else logging.NOTSET)
+    if verbose:
+        logger.addHandler(_Log(sys.stderr))
+
+
+class _Log(logging.StreamHandler):  # type: ignore[type-arg]
+    """The log on stderr, for -v."""
+
+
+def is_verbose() -> bool:
+    """Whether the log and tracebacks are wanted."""
+    return _VERBOSITY.verbose
 
 
 def error_console() -> Console:
@@ -53,15 +86,15 @@ def printable(text: str) -> str:
 
 
 def result_console(as_json: bool) -> Console:
-    """Tables for people: stdout, unless that is reserved for JSON."""
+    """Tables for people: stdout, unless that is reserved for JSON; nowhere with -q."""
     from rich.console import Console
 
-    return Console(stderr=as_json)
+    return Console(stderr=as_json, quiet=_VERBOSITY.quiet)
 
 
 def print_json(document: Mapping[str, Any]) -> None:
     """One JSON document on stdout."""
-    typer.echo(json.dumps(document, indent=1, allow_nan=False))
+    typer.echo(json_text(document), nl=False)
 
 
 def finite(value: float) -> float | None:
@@ -91,11 +124,15 @@ def _wrapped(text: str, width: int) -> list[str]:
     return lines
 
 
+def _shows_progress(console: Console) -> bool:
+    return console.is_terminal and not _VERBOSITY.quiet
+
+
 @contextmanager
 def busy(what: str) -> Iterator[None]:
     """A spinner on stderr while something runs, if stderr is a terminal."""
     console = error_console()
-    if not console.is_terminal:
+    if not _shows_progress(console):
         yield
         return
     with console.status(what):
@@ -109,7 +146,7 @@ def counted(what: str, total: int) -> Iterator[Callable[[], None]]:
 
     console = error_console()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+    with Progress(*columns, console=console, disable=not _shows_progress(console), transient=True) as progress:
         task = progress.add_task(what, total=total)
         yield lambda: progress.advance(task)
 
@@ -131,7 +168,8 @@ def watching(*, aside: bool = False) -> Iterator[Watcher]:
     columns = (TextColumn("{task.description}"), BarColumn(), *ends)
     # Lines scroll by above the bars where both are seen; a log that goes to a file is left alone.
     shared = sys.stdout.isatty()
-    with Progress(*columns, console=console, disable=not console.is_terminal, redirect_stdout=shared) as progress:
+    hidden = not _shows_progress(console)
+    with Progress(*columns, console=console, disable=hidden, redirect_stdout=shared) as progress:
         yield _Bars(progress, aside)
 
 
@@ -145,7 +183,8 @@ class _Bars:
 
     def say(self, line: str) -> None:
         """Print a line."""
-        typer.echo(printable(line), err=self._aside)
+        if not _VERBOSITY.quiet:
+            typer.echo(printable(line), err=self._aside)
 
     def at(self, stage: str, done: int, total: int) -> None:
         """Move the bar of a stage."""

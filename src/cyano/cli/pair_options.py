@@ -40,21 +40,21 @@ MethodOption = Annotated[
     MethodName | None,
     typer.Option(
         "--pairs",
-        help="Which images are matched: all with all, with the next ones by name, with those that look alike, "
-        "with those taken nearby (EXIF or --poses), or those of --pair-list.",
+        help="Pair selection: all pairs, neighbours by name, image retrieval, neighbours by position (GPS or --poses), "
+        "or a list (--pair-list).",
         show_default="exhaustive up to 100 images, then retrieval",
         rich_help_panel=PANEL,
     ),
 ]
 Window = Annotated[
     int | None,
-    typer.Option(help="sequential: how many of the next images.", show_default="10", rich_help_panel=PANEL),
+    typer.Option(metavar="N", help="sequential: number of following images.", show_default="10", rich_help_panel=PANEL),
 ]
 Quadratic = Annotated[
     bool | None,
     typer.Option(
         "--quadratic",
-        help="sequential: also those 1, 2, 4, ... 2^(window - 1) images on.",
+        help="sequential: quadratic overlap, the images 1, 2, 4, ... 2^(window - 1) further on.",
         show_default=False,
         rich_help_panel=PANEL,
     ),
@@ -62,7 +62,8 @@ Quadratic = Annotated[
 LoopEvery = Annotated[
     int | None,
     typer.Option(
-        help="sequential: one image out of so many also with --top-k distant ones that look alike; 0 for none.",
+        metavar="N",
+        help="sequential: loop closure for every N-th image, by retrieval of --top-k images; 0 for none.",
         show_default="0",
         rich_help_panel=PANEL,
     ),
@@ -70,7 +71,8 @@ LoopEvery = Annotated[
 TopK = Annotated[
     int | None,
     typer.Option(
-        help="retrieval, spatial and loop closure: how many images an image is paired with.",
+        metavar="N",
+        help="retrieval, spatial, loop closure: images that an image is paired with.",
         show_default="20",
         rich_help_panel=PANEL,
     ),
@@ -78,19 +80,26 @@ TopK = Annotated[
 MinScore = Annotated[
     float | None,
     typer.Option(
-        help="retrieval and loop closure: least cosine of global descriptors, -1 to 1.",
+        metavar="X",
+        help="retrieval, loop closure: minimum cosine similarity of global descriptors.",
         show_default="no limit",
         rich_help_panel=PANEL,
     ),
 ]
 MaxDistance = Annotated[
     float | None,
-    typer.Option(help="spatial: in metres, or the unit of --poses.", show_default="no limit", rich_help_panel=PANEL),
+    typer.Option(
+        metavar="X",
+        help="spatial: maximum distance in metres, or in the unit of --poses.",
+        show_default="no limit",
+        rich_help_panel=PANEL,
+    ),
 ]
 MaxAngle = Annotated[
     float | None,
     typer.Option(
-        help="spatial with --poses of COLMAP: largest angle between two views, in degrees.",
+        metavar="X",
+        help="spatial with COLMAP poses: maximum angle between viewing directions, in degrees.",
         show_default="no limit",
         rich_help_panel=PANEL,
     ),
@@ -98,18 +107,19 @@ MaxAngle = Annotated[
 Poses = Annotated[
     Path | None,
     typer.Option(
-        help="spatial: images.txt of COLMAP, or lines of name x y z.",
+        metavar="FILE",
+        help="spatial: COLMAP's images.txt, or lines of name x y z.",
         show_default="GPS in EXIF",
         rich_help_panel=PANEL,
     ),
 ]
 PairList = Annotated[
     Path | None,
-    typer.Option(help="list: the file, name0 name1 a line.", show_default=False, rich_help_panel=PANEL),
+    typer.Option(metavar="FILE", help="list: one pair of names a line.", show_default=False, rich_help_panel=PANEL),
 ]
 Clusters = Annotated[
     int,
-    typer.Option(help="retrieval and loop closure: centroids of the VLAD codebook.", rich_help_panel=PANEL),
+    typer.Option(metavar="N", help="retrieval, loop closure: clusters of the VLAD codebook.", rich_help_panel=PANEL),
 ]
 
 

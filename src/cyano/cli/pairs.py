@@ -12,62 +12,87 @@ from cyano.cli.output import busy
 
 __all__ = ["HELP", "pairs"]
 
-HELP = """Match the pairs of a list and evaluate them: the match_pairs program, with its options and files.
+HELP = """Match the image pairs of a list and evaluate them: the original's match_pairs.py, with its options and files.
 
 A line of the list is name0 name1 \\[turns0 turns1 \\[K0 (9 numbers) K1 (9) T_0to1 (16)]], row by row; turns are \
 clockwise quarter turns that set the image upright.
 
 Each pair gives STEM0_STEM1_matches.npz: keypoints0 and keypoints1 in pixels of the resized images, matches (-1: none) \
-and match_confidence; beyond the original also keypoints0_original and keypoints1_original in pixels of the image \
-files. --eval adds STEM0_STEM1_evaluation.npz and prints the table. Pairs with equal stems are named by their whole \
-paths. run.json records the options: a folder never mixes two sets of them. Options may be spelled with underscores.
+and match_confidence; also keypoints0_original and keypoints1_original in pixels of the image files. --eval adds \
+STEM0_STEM1_evaluation.npz and prints the table. Pairs with equal stems are named by their whole paths. run.json \
+records the options; results of different options are never mixed. Options may be spelled with underscores.
 
 \b
-cyano pairs --input-pairs pairs.txt --output-dir out
+cyano pairs --input-pairs pairs.txt -o out
 cyano pairs --input-pairs pairs.txt --resize 1600 --superglue outdoor --max-keypoints 2048 --nms-radius 3 --eval
 cyano pairs --input-pairs pairs.txt --viz --fast-viz --cache
 
-Exit codes: 0 done; 1 error; 2 wrong use; 3 some pairs failed (each is reported) and the rest is done."""
+Exit codes: 0 done; 1 error; 2 usage error; 3 some pairs failed (each is reported) and the rest is done."""
 
 FILES = "Files"
 PICTURES = "Pictures"
+ORIGINAL_PAIRS = "assets/scannet_sample_pairs_with_gt.txt"
+ORIGINAL_IMAGES = "assets/scannet_sample_images"
+"""What the original program matches unless told otherwise; its repository has these files, Cyano's has not."""
+
 ORIGINAL_RESIZE = (640, 480)
 """Width and height that the original program resizes to unless told otherwise."""
 
 
 ExtensionName: TypeAlias = Literal["png", "pdf"]
-InputPairs = Annotated[Path, typer.Option(help="The list.", show_default=False, rich_help_panel=FILES)]
+InputPairs = Annotated[
+    Path,
+    typer.Option(
+        metavar="FILE",
+        help="The list of pairs.",
+        show_default=f"{ORIGINAL_PAIRS}, as in the original",
+        rich_help_panel=FILES,
+    ),
+]
 InputDir = Annotated[
     Path | None,
-    typer.Option(help="Folder that the names are relative to.", show_default="the list's", rich_help_panel=FILES),
+    typer.Option(
+        metavar="DIR",
+        help="Folder of the images.",
+        show_default=f"the folder of the list; {ORIGINAL_IMAGES} without --input-pairs",
+        rich_help_panel=FILES,
+    ),
 ]
-OutputDir = Annotated[Path, typer.Option(help="Made if it is not there.", rich_help_panel=FILES)]
-MaxLength = Annotated[int, typer.Option(help="At most so many pairs; -1 for all.", rich_help_panel=FILES)]
-Shuffle = Annotated[bool, typer.Option("--shuffle", help="Shuffle the list first, by --seed.", rich_help_panel=FILES)]
+OutputDir = Annotated[
+    Path,
+    typer.Option(
+        "--out",
+        "-o",
+        "--output-dir",
+        metavar="DIR",
+        help="Folder of the results; created if missing.",
+        rich_help_panel=FILES,
+    ),
+]
+MaxLength = Annotated[int, typer.Option(help="Number of pairs at most; -1 for all.", rich_help_panel=FILES)]
+Shuffle = Annotated[bool, typer.Option("--shuffle", help="Shuffle the list with --seed.", rich_help_panel=FILES)]
 Cache = Annotated[
     bool,
-    typer.Option("--cache", help="Keep what was made before with the same options and images.", rich_help_panel=FILES),
+    typer.Option("--cache", help="Reuse existing results of the same options and images.", rich_help_panel=FILES),
 ]
 Overwrite = Annotated[
     bool,
     typer.Option(
         "--overwrite",
-        help="Remove what another run left in the folder with other options or other pairs of the same stem.",
+        help="Replace results of other options, or of other pairs with the same file names.",
         rich_help_panel=FILES,
     ),
 ]
 Eval = Annotated[
     bool,
-    typer.Option("--eval", help="Judge by the truth in the list.", rich_help_panel=shared.MODELS),
+    typer.Option("--eval", help="Evaluate against the ground truth in the list.", rich_help_panel=shared.MODELS),
 ]
 Threshold = Annotated[
     float,
-    typer.Option(help="Largest error of an inlier, in pixels of the RESIZED images.", rich_help_panel=shared.MODELS),
+    typer.Option(help="Inlier threshold (px, resized images).", rich_help_panel=shared.MODELS),
 ]
 Viz = Annotated[bool, typer.Option("--viz", help="Draw the matches of each pair.", rich_help_panel=PICTURES)]
-FastViz = Annotated[
-    bool, typer.Option("--fast-viz", help="Draw with OpenCV, in milliseconds.", rich_help_panel=PICTURES)
-]
+FastViz = Annotated[bool, typer.Option("--fast-viz", help="Draw with OpenCV, much faster.", rich_help_panel=PICTURES)]
 ShowKeypoints = Annotated[
     bool,
     typer.Option("--show-keypoints", help="Also draw unmatched keypoints.", rich_help_panel=PICTURES),
@@ -76,7 +101,7 @@ VizExtension = Annotated[ExtensionName, typer.Option(help="File format of the pi
 SuperGlueName = Annotated[
     Literal["indoor", "outdoor"] | None,
     typer.Option(
-        help="The original's weights from the Hugging Face hub (non-commercial research), instead of --weights.",
+        help="Magic Leap's weights from the Hugging Face hub (non-commercial research only); -w does the same.",
         rich_help_panel=shared.MATCHING,
     ),
 ]
@@ -84,7 +109,7 @@ Resize = Annotated[
     list[int] | None,
     typer.Option(
         metavar="W [H]",
-        help="Width and height for the networks, or the longest side, or -1 to leave images as they are.",
+        help="Input size of the networks: width and height, or longest side; -1 keeps the original size.",
         show_default="640 480",
         rich_help_panel=shared.MATCHING,
     ),
@@ -93,21 +118,19 @@ ResizeFloat = Annotated[
     bool,
     typer.Option(
         "--resize-float",
-        help="Has no effect: images are always resized in floating point.",
+        help="No effect: images are always resized in floating point.",
         rich_help_panel=shared.MATCHING,
     ),
 ]
 MaxKeypoints = Annotated[
-    int, typer.Option(help="Per image, the strongest; -1 for all.", rich_help_panel=shared.MATCHING)
+    int, typer.Option(help="Keypoints per image at most; -1 for all.", rich_help_panel=shared.MATCHING)
 ]
 NmsRadius = Annotated[
     int,
-    typer.Option(help="Least distance of keypoints, in resized pixels.", rich_help_panel=shared.MATCHING),
+    typer.Option(help="NMS radius (px, resized image).", rich_help_panel=shared.MATCHING),
 ]
-SinkhornIterations = Annotated[
-    int, typer.Option(help="Iterations of the optimal transport.", rich_help_panel=shared.MATCHING)
-]
-MatchThreshold = Annotated[float, typer.Option(help="Least probability of a match.", rich_help_panel=shared.MATCHING)]
+SinkhornIterations = Annotated[int, typer.Option(help="Sinkhorn iterations.", rich_help_panel=shared.MATCHING)]
+MatchThreshold = Annotated[float, typer.Option(help="Match threshold.", rich_help_panel=shared.MATCHING)]
 ForceCpu = Annotated[
     bool, typer.Option("--force-cpu", help="The same as --device cpu.", rich_help_panel=shared.MATCHING)
 ]
@@ -115,7 +138,7 @@ ForceCpu = Annotated[
 
 def pairs(
     *,
-    input_pairs: InputPairs,
+    input_pairs: InputPairs = Path(ORIGINAL_PAIRS),
     input_dir: InputDir = None,
     output_dir: OutputDir = Path("dump_match_pairs"),
     max_length: MaxLength = -1,
@@ -130,6 +153,7 @@ def pairs(
     fast_viz: FastViz = False,
     show_keypoints: ShowKeypoints = False,
     viz_extension: VizExtension = "png",
+    max_lines: shared.MaxLines = 250,
     superglue: SuperGlueName = None,
     weights: shared.Weights = None,
     resize: Resize = None,
@@ -148,6 +172,8 @@ def pairs(
     as_json: shared.AsJson = False,
 ) -> None:
     """Parse, run the list, print the table; the help is `HELP`."""
+    shared.existing_file(input_pairs, "--input-pairs, the list of pairs")
+    shared.existing_folder(input_dir, "--input-dir")
     with busy("loading"):
         from cyano.cli import pairs_run
 
@@ -161,10 +187,10 @@ def pairs(
         align=not no_align,
         stretch=not no_stretch,
     )
-    pictures = pairs_run.picture_options(viz, fast_viz, show_keypoints, viz_extension)
+    pictures = pairs_run.picture_options(viz, fast_viz, show_keypoints, viz_extension, shared.line_limit(max_lines))
     robust = pairs_run.robust_options(evaluate, estimator, threshold, seed)
     place = shared.checked_device(pairs_run.device_name(device, force_cpu))
-    folder = input_pairs.parent if input_dir is None else input_dir
+    folder = input_dir or (Path(ORIGINAL_IMAGES) if input_pairs == Path(ORIGINAL_PAIRS) else input_pairs.parent)
     with shared.usage_errors():
         options = pairs_run.MatchPairsOptions(folder, output_dir, matching, place, robust, pictures, cache, overwrite)
     listed = pairs_run.selected(input_pairs, max_length, seed if shuffle else None)

@@ -42,7 +42,9 @@ SOME_FAILED = 3
 """The exit code when some pairs of many failed and the rest is done."""
 
 
-def picture_options(viz: bool, fast: bool, show_keypoints: bool, extension: Extension) -> PictureOptions | None:
+def picture_options(
+    viz: bool, fast: bool, show_keypoints: bool, extension: Extension, max_lines: int | None
+) -> PictureOptions | None:
     """What to draw; None for nothing.
 
     Raises:
@@ -52,7 +54,7 @@ def picture_options(viz: bool, fast: bool, show_keypoints: bool, extension: Exte
         if given and not viz:
             raise typer.BadParameter(f"{flag} says how --viz draws; add --viz")
     with usage_errors():
-        return PictureOptions(fast, show_keypoints, extension) if viz else None
+        return PictureOptions(fast, show_keypoints, extension, max_lines) if viz else None
 
 
 def robust_options(evaluate: bool, estimator: EstimatorName, threshold: float, seed: int) -> RobustOptions | None:
@@ -130,7 +132,7 @@ def _print_report(report: MatchPairsReport, options: MatchPairsOptions, as_json:
     done = [outcome for outcome in report.outcomes if outcome.status != "failed"]
     cached = sum(outcome.status == "cached" for outcome in done)
     matches = sum(outcome.counts.num_matches for outcome in done if outcome.counts is not None)
-    kept = f", {cached} of them kept from an earlier run" if cached else ""
+    kept = f", {cached} of them reused" if cached else ""
     plain_line(
         console,
         f"{len(done)} of {len(report.outcomes)} pairs matched{kept}; {matches} matches, in {options.output_dir}",
@@ -160,7 +162,7 @@ def _print_table(report: MatchPairsReport, as_json: bool) -> None:
     caption = (
         f"poses by {robust['estimator']}, {robust['threshold_px']:g} px in the resized images, seed "
         f"{robust['seed']}; resize {matching['resize']}; {matching['max_keypoints']} keypoints at most. "
-        "Numbers compare for equal estimator, threshold, size and seed only."
+        "Results are comparable only for the same estimator, threshold, size and seed."
     )
     table = Table(title=f"Evaluation Results (mean over {summary.num_pairs} pairs)", title_justify="left")
     values = {

@@ -9,13 +9,12 @@ from cyano.cli.output import watching
 
 __all__ = ["HELP", "reconstruct"]
 
-HELP = """Reconstruct cameras and points from a folder of images: features, pairs, matches, exact keypoints, COLMAP \
-database, model.
+HELP = """Structure from motion from a folder of images: features, pairs, matches, COLMAP database, sparse model.
 
 Writes into DIR: store (features, matches, exact keypoints), database.db, sparse (models, the largest in 0), \
 model.html (to turn the model in a browser), model.png and model.ply. May be stopped at any moment; run again, it does \
 what is not done yet. Images that cannot be read are listed at the end, and the rest goes on. Each stage is a command, \
-too, with the same options: extract, match-all, verify, align, colmap.
+too, with the same options: extract, match-all, verify-pairs, align, colmap.
 
 \b
 cyano reconstruct photos --out model
@@ -23,7 +22,7 @@ cyano reconstruct frames --out model --pairs sequential --cameras all
 cyano reconstruct photos --out model --resize 1024 --max-keypoints 2048 --json > model.json
 cyano reconstruct drive --out model --camera-model PINHOLE --camera-params 718.9,718.9,607.2,185.2 --keep-cameras
 
-Exit codes: 0 done; 1 error; 2 wrong use; 3 some images or pairs failed, images were taken out of the model, or it is \
+Exit codes: 0 done; 1 error; 2 usage error; 3 some images or pairs failed, images were taken out of the model, or it is \
 doubtful (each is listed), and the rest is done."""
 
 
@@ -47,6 +46,9 @@ def reconstruct(
     resize: shared.Resize = None,
     max_keypoints: shared.MaxKeypoints = None,
     masks: given.Masks = None,
+    nms_radius: shared.NmsRadius = None,
+    match_threshold: shared.MatchThreshold = None,
+    precision: shared.Precision = "float32",
     no_verify: given.NoVerify = False,
     mapper: given.Mapper = "incremental",
     cameras: given.Cameras = "image",
@@ -67,6 +69,7 @@ def reconstruct(
     as_json: shared.AsJson = False,
 ) -> None:
     """Parse, reconstruct, print; the help is `HELP`."""
+    given.check_folders(images, masks)
     wanted = pairing.pair_options(
         method,
         window=window,
@@ -85,7 +88,7 @@ def reconstruct(
     mapping = given.mapping_options(mapper, seed, starts, keep_cameras=keep_cameras)
     with watching(aside=True) as watcher:
         run = given.run_of(watcher, machines, device, force=force, retry=retry)
-        settings = given.Settings(weights, device, resize, max_keypoints, masks)
+        settings = given.Settings(weights, device, resize, max_keypoints, masks, nms_radius, match_threshold, precision)
         collection = given.collection_of(images, out, settings, verify=not no_verify)
         from cyano import collection as library
 

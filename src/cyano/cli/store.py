@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cyano.cli.arguments import AsJson
+from cyano.cli.command import Command, Group
 from cyano.cli.output import busy, print_facts, print_json, result_console
 
 if TYPE_CHECKING:
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(
+    cls=Group,
     no_args_is_help=True,
-    help="""Check and tidy the features, matches and exact keypoints that are kept on disk.
+    help="""Verify and compact stored features, matches and refined keypoints.
 
 \b
 cyano store verify collection/store
@@ -27,7 +29,7 @@ cyano store compact collection/store""",
 Store = Annotated[Path, typer.Argument(metavar="STORE", help="The folder with features and matches in it.")]
 
 
-@app.command()
+@app.command(cls=Command)
 def verify(store: Store, as_json: AsJson = False) -> None:
     """Read every byte; damaged shards are set aside, to be made again by the next run (exit code 1).
 
@@ -70,7 +72,7 @@ def verify(store: Store, as_json: AsJson = False) -> None:
         raise OutputError(f"{names} beside {store}: not as made; run again what made them, it makes them anew")
 
 
-@app.command()
+@app.command(cls=Command)
 def compact(store: Store, as_json: AsJson = False) -> None:
     """Merge small shards into few and remove what killed runs left; safe at any moment, also while others write."""
     with busy("compacting"):

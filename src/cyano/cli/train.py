@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cyano.cli.arguments import checked_device
-from cyano.cli.output import watching
+from cyano.cli.arguments import checked_device, existing_folder
+from cyano.cli.command import Command, Group
+from cyano.cli.markdown import print_markdown
+from cyano.cli.output import plain_line, result_console, watching
 from cyano.training.tuning import tune_process
 from cyano.watching import NOBODY, Watcher
 
@@ -20,16 +22,29 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="Train a detector and a matcher of your own. Every stage resumes where it was stopped.",
+    cls=Group,
+    help="""Train a detector and a matcher on your own photographs. Every stage can be resumed.
+
+\b
+cyano train detector photos -o my_run
+cyano train matcher photos -o my_run
+cyano match a.jpg b.jpg -w my_run/model""",
     no_args_is_help=True,
 )
 
-Images = Annotated[Path, typer.Argument(metavar="IMAGES", help="Folder of photographs, searched with sub-folders.")]
-Run = Annotated[Path, typer.Option("--run", help="Folder of the run: checkpoints, logs, results.")]
-Recipe = Annotated[str, typer.Option(help="A TOML file, or a recipe that comes with Cyano: small, base, tiny, sift.")]
+Images = Annotated[Path, typer.Argument(metavar="IMAGES", help="Folder of photographs, searched recursively.")]
+Run = Annotated[
+    Path,
+    typer.Option("--out", "-o", "--run", metavar="DIR", help="Folder of the run: checkpoints, logs and models."),
+]
+Recipe = Annotated[
+    str, typer.Option(metavar="NAME|FILE", help="A TOML file, or a recipe in the wheel: small, base, tiny, sift.")
+]
 Posed = Annotated[
     list[Path] | None,
-    typer.Option(help="A scene of posed images with depth (see the how-to); may be repeated.", show_default=False),
+    typer.Option(
+        metavar="DIR", help="A scene of posed images with depth (see the how-to); may be repeated.", show_default=False
+    ),
 ]
 AllowPickle = Annotated[
     bool,
@@ -42,8 +57,8 @@ Reconstruction = Annotated[
     list[Path] | None,
     typer.Option(
         metavar="MODEL",
-        help="A reconstructed place, to learn distant views from: the folder that `cyano reconstruct` wrote (--out), "
-        "or one of COLMAP. Its images are in MODEL/images if there is such a folder, else in IMAGES. May be repeated.",
+        help="A reconstruction to learn wide baselines from: a folder of `cyano reconstruct`, or a COLMAP model. "
+        "Its images are in MODEL/images, if that exists, or in IMAGES. May be repeated.",
         show_default=False,
     ),
 ]
@@ -68,14 +83,15 @@ def _following() -> Iterator[Watcher]:
         yield watcher
 
 
-@app.command()
+@app.command(cls=Command)
 def detector(
     images: Images,
     *,
     run: Run,
     recipe: Recipe = "small",
     start: Annotated[
-        str | None, typer.Option("--from", help="Weights to go on from, in place of synthetic shapes.")
+        str | None,
+        typer.Option("--from", metavar="NAME|PATH", help="Weights to start from, instead of synthetic shapes."),
     ] = None,
     posed: Posed = None,
     allow_pickle: AllowPickle = False,
@@ -91,6 +107,7 @@ def detector(
     device: Device = "auto",
 ) -> None:
     """Train SuperPoint: synthetic shapes, labels by homographic adaptation, then detector and descriptors."""
+    existing_folder(images, "IMAGES")
     import torch
 
     from cyano.training.config import read_config
@@ -103,7 +120,7 @@ def detector(
         watcher.say(f"wrote {folder}")
 
 
-@app.command()
+@app.command(cls=Command)
 def matcher(
     images: Images,
     *,
@@ -111,12 +128,13 @@ def matcher(
     recipe: Recipe = "small",
     start: Annotated[
         str | None,
-        typer.Option("--from", help="Weights to start from: a detector, or a whole model to go on with."),
+        typer.Option("--from", metavar="NAME|PATH", help="Weights to start from: a detector, or a whole model."),
     ] = None,
     detector: Annotated[
         str | None,
         typer.Option(
-            help="Weights whose detector takes the place of that of --from, from which it was trained on.",
+            metavar="NAME|PATH",
+            help="Weights whose detector replaces that of --from; it must have been trained from it.",
             show_default=False,
         ),
     ] = None,
@@ -126,6 +144,7 @@ def matcher(
     device: Device = "auto",
 ) -> None:
     """Train SuperGlue: on a detector, by default the one that this run trained, or on SIFT if the recipe says so."""
+    existing_folder(images, "IMAGES")
     import torch
 
     from cyano.training.config import read_config
@@ -147,7 +166,7 @@ def _stress_set(images: Path, validation: float) -> PairSet:
     return suite.stress_set(suite.chosen_photographs(images, aside))
 
 
-@app.command()
+@app.command(cls=Command)
 def evaluate(
     root: Annotated[
         Path | None, typer.Argument(metavar="[ROOT]", help="Folder with the sets, as for `cyano evaluate`.")
@@ -192,5 +211,6 @@ def evaluate(
     report = suite.evaluate(chosen, methods, options, skipped=skipped)
     suite.write_report(report, run / "evaluation")
     record_curve(run, snapshot, report)
-    typer.echo(suite.to_markdown(report))
-    typer.echo(f"{snapshot.stage} after {snapshot.seconds / 3600:.2f} hours; added to {run / 'curve.jsonl'}")
+    console = result_console(as_json=False)
+    print_markdown(console, suite.to_markdown(report))
+    plain_line(console, f"{snapshot.stage} after {snapshot.seconds / 3600:.2f} hours; added to {run / 'curve.jsonl'}")

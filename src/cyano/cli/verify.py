@@ -1,4 +1,4 @@
-"""`cyano verify`: matches to matches with the geometry of their two views."""
+"""`cyano verify-pairs`: matches to matches with the geometry of their two views."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from cyano.cli.output import watching
 
 __all__ = ["HELP", "verify"]
 
-HELP = """Estimate the two-view geometry of pairs that were matched with --no-verify; what is there is kept.
+HELP = """Geometric verification of pairs that were matched with --no-verify; existing results are reused.
 
 The result is that of match-all without --no-verify: matching may run where the GPU is, and this where the cores are. \
 Give the options that the features were extracted with.
 
 \b
 cyano match-all photos --out model --no-verify
-cyano verify photos --out model
+cyano verify-pairs photos --out model
 
-Exit codes: 0 done; 1 error; 2 wrong use; 3 some failed (each is listed) and the rest is done."""
+Exit codes: 0 done; 1 error; 2 usage error; 3 some failed (each is listed) and the rest is done."""
 
 
 def verify(
@@ -29,6 +29,9 @@ def verify(
     resize: shared.Resize = None,
     max_keypoints: shared.MaxKeypoints = None,
     masks: given.Masks = None,
+    nms_radius: shared.NmsRadius = None,
+    match_threshold: shared.MatchThreshold = None,
+    precision: shared.Precision = "float32",
     engine: given.EngineOption = "local",
     address: given.Address = None,
     workers: given.Workers = None,
@@ -38,12 +41,13 @@ def verify(
     as_json: shared.AsJson = False,
 ) -> None:
     """Parse, verify, print; the help is `HELP`."""
+    given.check_folders(images, masks)
     from cyano.cli import collection_report as report
 
     machines = given.Machines(engine, address, workers, gpus)
     with watching(aside=True) as watcher:
         run = given.run_of(watcher, machines, device, shard, force=False, retry=retry)
-        settings = given.Settings(weights, device, resize, max_keypoints, masks)
+        settings = given.Settings(weights, device, resize, max_keypoints, masks, nms_radius, match_threshold, precision)
         collection = given.collection_of(images, out, settings)
         from cyano.collection import verify_pairs
 

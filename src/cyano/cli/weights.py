@@ -8,13 +8,15 @@ from typing import Annotated
 import typer
 
 from cyano.cli.arguments import AsJson
+from cyano.cli.command import Command, Group
 from cyano.cli.output import busy, print_facts, print_json, result_console
 
 __all__ = ["app"]
 
 app = typer.Typer(
+    cls=Group,
     no_args_is_help=True,
-    help="""List, inspect, convert and verify weights; their licence is shown wherever they appear.
+    help="""List, show, convert and verify weights and their licences.
 
 \b
 cyano weights list
@@ -23,7 +25,7 @@ cyano weights convert superglue_outdoor.pth outdoor --superpoint superpoint_v1.p
 cyano weights verify""",
 )
 
-INFO_HELP = """Show what weights are: sizes, parameters, settings, checksums, licence.
+INFO_HELP = """Show the configuration, size, checksums and licence of weights.
 
 \b
 cyano weights info cyano-small
@@ -37,9 +39,9 @@ cyano weights convert superglue_indoor.pth indoor --superpoint elsewhere/superpo
 cyano weights convert run/model smaller --half"""
 
 
-@app.command("list")
+@app.command("list", cls=Command)
 def list_weights(as_json: AsJson = False) -> None:
-    """List the weights that are known by name; folders, files and other names on the hub load just as well."""
+    """List known weights with their licences; other folders, files and hub names load as well."""
     from rich.table import Table
 
     from cyano.checkpoints import CATALOGUE
@@ -57,7 +59,7 @@ def list_weights(as_json: AsJson = False) -> None:
     result_console(as_json).print(table)
 
 
-@app.command(help=INFO_HELP)
+@app.command(cls=Command, help=INFO_HELP)
 def info(
     name: Annotated[str, typer.Argument(metavar="NAME|PATH", help="A name, a folder, or a .pth file.")],
     as_json: AsJson = False,
@@ -77,7 +79,7 @@ def info(
     print_facts(result_console(as_json), name, rows)
 
 
-@app.command(help=CONVERT_HELP)
+@app.command(cls=Command, help=CONVERT_HELP)
 def convert(
     source: Annotated[
         str, typer.Argument(metavar="IN", help="superglue_*.pth, superpoint_v1.pth, a model folder, or a name.")
@@ -101,14 +103,14 @@ def convert(
     print_facts(result_console(as_json=False), "converted", rows)
 
 
-@app.command()
+@app.command(cls=Command)
 def verify(
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="A name in the list.", show_default="cyano-small")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare the checksums of known weights with the released ones; a difference is an error (exit code 1)."""
+    """Verify the checksums of released weights; a difference is an error (exit code 1)."""
     with busy("verifying"):
         from cyano import weights
         from cyano.checkpoints import CATALOGUE

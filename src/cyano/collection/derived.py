@@ -64,7 +64,9 @@ def derived(target: Path, made_from: str, make: Callable[[Path], T], kind: type[
     tidy(target.parent, {target.name, record.name}.__contains__)
     exists = os.path.lexists(target)
     if exists and not record.exists() and not force:
-        raise OutputError(f"{target} is there and was not made here; move it away, or replace it with force (--force)")
+        raise OutputError(
+            f"{target} is there and was not made here; move it away, or replace it with --overwrite (force=True)"
+        )
     known = _read(record)
     if exists and known is not None and known.made_from:
         as_made = digest_of_content(target) == known.digest

@@ -182,6 +182,7 @@ class _Run:
                 "fast_viz": pictures.fast,
                 "show_keypoints": pictures.show_keypoints,
                 "viz_extension": pictures.extension,
+                "max_lines": pictures.max_lines,
             }
         return sections
 

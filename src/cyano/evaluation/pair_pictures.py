@@ -17,7 +17,7 @@ from cyano.evaluation.metrics import CORRECT_BELOW, PairEvaluation
 from cyano.processing.images import read
 from cyano.result import PairResult
 from cyano.types import ResizeMap
-from cyano.viz import MatchStyle, draw_matches, draw_matches_image
+from cyano.viz import MAX_LINES, MatchStyle, draw_matches, draw_matches_image
 from cyano.viz.encoding import figure_bytes, image_bytes
 
 __all__ = ["Extension", "PictureOptions", "draw", "up_to_date", "write"]
@@ -33,11 +33,13 @@ class PictureOptions:
         fast: paint with OpenCV, which takes milliseconds, instead of matplotlib.
         show_keypoints: also show the keypoints without a match.
         extension: the file format; OpenCV writes "png" only.
+        max_lines: the most matches to draw, spread over the image; None for all.
     """
 
     fast: bool = False
     show_keypoints: bool = False
     extension: Extension = "png"
+    max_lines: int | None = MAX_LINES
 
     def __post_init__(self) -> None:
         if self.extension not in get_args(Extension):
@@ -69,13 +71,18 @@ def draw(
         Contents by what follows the stem in the file's name: "_matches.png", "_evaluation.png".
     """
     title = " : ".join(PurePath(source).name for source in sources)
-    contents = {f"_matches.{options.extension}": _picture(result, sources, None, MatchStyle(title), options)}
+    contents = {
+        f"_matches.{options.extension}": _picture(
+            result, sources, None, MatchStyle(title, max_lines=options.max_lines), options
+        )
+    }
     if evaluation is not None:
         style = MatchStyle(
             title,
             (f"pose error: {evaluation.error_R:.1f} deg, {evaluation.error_t:.1f} deg (rotation, translation)",),
             error_threshold=CORRECT_BELOW,
             error_unit="(squared epipolar distance)",
+            max_lines=options.max_lines,
         )
         errors = evaluation.epipolar_errors
         contents[f"_evaluation.{options.extension}"] = _picture(result, sources, errors, style, options)

@@ -59,7 +59,7 @@ def open_run(folder: Path, configuration: Configuration, pairs: PairsByStem, *, 
         more = f"; and {len(changes) - _SHOWN} more" if len(changes) > _SHOWN else ""
         raise OutputError(
             f"{folder} holds results of other options or pairs ({'; '.join(changes[:_SHOWN])}{more}); repeat those "
-            "options, give another --output-dir, or replace the earlier results with --overwrite"
+            "options, give another --out, or replace the earlier results with --overwrite"
         )
     if changes:
         _remove(folder, earlier.pairs)
@@ -76,7 +76,7 @@ def _read(path: Path, overwrite: bool) -> _Run:
     """What is known of an earlier run; nothing if there was none, or if it is to be overwritten anyway."""
     if not os.path.lexists(path):
         return _Run({}, {})
-    remedy = "so nobody can tell how the files beside it were made; give another --output-dir, or replace it with "
+    remedy = "so nobody can tell how the files beside it were made; give another --out, or replace it with "
     remedy += "--overwrite"
     try:
         document = read_json(path, remedy=remedy, error=OutputError)
@@ -120,5 +120,5 @@ def _remove(folder: Path, stems: Iterable[str]) -> None:
                 (folder / (stem + ending)).unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(
-            f"{error.filename} of an earlier run cannot be removed: {error.strerror}; give another --output-dir"
+            f"{error.filename} of an earlier run cannot be removed: {error.strerror}; give another --out"
         ) from error

@@ -141,7 +141,7 @@ def train_matcher(
     """
     if config.features != "sift" and start is None and not (run / "detector").is_dir():
         raise InputError(
-            f"{run} has no detector to train a matcher on: train one first by `cyano train detector {images} --run "
+            f"{run} has no detector to train a matcher on: train one first by `cyano train detector {images} --out "
             f"{run}`, or give weights with a detector by --from, such as --from cyano-small"
         )
     _shared_out(device, [phase.schedule for phase in config.matcher])

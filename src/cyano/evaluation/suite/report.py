@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cyano.atomic import write_atomically
+from cyano.concise import json_text
 from cyano.evaluation.suite.estimators import EstimatorName
 from cyano.evaluation.suite.judging import ENOUGH, SCORING_PX
 from cyano.evaluation.suite.plots import draw_plots
@@ -85,7 +85,7 @@ def write_report(report: EvaluationReport, folder: Path) -> list[Path]:
     plots = draw_plots(report)
     files = {
         "report.md": to_markdown(report, list(plots)).encode("utf-8", "replace"),
-        "report.json": (json.dumps(to_dict(report), indent=1, allow_nan=False) + "\n").encode(),
+        "report.json": json_text(to_dict(report)).encode(),
         **plots,
     }
     for name, content in files.items():
