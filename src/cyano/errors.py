@@ -1,4 +1,4 @@
-"""What can go wrong, in the user's terms: every message states the fact and the remedy.
+"""What can go wrong, in the user's words: every message states the fact and the remedy.
 
     CyanoError
     ├── InputError (ValueError)          an argument, an option or a file's content is not usable

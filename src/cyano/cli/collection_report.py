@@ -57,7 +57,7 @@ def model_facts(model: ModelSummary) -> Facts:
     facts = [
         ("verdict", model.verdict),
         ("points", f"{model.points}, mean track length {model.mean_track_length:.1f}"),
-        ("reprojection", f"mean reprojection error {model.mean_reprojection_error:.2f} px"),
+        ("reprojection error", f"{model.mean_reprojection_error:.2f} px (mean)"),
     ]
     more = f"{model.models - 1} more models, of images that do not connect, are beside it"
     return facts + ([("models", more)] if model.models > 1 else [])

@@ -76,7 +76,7 @@ def _read(path: Path, overwrite: bool) -> _Run:
     """What is known of an earlier run; nothing if there was none, or if it is to be overwritten anyway."""
     if not os.path.lexists(path):
         return _Run({}, {})
-    remedy = "so nobody can tell how the files beside it were made; give another --out, or replace it with "
+    remedy = "so it is unknown how the files beside it were made; give another --out, or replace it with "
     remedy += "--overwrite"
     try:
         document = read_json(path, remedy=remedy, error=OutputError)

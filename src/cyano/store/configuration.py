@@ -80,7 +80,7 @@ def read_record(folder: Path) -> dict[str, Any]:
         InputError: its record cannot be understood, or the folder has another name than it had.
     """
     path = folder / CONFIG_FILE
-    remedy = "so nobody can tell how the files beside it were made; give another folder, or remove this one"
+    remedy = "so it is unknown how the files beside it were made; give another folder, or remove this one"
     document = read_json(path, remedy=remedy)
     with refusing(path, remedy):
         if document["format"] != FORMAT:
