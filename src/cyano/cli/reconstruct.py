@@ -22,8 +22,8 @@ cyano reconstruct frames --out model --pairs sequential --cameras all
 cyano reconstruct photos --out model --resize 1024 --max-keypoints 2048 --json > model.json
 cyano reconstruct drive --out model --camera-model PINHOLE --camera-params 718.9,718.9,607.2,185.2 --keep-cameras
 
-Exit codes: 0 done; 1 error; 2 usage error; 3 some images or pairs failed, images were taken out of the model, or it is \
-doubtful (each is listed), and the rest is done."""
+Exit codes: 0 done; 1 error; 2 usage error; 3 some images or pairs failed, images were taken out of the model, or it \
+is doubtful (each is listed), and the rest is done."""
 
 
 def reconstruct(

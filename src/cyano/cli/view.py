@@ -19,21 +19,28 @@ and model_cameras.ply.
 cyano view model/sparse/0
 cyano view other/sparse/1 --out shown
 
-Exit codes: 0 done; 1 error; 2 wrong use."""
+Exit codes: 0 done; 1 error; 2 usage error."""
 
 
 def view(
     model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="The folder of the model, binary or text.", show_default=False)
+        Path, typer.Argument(metavar="MODEL", help="Folder of the model, binary or text.", show_default=False)
     ],
     *,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="The folder of the results.", show_default="the folder of the model"),
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="DIR",
+            help="Folder of the results; created if missing.",
+            show_default="the folder of the model",
+        ),
     ] = None,
     as_json: shared.AsJson = False,
 ) -> None:
     """Parse, write, print; the help is `HELP`."""
+    shared.existing_folder(model, "MODEL")
     with busy("reading"):
         from cyano.collection import write_views
 
