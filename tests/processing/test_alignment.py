@@ -10,7 +10,17 @@ import pytest
 import torch
 
 from cyano.processing import alignment
-from cyano.processing.alignment import CERTAIN_PX, FARTHEST_PX, STIFFNESS, Alignment, align, align_matches
+from cyano.processing.alignment import (
+    CERTAIN_PX,
+    CONFIRMED,
+    FARTHEST_PX,
+    PRIOR,
+    STIFFNESS,
+    SURE,
+    Alignment,
+    align,
+    align_matches,
+)
 from cyano.types import Features, ImageSize, Matches, ResizeMap
 
 SIZE = 240, 320
@@ -197,17 +207,56 @@ def test_keypoints_of_image_1_move_in_original_pixels_of_turned_images(turns: in
     assert (features1.keypoints - expected).norm(dim=1).median() > 1.5
 
 
-def test_doubtful_matches_of_different_patches_are_dropped() -> None:
+def _partly_other(features: Features, rows: int) -> Features:
+    """The same where image 1 shows something else in its first rows."""
+    assert features.image is not None
+    image = features.image.clone()
+    image[:rows] = torch.from_numpy(_noise()[:rows]).half()
+    return replace(features, image=image)
+
+
+def test_matches_without_a_place_are_dropped_where_others_have_one() -> None:
     _, features0, features1, matches = _pair()
-    assert features1.image is not None
-    other = replace(features1, image=torch.from_numpy(_noise()).half())
+    rows = 100
+    other = _partly_other(features1, rows)
+    in_noise = (features1.network_keypoints[:, 1].numpy() < rows - 8)[matches.matches0]
+    outside = (features1.network_keypoints[:, 1].numpy() > rows + 15)[matches.matches0]
+    assert min(in_noise.sum(), outside.sum()) > 10
+    matches.scores0[in_noise] = 0.35
     _, left = align_matches(features0, other, matches)
-    assert left.count < 0.3 * matches.count
     dropped = left.matches0 < 0
+    assert dropped[in_noise].mean() > 0.9
+    assert dropped[outside].mean() < 0.1
     assert (left.scores0[dropped] == 0).all()
     assert (left.matches1[matches.matches0[dropped]] == -1).all()
     sure = replace(matches, scores0=np.full_like(matches.scores0, 0.95))
     assert align_matches(features0, other, sure)[1].count == matches.count
+
+
+def test_where_hardly_any_match_has_a_place_that_says_nothing() -> None:
+    _, features0, features1, matches = _pair()
+    _, left = align_matches(features0, _partly_other(features1, SIZE[0]), matches)
+    assert left.count == matches.count
+
+
+@pytest.mark.parametrize(("with_place", "without"), [(0, 0), (200, 20), (30, 30), (0, 100)])
+def test_the_score_asked_without_a_place_is_that_of_bayes(with_place: int, without: int) -> None:
+    """Against the formula in probabilities, for matches of one score."""
+    score = 0.6
+    scores = np.full(with_place + without, score, np.float32)
+    moved = np.arange(len(scores)) < with_place
+    asked = alignment._score_without_a_place(scores, moved, np.ones_like(moved))
+    lost = (PRIOR * (1 - CONFIRMED) + score * without) / (PRIOR + score * len(scores))
+
+    def posterior(prior: float, lost: float) -> float:
+        """Of a match without a place, if a wrong one never has one."""
+        return prior * lost / (prior * lost + 1 - prior)
+
+    assert asked <= SURE
+    if asked < SURE:
+        assert posterior(asked, lost) == pytest.approx(posterior(SURE, 1 - CONFIRMED), rel=1e-5)
+    else:
+        assert lost <= 1 - CONFIRMED + 1e-6
 
 
 def test_doubtful_matches_need_a_certain_place() -> None:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from cyano.models.precision import full_precision
@@ -50,8 +51,14 @@ variance of its grey values."""
 CERTAIN_PX = 2.5
 """Uncertainty up to which a place is right; `Alignment` says of what."""
 
+CONFIRMED = 0.85
+"""Share of the matches of a sharp pair of near views whose place is certain."""
+
 SURE = 0.7
-"""Matches whose place is uncertain are none, unless the matcher is this sure."""
+"""In such a pair, matches whose place is uncertain are none, unless the matcher is this sure."""
+
+PRIOR = 10.0
+"""So many matches count towards what `CONFIRMED` says of a pair, beside its own."""
 
 DOUBTFUL = 0.25
 """Share of the usual probability that is enough for matches whose place is certain."""
@@ -158,9 +165,28 @@ def align_matches(
     )
     keypoints = features1.keypoints.clone()
     keypoints[which1[found.moved]] = features1.frame.to_original(found.points1[found.moved])
-    plain = found.uncertainty.isnan().cpu().numpy()
-    doubtful = ~found.moved.cpu().numpy() & np.where(plain, scores <= usual, scores < SURE)
-    return replace(features1, keypoints=keypoints), matches.without(matched[doubtful])
+    moved, plain = found.moved.cpu().numpy(), found.uncertainty.isnan().cpu().numpy()
+    asked = np.where(plain, 0, _score_without_a_place(scores, moved, (scores > usual) & ~plain))
+    dropped = ~moved & ((scores <= usual) | (scores < asked))
+    return replace(features1, keypoints=keypoints), matches.without(matched[dropped])
+
+
+def _score_without_a_place(scores: NDArray[np.float32], moved: NDArray[np.bool_], judged: NDArray[np.bool_]) -> float:
+    """Least score of a match whose place is uncertain.
+
+    That a place is uncertain speaks against a match as far as those of other right matches of the pair are certain:
+    in blurred pictures and between distant views hardly any are, and it says nothing. By Bayes the odds of a match
+    shrink by the share of right matches without a place, which the pair's own matches tell, each counted by its score.
+
+    Args:
+        scores: (K,) of the pair's matches.
+        moved: (K,) bool, whether their places are certain.
+        judged: (K,) bool, which of them say something of the pair.
+    """
+    right = scores * judged
+    without = (PRIOR * (1 - CONFIRMED) + (right * ~moved).sum()) / (PRIOR + right.sum())
+    odds = SURE / (1 - SURE) * (1 - CONFIRMED) / without
+    return min(SURE, float(odds / (1 + odds)))
 
 
 class _Patches:
