@@ -178,8 +178,8 @@ def test_options_lie_over_the_weights_values() -> None:
     options = MatcherOptions(max_keypoints=7, match_threshold=0.0, nms_radius=0, sinkhorn_iterations=3)
     matcher = Matcher.from_pretrained(options=options, device="cpu")
     assert matcher.assignment.matching_threshold == 0
-    for threshold, align, confirmed in ((None, True, 0.05), (None, False, 0.2), (0.4, True, 0.4)):
-        options = MatcherOptions(match_threshold=threshold, align=align)
+    for threshold, confirmed in ((None, 0.05), (0.4, 0.4)):
+        options = MatcherOptions(match_threshold=threshold)
         assert Matcher.from_pretrained(options=options, device="cpu").confirmed_threshold == pytest.approx(confirmed)
     assert matcher.assignment.sinkhorn_iterations == 3
     assert (matcher.detection.max_keypoints, matcher.detection.nms_radius) == (7, 0)

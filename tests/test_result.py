@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,43 @@ def test_matched_arrays_belong_together() -> None:
         assert np.array_equal(result.keypoints0[k], result.image0.keypoints[i])
         assert np.array_equal(result.keypoints1[k], result.image1.keypoints[j])
         assert result.scores[k] == result.matches.scores0[i]
+
+
+def _with_doubtful() -> tuple[PairResult, PairResult]:
+    """A result, and one whose matches below the median score are doubtful."""
+    whole = _result()
+    middle = float(np.median(whole.scores))
+    low = whole.matches.without(whole.indices[whole.scores > middle, 0])
+    return whole, replace(whole, matches=whole.matches.above(middle), doubtful=low)
+
+
+def test_doubtful_matches_that_agree_with_a_model_are_added() -> None:
+    whole, result = _with_doubtful()
+    assert len(result) == 30
+    assert not result.is_doubtful.any()
+    agreeing = whole.homography().inliers
+    usual = whole.scores > np.median(whole.scores)
+    found, (homography,) = result.verified(PairResult.homography)
+    assert np.array_equal(found.indices, whole.indices[usual | agreeing])
+    assert np.array_equal(found.scores, whole.scores[usual | agreeing])
+    assert np.array_equal(homography.inliers, agreeing[usual | agreeing])
+    assert found.doubtful is None
+    np.testing.assert_allclose(homography.matrix, H_TRUE, atol=2e-3)
+    # Matches of either model are kept, and each model's inliers are of all of them.
+    both, models = result.verified(PairResult.homography, PairResult.fundamental)
+    assert len(both) >= len(found)
+    assert [len(model.inliers) for model in models] == [len(both)] * 2
+    assert all(model.inliers[~np.isin(both.indices[:, 0], result.indices[:, 0])].any() for model in models)
+
+
+def test_without_models_or_doubtful_matches_the_result_stays() -> None:
+    whole, result = _with_doubtful()
+    found, models = result.verified()
+    assert models == ()
+    assert np.array_equal(found.indices, result.indices)
+    found, (homography,) = whole.verified(PairResult.homography)
+    assert np.array_equal(found.indices, whole.indices)
+    assert np.array_equal(homography.inliers, whole.homography().inliers)
 
 
 @pytest.mark.parametrize("estimator", ["poselib", "opencv"])

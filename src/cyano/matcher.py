@@ -23,7 +23,7 @@ from cyano.models.superpoint import DenseFeatures, SuperPoint
 from cyano.models.transport import log_transport
 from cyano.options import MatcherOptions
 from cyano.processing import resize
-from cyano.processing.alignment import DOUBTFUL, align_matches
+from cyano.processing.alignment import align_matches
 from cyano.processing.assignment import mutual_matches
 from cyano.processing.batching import pad
 from cyano.processing.descriptors import sample_descriptors
@@ -79,8 +79,7 @@ class Matcher:
         self._matcher_dtype = torch.float32 if options.precision == "float32" else torch.bfloat16
         self.detection, self.assignment = options.over(networks.superpoint.config, networks.superglue.config)
         self._usual = self.assignment.matching_threshold
-        # What the weights ask for is less for a match that alignment confirms; what the user asks for is not.
-        self.confirmed_threshold = self._usual * (DOUBTFUL if options.align and options.match_threshold is None else 1)
+        self.confirmed_threshold = options.confirmed_threshold(self.assignment)
         on_cpu = self.device.type == "cpu"
         self._superpoint: SuperPoint | FastSuperPoint = deepcopy(networks.superpoint).to(self.device)
         if on_cpu and is_as_built(networks.superpoint):
@@ -152,8 +151,9 @@ class Matcher:
                 candidate = self._assign([(features0, turned)])[0]
                 if candidate.above(self._usual).count > matches.above(self._usual).count:
                     features1, matches = turned, candidate
-        features1, matches = align_matches(features0, features1, matches, self._usual)
-        return PairResult(_keypoints(features0, loaded0), _keypoints(features1, loaded1), matches)
+        moved, kept = align_matches(features0, features1, matches, self._usual)
+        sides = _keypoints(features0, loaded0), _keypoints(moved, loaded1)
+        return PairResult(*sides, kept, _rest(matches, kept))
 
     def extract(
         self, images: Iterable[ImageSource], *, masks: Sequence[ImageSource | None] | None = None
@@ -208,8 +208,9 @@ class Matcher:
         for start in range(0, len(listed), self._batch_size):
             chunk = listed[start : start + self._batch_size]
             for (features0, features1), assigned in zip(chunk, self._assign(chunk), strict=True):
-                moved, matches = align_matches(features0, features1, assigned, self._usual)
-                results.append(PairResult(_keypoints(features0), _keypoints(moved), matches))
+                moved, kept = align_matches(features0, features1, assigned, self._usual)
+                sides = _keypoints(features0), _keypoints(moved)
+                results.append(PairResult(*sides, kept, _rest(assigned, kept)))
         return results
 
     @torch.inference_mode()
@@ -240,7 +241,7 @@ class Matcher:
 
     @torch.inference_mode()
     def _assign(self, pairs: Sequence[tuple[Features, Features]]) -> list[Matches]:
-        """Run the matcher on some pairs: their matches, and doubtful ones that alignment may confirm."""
+        """Run the matcher on some pairs: their matches, and doubtful ones that alignment or geometry may confirm."""
         set0, set1 = pad([pair[0] for pair in pairs]), pad([pair[1] for pair in pairs])
         iterations = self.assignment.sinkhorn_iterations
         if isinstance(self._superglue, FastSuperGlue):
@@ -292,6 +293,11 @@ def _device(device: torch.device | str) -> torch.device:
 
 def _mask(source: ImageSource | None, image: LoadedImage) -> NDArray[np.bool_] | None:
     return None if source is None else read_mask(source, image.size)
+
+
+def _rest(matches: Matches, kept: Matches) -> Matches:
+    """The matches that were not kept."""
+    return matches.without(np.flatnonzero(kept.matches0 >= 0))
 
 
 def _keypoints(features: Features, image: LoadedImage | None = None) -> ImageKeypoints:

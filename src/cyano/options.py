@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias, TypeVar, get_args
 from cyano.errors import InputError
 from cyano.models.superglue import SuperGlueConfig
 from cyano.models.superpoint import SuperPointConfig
+from cyano.processing.alignment import DOUBTFUL
 from cyano.processing.images import ImageLimits
 from cyano.processing.resize import ResizeRule
 
@@ -34,16 +35,17 @@ class MatcherOptions:
             any texture has `max_keypoints`, as in their training; a greater value leaves blurred, dark and plain
             parts without keypoints.
         nms_radius: least distance of two keypoints along an axis, in pixels of the resized image.
-        match_threshold: least probability of a match. That of the weights is for matches as such; with `align` a
-            quarter of it is enough for those that the pictures confirm.
+        match_threshold: least probability of a match. That of the weights is for matches as such; a quarter of it is
+            enough for those that alignment or geometry confirms, and up to 0.7 is asked where alignment speaks against
+            one; docs/how-to/match.md has the table. One that is given is asked of all matches.
         sinkhorn_iterations: of the optimal transport.
         localisation: "probability" or "structure": what decides where keypoints lie; see `SuperPointConfig`.
         subpixel: move each keypoint to where it is between the pixels; without, keypoints are whole pixels of the
             resized image, as in transformers.
         align: move the second point of each match to where its surroundings look like those of the first, and drop
-            doubtful matches for which there is no such place; see `cyano.processing.alignment`. Features are extracted
-            with what that takes, and without where this is off; a `cyano.store` has none, for its keypoints are to be
-            the same in all pairs.
+            matches without such a place as far as others of the pair have one; see `cyano.processing.alignment`.
+            Features are extracted with what that takes, and without where this is off; a `cyano.store` has none, for
+            its keypoints are to be the same in all pairs.
         tolerance: stop the transport early, on a CPU, once no keypoint's mass changes by more than this
             fraction over ten iterations; 0 never does.
         precision: what convolutions and linear layers compute in; attention and transport are always float32.
@@ -115,6 +117,10 @@ class MatcherOptions:
                 sinkhorn_iterations=_or(self.sinkhorn_iterations, superglue.sinkhorn_iterations),
             ),
         )
+
+    def confirmed_threshold(self, superglue: SuperGlueConfig) -> float:
+        """Least probability of a match that alignment or geometry confirms, of a matcher with these values in force."""
+        return superglue.matching_threshold * (DOUBTFUL if self.match_threshold is None else 1)
 
 
 def _or(value: _T | None, default: _T) -> _T:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,11 +85,13 @@ class PairResult:
         image1: all keypoints of image 1, the matched ones where they look like their partners; see
             `MatcherOptions.align`.
         matches: the assignment, from both sides.
+        doubtful: others, less probable than a match has to be, for geometry to verify; None for none. See `verified`.
     """
 
     image0: ImageKeypoints
     image1: ImageKeypoints
     matches: Matches
+    doubtful: Matches | None = None
 
     def __len__(self) -> int:
         """K, the number of matches."""
@@ -138,13 +141,47 @@ class PairResult:
         """(K,) float32 probability of each match, in (0, 1]."""
         return self.matches.scores0[self.indices[:, 0]]
 
+    @property
+    def is_doubtful(self) -> NDArray[np.bool_]:
+        """(K,) bool, which of the matches are doubtful ones: none, but in what `verified` shows to its models."""
+        rows = self.indices[:, 0]
+        if self.doubtful is None:
+            return np.zeros(len(rows), dtype=np.bool_)
+        return np.asarray(self.doubtful.matches0[rows] >= 0)
+
+    def verified(
+        self, *models: Callable[[PairResult], geometry.RobustEstimate]
+    ) -> tuple[PairResult, tuple[geometry.RobustEstimate, ...]]:
+        """Estimate models with the doubtful matches at hand, and add those of them that agree with one.
+
+        In a model they have a say only where the others are too few, see `cyano.geometry.robust.FEW`.
+
+        Args:
+            models: each gives an estimate of a result, for example `PairResult.homography`, or
+                `lambda pair: pair.relative_pose(camera0, camera1)`.
+
+        Returns:
+            The result with the matches that were verified beside those that it had, and the estimates, whose inliers
+            are of these matches.
+        """
+        whole = self
+        if self.doubtful is not None:
+            whole = replace(self, matches=self.matches.joined(self.doubtful))
+        estimates = [model(whole) for model in models]
+        kept = ~whole.is_doubtful
+        for estimate in estimates:
+            kept |= estimate.inliers
+        matches = whole.matches.without(whole.indices[~kept, 0])
+        found = replace(whole, matches=matches, doubtful=None)
+        return found, tuple(replace(estimate, inliers=estimate.inliers[kept]) for estimate in estimates)
+
     def homography(self, options: geometry.RobustOptions = DEFAULT_OPTIONS) -> geometry.RobustEstimate:
         """The homography that maps pixels of image 0 to image 1; see `cyano.geometry.estimate_homography`."""
-        return geometry.estimate_homography(self.keypoints0, self.keypoints1, options)
+        return geometry.estimate_homography(self.keypoints0, self.keypoints1, options, self.is_doubtful)
 
     def fundamental(self, options: geometry.RobustOptions = DEFAULT_OPTIONS) -> geometry.RobustEstimate:
         """The fundamental matrix; see `cyano.geometry.estimate_fundamental`."""
-        return geometry.estimate_fundamental(self.keypoints0, self.keypoints1, options)
+        return geometry.estimate_fundamental(self.keypoints0, self.keypoints1, options, self.is_doubtful)
 
     def essential(
         self,
@@ -158,7 +195,9 @@ class PairResult:
             InputError: a camera is of a picture of another shape than its image.
         """
         camera0, camera1 = self.image0.camera(camera0), self.image1.camera(camera1)
-        return geometry.estimate_essential(self.keypoints0, self.keypoints1, camera0, camera1, options)
+        return geometry.estimate_essential(
+            self.keypoints0, self.keypoints1, camera0, camera1, options, self.is_doubtful
+        )
 
     def relative_pose(
         self,
@@ -178,7 +217,9 @@ class PairResult:
                 shape than the image.
         """
         camera0, camera1 = self.image0.camera(camera0), self.image1.camera(camera1)
-        return geometry.estimate_relative_pose(self.keypoints0, self.keypoints1, camera0, camera1, options)
+        return geometry.estimate_relative_pose(
+            self.keypoints0, self.keypoints1, camera0, camera1, options, self.is_doubtful
+        )
 
     def registered(
         self, options: geometry.RobustOptions = DEFAULT_OPTIONS

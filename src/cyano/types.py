@@ -240,6 +240,15 @@ class Matches(Concise):
         left.matches1[dropped1], left.scores1[dropped1] = -1, 0
         return left
 
+    def joined(self, others: Matches) -> Matches:
+        """These and others of the same keypoints, none of which is matched in both."""
+        return Matches(
+            self.matches0 + others.matches0 + 1,  # one of the two is -1
+            self.matches1 + others.matches1 + 1,
+            self.scores0 + others.scores0,
+            self.scores1 + others.scores1,
+        )
+
     def above(self, threshold: float) -> Matches:
         """Those with a greater probability."""
         return self.without(((self.matches0 >= 0) & (self.scores0 <= threshold)).nonzero()[0])

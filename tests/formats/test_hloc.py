@@ -48,6 +48,20 @@ def test_features_come_back_whatever_their_names(names: list[str], extras: bool)
         assert sorted(path.name for path in Path(folder).iterdir()) == ["a", "b", "features.h5"]
 
 
+@pytest.mark.parametrize(("verification", "kept"), [(None, [0.25, 0.5]), ("fundamental", [0.125, 0.25, 0.5])])
+def test_doubtful_matches_wait_for_their_geometry(tmp_path: Path, verification: str | None, kept: list[float]) -> None:
+    features = FeatureStore(tmp_path / "features", CONFIGURATION)
+    features.write([image("a", 9), image("b", 9)])
+    configuration = {**CONFIGURATION, "match_threshold": 0.2, "verification": verification}
+    matches = MatchStore(tmp_path / "matches", configuration, precision="float32")
+    rows = np.array([[0, 3], [4, 4], [8, 1]], np.int32)
+    matches.write([StoredPair("a", "b", rows, np.array([0.125, 0.25, 0.5], np.float32))])
+    export_matches(features, matches, tmp_path / "matches.h5")
+    (pair,) = read_matches(tmp_path / "matches.h5", {"a": 9, "b": 9})
+    assert pair.scores.tolist() == kept
+    assert len(matches.read([("a", "b")])[0].scores) == 3
+
+
 def test_layout_of_features_is_hlocs(tmp_path: Path) -> None:
     store = FeatureStore(tmp_path, CONFIGURATION)
     item = replace(image("folder/a b.jpg", 7), keypoints=np.full((7, 2), 4999.25, np.float32))

@@ -29,6 +29,7 @@ from cyano.geometry import (
     to_homogeneous,
     warp_points,
 )
+from cyano.geometry.robust import FEW
 from cyano.types import ImageSize
 from support.scenes import (
     CAMERA0,
@@ -91,6 +92,46 @@ def test_homography_among_half_outliers(estimator: Estimator) -> None:
     # 3 px is six sigma, and an outlier falls within 3 px of its true place in about 1 of 10,000 cases.
     assert (result.inliers == is_inlier).all()
     assert result.message == "homography: 100 inliers of 200 matches (threshold 3 px)"
+
+
+@each_estimator
+@pytest.mark.parametrize("sure", [100, 20])
+def test_doubtful_matches_have_a_say_where_the_others_are_few(estimator: Estimator, sure: int) -> None:
+    """The first matches obey one homography, and the doubtful ones another but for ten."""
+    options = RobustOptions(estimator)
+    points0, points1, _ = homography_matches(300)
+    points1[sure:-10] += (40, -30)
+    doubtful = np.arange(300) >= sure
+    found = estimate_homography(points0, points1, options, doubtful)
+    decided_by = ~doubtful if sure >= FEW else np.ones_like(doubtful)
+    alone = estimate_homography(points0[decided_by], points1[decided_by], options)
+    np.testing.assert_array_equal(found.matrix, alone.matrix)
+    expected = np.linalg.norm(warp_points(alone.matrix, points0) - points1, axis=1) <= 3
+    np.testing.assert_array_equal(found.inliers, expected)
+    assert found.num_inliers == (sure + 10 if sure >= FEW else 300 - sure - 10)
+
+
+@each_kind
+@each_estimator
+def test_without_doubtful_matches_nothing_changes(kind: str, estimator: Estimator) -> None:
+    scene = two_view_scene(60, outlier_share=0.3)
+    cameras = () if kind in ("homography", "fundamental") else (CAMERA0, CAMERA1)
+    function = getattr(robust, f"estimate_{'relative_pose' if kind == 'pose' else kind}")
+    arguments = scene.points0, scene.points1, *cameras, RobustOptions(estimator)
+    plain, found = function(*arguments), function(*arguments, np.zeros(60, dtype=bool))
+    np.testing.assert_array_equal(found.matrix, plain.matrix)
+    np.testing.assert_array_equal(found.inliers, plain.inliers)
+    all_doubtful = function(*arguments, np.ones(60, dtype=bool))
+    np.testing.assert_array_equal(all_doubtful.matrix, plain.matrix)
+    np.testing.assert_array_equal(all_doubtful.inliers, plain.inliers)
+
+
+def test_doubtful_is_one_value_a_match() -> None:
+    points = np.random.default_rng(0).uniform(0, 99, (20, 2))
+    with pytest.raises(InputError, match=r"doubtful needs one value for each of the 20 matches, not \(19,\)"):
+        estimate_homography(points, points, doubtful=np.zeros(19, dtype=bool))
+    few = estimate_homography(points[:3], points[:3], doubtful=[False, True, True])
+    assert_shape_of_an_estimate(few, "homography", 3)
 
 
 @each_estimator

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -168,7 +169,8 @@ def match(
         resize, *detector, *matcher, precision, rotations, align=not no_align, stretch=not no_stretch
     )
     pair = report.match_images((a, b), weights, options, shared.checked_device(device), (mask0, mask1))
-    found = models.estimate(pair.result, wanted)
+    result, found = models.estimate(pair.result, wanted)
+    pair = replace(pair, result=result)
     written = outputs.write(pair, found)
     if as_json:
         print_json(report.to_dict(pair, found))

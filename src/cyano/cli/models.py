@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -86,16 +87,16 @@ def _camera(text: str | None, flag: str) -> Camera | None:
     raise typer.BadParameter(f"{flag} takes fx,fy,cx,cy or the 9 numbers of K, not {len(numbers)} numbers")
 
 
-def estimate(result: PairResult, options: ModelOptions) -> tuple[RobustEstimate, ...]:
-    """Every model that is asked for, found or not.
+def estimate(result: PairResult, options: ModelOptions) -> tuple[PairResult, tuple[RobustEstimate, ...]]:
+    """Every model that is asked for, found or not, and the result with the doubtful matches that agree with one.
 
     Raises:
         InputError: a pose is asked for and a camera is neither given nor told by EXIF.
     """
-    return tuple(_estimate(result, kind, options) for kind in options.kinds)
+    return result.verified(*(partial(_estimate, kind=kind, options=options) for kind in options.kinds))
 
 
-def _estimate(result: PairResult, kind: ModelKind, options: ModelOptions) -> RobustEstimate:
+def _estimate(result: PairResult, *, kind: ModelKind, options: ModelOptions) -> RobustEstimate:
     if kind == "homography":
         return result.homography(options.robust)
     if kind == "fundamental":

@@ -130,7 +130,6 @@ NmsRadius = Annotated[
     typer.Option(help="NMS radius (px, resized image).", rich_help_panel=shared.MATCHING),
 ]
 SinkhornIterations = Annotated[int, typer.Option(help="Sinkhorn iterations.", rich_help_panel=shared.MATCHING)]
-MatchThreshold = Annotated[float, typer.Option(help="Match threshold.", rich_help_panel=shared.MATCHING)]
 ForceCpu = Annotated[
     bool, typer.Option("--force-cpu", help="The same as --device cpu.", rich_help_panel=shared.MATCHING)
 ]
@@ -162,7 +161,7 @@ def pairs(
     keypoint_threshold: shared.KeypointThreshold = None,
     nms_radius: NmsRadius = 4,
     sinkhorn_iterations: SinkhornIterations = 20,
-    match_threshold: MatchThreshold = 0.2,
+    match_threshold: shared.MatchThreshold = None,
     precision: shared.Precision = "float32",
     rotations: shared.Rotations = "off",
     no_align: shared.NoAlign = False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,6 +38,9 @@ __all__ = [
     "to_dict",
     "weights_name",
 ]
+
+ORIGINAL_THRESHOLD = 0.2
+"""Least probability of a match in the original program; its weights say none."""
 
 SOME_FAILED = 3
 """The exit code when some pairs of many failed and the rest is done."""
@@ -106,9 +110,12 @@ def selected(path: Path, max_length: int, shuffle_seed: int | None) -> list[Pair
 
 
 def run(pairs: list[Pair], weights: str | None, options: MatchPairsOptions) -> MatchPairsReport:
-    """Run the list with a progress bar."""
+    """Run the list with a progress bar; the original program's threshold where the weights have none."""
     with busy("loading the networks"):
         networks = load(weights)
+    if networks.superglue is not None and not networks.superglue.config.matching_threshold:
+        threshold = ORIGINAL_THRESHOLD if options.matching.match_threshold is None else options.matching.match_threshold
+        options = replace(options, matching=replace(options.matching, match_threshold=threshold))
     with counted("matching", len(pairs)) as step:
         return match_pairs(pairs, networks, options, on_pair=lambda _: step())
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+
+import numpy as np
 
 from cyano.engine.plan import ImagePair, Unit, plan_pairs
 from cyano.engine.recipe import Recipe
@@ -54,6 +56,7 @@ class PairWorker(Worker[ImagePair, dict[str, Features], StoredPair]):
         self.store = stage.open()
         self._features = stage.recipe.features(stage.root)
         self._verification = stage.verification
+        self._usual = stage.recipe.usual_threshold
         self._matcher = stage.recipe.matcher()
         # On a CPU pairs are matched one by one anyway, and padding a batch of them would be for nothing.
         self._batch = 1 if self._matcher.device.type == "cpu" else stage.recipe.batch_size
@@ -96,7 +99,11 @@ class PairWorker(Worker[ImagePair, dict[str, Features], StoredPair]):
         return [Outcome(pair, partial(self._stored, pair, result)) for pair, result in zip(pairs, results, strict=True)]
 
     def _stored(self, pair: ImagePair, result: PairResult) -> StoredPair:
-        stored = StoredPair.of(*pair, result.matches)
+        matches = result.matches if result.doubtful is None else result.matches.joined(result.doubtful)
+        stored = StoredPair.of(*pair, matches)
         if self._verification is None:
             return stored
-        return verified(stored, result.image0.keypoints, result.image1.keypoints, self._verification)
+        # As the store has them, so that verifying afterwards finds the same.
+        stored = replace(stored, scores=stored.scores.astype(self.store.precision).astype(np.float32))
+        keypoints = result.image0.keypoints, result.image1.keypoints
+        return verified(stored, *keypoints, self._verification, self._usual)

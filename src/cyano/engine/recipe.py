@@ -69,6 +69,11 @@ class Recipe:
             raise WeightsError(f"{self.networks.source} holds a detector alone; matching needs a SuperGlue as well")
         return self.options.over(self.networks.superpoint.config, superglue.config)
 
+    @property
+    def usual_threshold(self) -> float:
+        """Least probability of a match; those below wait for their geometry."""
+        return self._in_force()[1].matching_threshold
+
     def matcher(self) -> Matcher:
         """The networks on their device, ready to run.
 
@@ -118,6 +123,7 @@ class Recipe:
             "feature_precision": self.feature_precision,
             "matcher_sha256": weights_digest(self.networks.superglue),
             "match_threshold": assignment.matching_threshold,
+            "confirmed_threshold": self.options.confirmed_threshold(assignment),
             "sinkhorn_iterations": assignment.sinkhorn_iterations,
             "tolerance": self.options.tolerance,
             "verification": None if verification is None else "fundamental",

@@ -22,21 +22,29 @@ __all__ = ["VerifyPairs", "verified"]
 
 
 def verified(
-    pair: StoredPair, keypoints0: NDArray[np.floating], keypoints1: NDArray[np.floating], options: RobustOptions
+    pair: StoredPair,
+    keypoints0: NDArray[np.floating],
+    keypoints1: NDArray[np.floating],
+    options: RobustOptions,
+    usual: float,
 ) -> StoredPair:
-    """A pair with the fundamental matrix of its matches, if they have one.
+    """A pair with the fundamental matrix of its matches, if they have one, and of doubtful ones those that agree.
 
     Args:
-        pair: its matches.
+        pair: its matches, doubtful ones among them.
         keypoints0: (N, 2) of image 0, in pixels of the original.
         keypoints1: of image 1.
         options: of the estimation, likewise.
+        usual: probability up to which a match is doubtful.
     """
     rows0, rows1 = pair.indices.T
-    estimate = estimate_fundamental(keypoints0[rows0], keypoints1[rows1], options)
+    doubtful = pair.scores <= usual
+    estimate = estimate_fundamental(keypoints0[rows0], keypoints1[rows1], options, doubtful)
+    kept = ~doubtful | estimate.inliers
+    pair = replace(pair, indices=pair.indices[kept], scores=pair.scores[kept])
     if not estimate.ok:
         return pair
-    return replace(pair, geometry=TwoViewGeometry("fundamental", estimate.matrix, estimate.inliers))
+    return replace(pair, geometry=TwoViewGeometry("fundamental", estimate.matrix, estimate.inliers[kept]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +103,7 @@ class VerifyWorker(Worker[ImagePair, _Loaded, StoredPair]):
         self._matches = stage.matches()
         self._features = stage.recipe.features(stage.root)
         self._verification = stage.verification
+        self._usual = stage.recipe.usual_threshold
 
     def steps(self, keys: Sequence[ImagePair]) -> list[list[ImagePair]]:
         """A tile is one step: each of its images is read once."""
@@ -113,4 +122,4 @@ class VerifyWorker(Worker[ImagePair, _Loaded, StoredPair]):
         """Estimate, behind the place where other stages have a network."""
         for key, pair in zip(step, loaded.pairs, strict=True):
             keypoints0, keypoints1 = (loaded.images[name].keypoints for name in key)
-            yield Outcome(key, partial(verified, pair, keypoints0, keypoints1, self._verification))
+            yield Outcome(key, partial(verified, pair, keypoints0, keypoints1, self._verification, self._usual))

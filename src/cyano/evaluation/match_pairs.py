@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cyano.checkpoints.loading import Networks
 from cyano.errors import InputError
@@ -17,7 +18,7 @@ from cyano.evaluation.pair_features import ImageFeatures
 from cyano.evaluation.pair_pictures import PictureOptions
 from cyano.evaluation.provenance import Record, matching_record
 from cyano.evaluation.run_folder import Configuration, open_run
-from cyano.geometry import Camera, RobustOptions, estimate_relative_pose
+from cyano.geometry import Camera, RobustEstimate, RobustOptions, estimate_relative_pose
 from cyano.matcher import Matcher
 from cyano.options import MatcherOptions
 from cyano.pairs import Pair, unique_stems
@@ -261,7 +262,9 @@ class _Run:
 
 
 def _evaluate(pair: Pair, result: PairResult, robust: RobustOptions) -> PairEvaluation:
-    """Judge one pair in pixels of the resized images, where the original program's threshold is measured.
+    """Judge the matches of one pair, and the pose that they have with the doubtful ones at hand.
+
+    All in pixels of the resized images, where the original program's threshold is measured.
 
     The list's K and pose are those of the images as they lie. Keypoints are taken back to them and then only
     resized, so nothing of the ground truth has to be turned.
@@ -271,10 +274,16 @@ def _evaluate(pair: Pair, result: PairResult, robust: RobustOptions) -> PairEval
     frame0, frame1 = _unturned(result.image0.frame), _unturned(result.image1.frame)
     camera0 = Camera.from_matrix(pair.K0, frame0.original).scaled(frame0)
     camera1 = Camera.from_matrix(pair.K1, frame1.original).scaled(frame1)
-    points0, points1 = frame0.to_network(result.keypoints0), frame1.to_network(result.keypoints1)
-    estimate = estimate_relative_pose(points0, points1, camera0, camera1, robust)
+
+    def resized(matched: PairResult) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        return frame0.to_network(matched.keypoints0), frame1.to_network(matched.keypoints1)
+
+    def pose(matched: PairResult) -> RobustEstimate:
+        return estimate_relative_pose(*resized(matched), camera0, camera1, robust, matched.is_doubtful)
+
+    _, (estimate,) = result.verified(pose)
     count = len(result.image0.keypoints)
-    return evaluate_pair(points0, points1, count, camera0, camera1, np.asarray(pair.T_0to1), estimate)
+    return evaluate_pair(*resized(result), count, camera0, camera1, np.asarray(pair.T_0to1), estimate)
 
 
 def _unturned(frame: ResizeMap) -> ResizeMap:

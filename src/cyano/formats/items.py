@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import TypeVar
@@ -41,11 +42,20 @@ def images_of(features: FeatureStore, names: Iterable[str]) -> Iterator[StoredIm
 def pairs_of(matches: MatchStore, pairs: Iterable[tuple[str, str]]) -> Iterator[StoredPair]:
     """The matches of these pairs in this order and direction, a batch in memory.
 
+    Where nothing has verified them, without the doubtful ones that the store keeps for `cyano verify`.
+
     Raises:
         InputError: some are not stored.
     """
+    usual = matches.configuration.get("match_threshold") if matches.configuration.get("verification") is None else None
     for batch in batches(pairs, _PAIRS):
-        yield from matches.read(batch)
+        for pair in matches.read(batch):
+            yield pair if usual is None else _above(pair, float(usual))
+
+
+def _above(pair: StoredPair, threshold: float) -> StoredPair:
+    kept = pair.scores > threshold
+    return replace(pair, indices=pair.indices[kept], scores=pair.scores[kept])
 
 
 def check_indices(pair: StoredPair, counts: Mapping[str, int]) -> None:

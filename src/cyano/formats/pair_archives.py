@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cyano.atomic import archive_bytes, write_atomically
 from cyano.concise import Concise
 from cyano.errors import OutputError
-from cyano.formats.items import batches, check_indices, dense_matches
+from cyano.formats.items import batches, check_indices, dense_matches, pairs_of
 from cyano.pairs import Pair, unique_stems
 from cyano.reading import read_arrays, refusing
 from cyano.store import FeatureStore, MatchStore, StoredImage, StoredPair
@@ -73,7 +73,7 @@ def export_archives(
     for batch in batches(zip(chosen, paths, strict=True), _BATCH):
         names = sorted({name for pair, _ in batch for name in pair})
         images = dict(zip(names, features.read(names), strict=True))
-        for pair, (_, path) in zip(matches.read([pair for pair, _ in batch]), batch, strict=True):
+        for pair, (_, path) in zip(pairs_of(matches, [pair for pair, _ in batch]), batch, strict=True):
             write_atomically(path, _content(pair, images[pair.name0], images[pair.name1]))
     return paths
 

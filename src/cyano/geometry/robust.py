@@ -16,10 +16,12 @@ direction of the translation is arbitrary).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cyano.errors import InputError
 from cyano.geometry.checks import matched_points
 from cyano.geometry.epipolar import essential_from_pose, fundamental_from_essential, sampson_distance
 from cyano.geometry.estimates import MIN_MATCHES, EstimateStatus, RobustEstimate, RobustOptions
@@ -36,14 +38,20 @@ if TYPE_CHECKING:
     from cyano.geometry.camera import Camera
     from cyano.geometry.estimates import Kind
 
-__all__ = ["estimate_essential", "estimate_fundamental", "estimate_homography", "estimate_relative_pose"]
+__all__ = ["FEW", "estimate_essential", "estimate_fundamental", "estimate_homography", "estimate_relative_pose"]
+
+FEW = 30
+"""Inliers below which doubtful matches have a say in the model; more of them do better by themselves."""
 
 _SOLVERS = {"poselib": solve_poselib, "opencv": solve_opencv}
 _DEFAULT_OPTIONS = RobustOptions()
 
 
 def estimate_homography(
-    points0: ArrayLike, points1: ArrayLike, options: RobustOptions = _DEFAULT_OPTIONS
+    points0: ArrayLike,
+    points1: ArrayLike,
+    options: RobustOptions = _DEFAULT_OPTIONS,
+    doubtful: ArrayLike | None = None,
 ) -> RobustEstimate:
     """The homography that maps image 0 to image 1, from four matches or more.
 
@@ -51,18 +59,23 @@ def estimate_homography(
         points0: (K, 2) pixels of image 0.
         points1: (K, 2) pixels of image 1, row by row the matches of `points0`.
         options: estimator, threshold, seed.
+        doubtful: (K,) bool, matches that have a say only where fewer than `FEW` of the others agree; either way
+            those that agree are among the inliers. None for none.
 
     Returns:
         An estimate of kind "homography", never None; see its `status`.
 
     Raises:
-        InputError: points that are not two finite (K, 2) arrays of one length.
+        InputError: points that are not two finite (K, 2) arrays of one length, or `doubtful` is not (K,).
     """
-    return _estimate("homography", points0, points1, (), options)
+    return _estimate("homography", points0, points1, (), options, doubtful)
 
 
 def estimate_fundamental(
-    points0: ArrayLike, points1: ArrayLike, options: RobustOptions = _DEFAULT_OPTIONS
+    points0: ArrayLike,
+    points1: ArrayLike,
+    options: RobustOptions = _DEFAULT_OPTIONS,
+    doubtful: ArrayLike | None = None,
 ) -> RobustEstimate:
     """The fundamental matrix, x1^T F x0 = 0 in pixels, from eight matches or more.
 
@@ -70,7 +83,7 @@ def estimate_fundamental(
 
     Args, Returns and Raises are those of `estimate_homography`, with kind "fundamental".
     """
-    return _estimate("fundamental", points0, points1, (), options)
+    return _estimate("fundamental", points0, points1, (), options, doubtful)
 
 
 def estimate_essential(
@@ -79,6 +92,7 @@ def estimate_essential(
     camera0: Camera,
     camera1: Camera,
     options: RobustOptions = _DEFAULT_OPTIONS,
+    doubtful: ArrayLike | None = None,
 ) -> RobustEstimate:
     """The essential matrix, x1^T E x0 = 0 for normalised points, from five matches or more.
 
@@ -88,14 +102,15 @@ def estimate_essential(
         camera0: intrinsics of image 0, in the same pixels.
         camera1: intrinsics of image 1.
         options: estimator, threshold, seed.
+        doubtful: see `estimate_homography`.
 
     Returns:
         An estimate of kind "essential", never None; see its `status`.
 
     Raises:
-        InputError: points that are not two finite (K, 2) arrays of one length.
+        InputError: points that are not two finite (K, 2) arrays of one length, or `doubtful` is not (K,).
     """
-    return _estimate("essential", points0, points1, (camera0, camera1), options)
+    return _estimate("essential", points0, points1, (camera0, camera1), options, doubtful)
 
 
 def estimate_relative_pose(
@@ -104,6 +119,7 @@ def estimate_relative_pose(
     camera0: Camera,
     camera1: Camera,
     options: RobustOptions = _DEFAULT_OPTIONS,
+    doubtful: ArrayLike | None = None,
 ) -> RobustEstimate:
     """The motion from camera 0 to camera 1, its translation up to scale, from five matches or more.
 
@@ -111,13 +127,36 @@ def estimate_relative_pose(
 
     Args, Returns and Raises are those of `estimate_essential`, with kind "pose" and `T_0to1` filled.
     """
-    return _estimate("pose", points0, points1, (camera0, camera1), options)
+    return _estimate("pose", points0, points1, (camera0, camera1), options, doubtful)
 
 
 def _estimate(
-    kind: Kind, points0: ArrayLike, points1: ArrayLike, cameras: Sequence[Camera], options: RobustOptions
+    kind: Kind,
+    points0: ArrayLike,
+    points1: ArrayLike,
+    cameras: Sequence[Camera],
+    options: RobustOptions,
+    doubtful: ArrayLike | None,
 ) -> RobustEstimate:
-    first, second = matched_points(points0, points1)
+    task = Task(kind, *matched_points(points0, points1), cameras, options)
+    if doubtful is None:
+        return _solved(task)
+    sure = ~np.asarray(doubtful, dtype=np.bool_)
+    if sure.shape != (len(task.points0),):
+        raise InputError(f"doubtful needs one value for each of the {len(task.points0)} matches, not {sure.shape}")
+    estimate = _solved(replace(task, points0=task.points0[sure], points1=task.points1[sure]))
+    if estimate.num_inliers < FEW and not sure.all():
+        among_all = _solved(task)
+        if among_all.ok:
+            return among_all
+    if not estimate.ok:
+        return replace(estimate, inliers=np.zeros(len(sure), dtype=np.bool_))
+    return replace(estimate, inliers=_inliers(task, estimate.matrix, estimate.T_0to1))
+
+
+def _solved(task: Task) -> RobustEstimate:
+    """The model of all matches of a task."""
+    kind, first, second, options = task.kind, task.points0, task.points1, task.options
     threshold = options.threshold_for(kind)
     none = np.zeros(len(first), dtype=np.bool_)
 
@@ -128,7 +167,6 @@ def _estimate(
         return failed(EstimateStatus.TOO_FEW_MATCHES)
     if _degenerate(kind, first, second, threshold):
         return failed(EstimateStatus.DEGENERATE)
-    task = Task(kind, first, second, cameras, options)
     model = _SOLVERS[options.estimator](task)
     if model is None or not np.isfinite(model).all() or not model.any():
         return failed(EstimateStatus.NO_MODEL)

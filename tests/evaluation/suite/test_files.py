@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ MADE_BY = {"weights": "w", "max_keypoints": 1024, "seed": None}
 
 def written(path: Path) -> PredictionFile:
     made = prediction([(1.25, 2.5), (3000.1, 4)], [(5, 6), (7, 8)], scores=[0.25, 1], resized0=ImageSize(48, 64))
+    made = replace(made, doubtful=np.array([[1, 0]]))
     content = PredictionFile(dict(MADE_BY), (made, failed_prediction("no such image")))
     write_predictions(path, content)
     return content
@@ -31,7 +33,7 @@ def test_a_round_trip_is_exact(tmp_path: Path) -> None:
     assert after.configuration == before.configuration
     for old, new in zip(before.predictions, after.predictions, strict=True):
         assert (old.frame0, old.frame1, old.error) == (new.frame0, new.frame1, new.error)
-        for name in ("keypoints0", "keypoints1", "matches", "scores"):
+        for name in ("keypoints0", "keypoints1", "matches", "scores", "doubtful"):
             np.testing.assert_array_equal(getattr(old, name), getattr(new, name))
             assert getattr(old, name).dtype == getattr(new, name).dtype
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -99,6 +100,22 @@ def test_poses_of_a_scene_with_outliers(name: str) -> None:
     # Outliers fall on their lines by chance, here within 0.016 * 600 px of them.
     assert 0.7 <= found.values["precision"] < 0.75
     assert found.values["matching score"] == found.values["precision"]  # every keypoint is matched
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_doubtful_matches_are_for_the_estimators_alone(name: str) -> None:
+    """From four matches no pose follows; plain RANSAC sees no others."""
+    scene = two_view_scene(300)
+    truth = KnownPose(scene.camera0.matrix, scene.camera1.matrix, scene.T_0to1)
+    made = prediction(scene.points0, scene.points1, size1=ImageSize(600, 800))
+    few = replace(made, matches=made.matches[:4], scores=made.scores[:4], doubtful=made.matches[4:])
+    found = judge(few, truth, DEFAULT)
+    assert found.values["matches"] == 4
+    assert found.values["precision"] == 1
+    if name == "opencv-ransac":
+        assert math.isinf(found.errors[name])
+    else:
+        assert found.errors[name] < 0.1
 
 
 def test_the_poses_threshold_is_in_resized_pixels() -> None:

@@ -50,6 +50,8 @@ def estimator_names(names: Sequence[str]) -> tuple[EstimatorName, ...]:
 class Estimators:
     """How models are estimated; thresholds are in pixels of the RESIZED images where nothing else is said.
 
+    Doubtful matches are seen as `cyano.geometry` sees them, and not at all by plain RANSAC.
+
     Attributes:
         names: which ones.
         pose_px: largest error of an inlier of a relative pose.
@@ -81,28 +83,40 @@ class Estimators:
         points1: NDArray[np.float64],
         camera0: Camera,
         camera1: Camera,
+        doubtful: NDArray[np.bool_] | None = None,
     ) -> NDArray[np.float64]:
         """(4, 4) motion from camera 0 to camera 1, filled with NaN where there is none."""
         if name == "opencv-ransac":
-            return self._or_nan((4, 4), _ransac_pose, points0, points1, camera0, camera1, self)
+            sure = _sure(points0, doubtful)
+            return self._or_nan((4, 4), _ransac_pose, points0[sure], points1[sure], camera0, camera1, self)
         options = self._options(name, self.pose_px)
-        return estimate_relative_pose(points0, points1, camera0, camera1, options).T_0to1
+        return estimate_relative_pose(points0, points1, camera0, camera1, options, doubtful).T_0to1
 
     def homography(
-        self, name: EstimatorName, points0: NDArray[np.float64], points1: NDArray[np.float64]
+        self,
+        name: EstimatorName,
+        points0: NDArray[np.float64],
+        points1: NDArray[np.float64],
+        doubtful: NDArray[np.bool_] | None = None,
     ) -> NDArray[np.float64]:
         """(3, 3) homography from image 0 to image 1, filled with NaN where there is none."""
         if name == "opencv-ransac":
-            return self._or_nan((3, 3), _ransac_homography, points0, points1, self)
-        return estimate_homography(points0, points1, self._options(name, self.homography_px)).matrix
+            sure = _sure(points0, doubtful)
+            return self._or_nan((3, 3), _ransac_homography, points0[sure], points1[sure], self)
+        return estimate_homography(points0, points1, self._options(name, self.homography_px), doubtful).matrix
 
     def fundamental(
-        self, name: EstimatorName, points0: NDArray[np.float64], points1: NDArray[np.float64]
+        self,
+        name: EstimatorName,
+        points0: NDArray[np.float64],
+        points1: NDArray[np.float64],
+        doubtful: NDArray[np.bool_] | None = None,
     ) -> NDArray[np.float64]:
         """(3, 3) fundamental matrix, filled with NaN where there is none."""
         if name == "opencv-ransac":
-            return self._or_nan((3, 3), _ransac_fundamental, points0, points1, self)
-        return estimate_fundamental(points0, points1, self._options(name, self.fundamental_px)).matrix
+            sure = _sure(points0, doubtful)
+            return self._or_nan((3, 3), _ransac_fundamental, points0[sure], points1[sure], self)
+        return estimate_fundamental(points0, points1, self._options(name, self.fundamental_px), doubtful).matrix
 
     def _options(self, name: Literal["poselib", "opencv"], threshold_px: float) -> RobustOptions:
         return RobustOptions(name, threshold_px, self.confidence, self.max_iterations, self.seed)
@@ -116,6 +130,11 @@ class Estimators:
         except cv2.error:
             found = None
         return np.full(shape, np.nan) if found is None or not np.isfinite(found).all() else found
+
+
+def _sure(points0: NDArray[np.float64], doubtful: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+    """Matches that plain RANSAC sees: those of the published tables are all alike."""
+    return np.ones(len(points0), dtype=np.bool_) if doubtful is None else ~doubtful
 
 
 def _ransac_pose(

@@ -22,7 +22,7 @@ from cyano.types import ImageSize, ResizeMap
 
 __all__ = ["PredictionFile", "predictions_path", "read_predictions", "set_fingerprint", "write_predictions"]
 
-FORMAT = "cyano-predictions-1"
+FORMAT = "cyano-predictions-2"
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +87,7 @@ def write_predictions(path: Path, content: PredictionFile) -> None:
         arrays[f"keypoints1_{index}"] = prediction.keypoints1
         arrays[f"matches_{index}"] = prediction.matches
         arrays[f"scores_{index}"] = prediction.scores
+        arrays[f"doubtful_{index}"] = prediction.doubtful
         arrays[f"sizes_{index}"] = _sizes(prediction)
     head = {
         "format": FORMAT,
@@ -147,6 +148,7 @@ def _unpack(archive: Any, errors: Sequence[str], configuration: Record) -> Predi
                 ResizeMap(sizes[0], sizes[1]),
                 ResizeMap(sizes[2], sizes[3]),
                 error,
+                archive[f"doubtful_{index}"],
             )
         )
     return PredictionFile(configuration, tuple(predictions))

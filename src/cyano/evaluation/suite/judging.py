@@ -100,9 +100,11 @@ def _judge_calibrated(
         essential_from_pose(T_0to1), camera0.normalise(points0), camera1.normalise(points1)
     )
     correct = int((distances < CORRECT_BELOW).sum())
+    whole, doubtful = prediction.with_doubtful()
+    seen0, seen1 = whole.frame0.to_network(whole.matched0), whole.frame1.to_network(whole.matched1)
     errors: dict[str, float] = {}
     for name in estimators.names:
-        motion = estimators.pose(name, points0, points1, camera0, camera1)
+        motion = estimators.pose(name, seen0, seen1, camera0, camera1, doubtful)
         errors[name] = pose_error(T_0to1, motion[:3, :3], motion[:3, 3]).worst
     values = {
         "precision": correct / max(len(distances), 1),
@@ -116,8 +118,10 @@ def _judge_homography(prediction: PairPrediction, truth: KnownHomography, estima
     frame0, frame1 = prediction.frame0, prediction.frame1
     H_true = _resizing(frame1) @ truth.H @ np.linalg.inv(_resizing(frame0))
     points0, points1 = frame0.to_network(prediction.matched0), frame1.to_network(prediction.matched1)
+    whole, doubtful = prediction.with_doubtful()
+    seen0, seen1 = frame0.to_network(whole.matched0), frame1.to_network(whole.matched1)
     models: dict[str, NDArray[np.float64]] = {
-        name: estimators.homography(name, points0, points1) for name in estimators.names
+        name: estimators.homography(name, seen0, seen1, doubtful) for name in estimators.names
     }
     weights = np.maximum(prediction.scores, 0)  # cosines may be negative
     least_squares = {
@@ -174,10 +178,11 @@ def _judge_correspondences(
     prediction: PairPrediction, truth: KnownCorrespondences, estimators: Estimators
 ) -> PairJudgement:
     """By the protocol of the WxBS benchmark, whose images no method has to see at that size."""
+    whole, doubtful = prediction.with_doubtful()
     points, true = [], []
     for frame, matched, known in (
-        (prediction.frame0, prediction.matched0, truth.points0),
-        (prediction.frame1, prediction.matched1, truth.points1),
+        (whole.frame0, whole.matched0, truth.points0),
+        (whole.frame1, whole.matched1, truth.points1),
     ):
         scoring = ResizeMap(frame.original, ResizeRule.longest(SCORING_PX).network_size(frame.original))
         points.append(scoring.to_network(matched))
@@ -185,7 +190,7 @@ def _judge_correspondences(
     errors: dict[str, float] = {}
     values: dict[str, float] = {}
     for name in estimators.names:
-        F = estimators.fundamental(name, points[0], points[1])
+        F = estimators.fundamental(name, points[0], points[1], doubtful)
         lost = not np.isfinite(F).all()
         distances = np.full(len(true[0]), np.inf) if lost else larger_epipolar_distance(F, true[0], true[1])
         errors[name] = float(np.median(distances))

@@ -14,6 +14,9 @@ from cyano.types import Features
 __all__ = ["Extractor", "Found", "Method"]
 
 
+NO_ROWS = np.zeros((0, 2), np.int64)
+
+
 class Found(NamedTuple):
     """The matches of a pair.
 
@@ -21,11 +24,13 @@ class Found(NamedTuple):
         matches: (K, 2) int64 rows (index in image 0, index in image 1).
         scores: (K,) float32.
         keypoints1: (N, 2) float32, image 1's keypoints where the method moved them for this pair; None if it did not.
+        doubtful: (L, 2) int64 rows like those of `matches`, for estimators alone; see `PairResult.verified`.
     """
 
     matches: NDArray[np.int64]
     scores: NDArray[np.float32]
     keypoints1: NDArray[np.float32] | None = None
+    doubtful: NDArray[np.int64] = NO_ROWS
 
 
 class Extractor(Protocol):

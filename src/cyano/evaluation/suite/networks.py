@@ -11,7 +11,7 @@ from cyano.checkpoints.digest import weights_digest
 from cyano.checkpoints.loading import Networks
 from cyano.errors import WeightsError
 from cyano.evaluation.provenance import Record, matching_record
-from cyano.evaluation.suite.methods import Found
+from cyano.evaluation.suite.methods import NO_ROWS, Found
 from cyano.matcher import Matcher
 from cyano.models.superglue import SuperGlue, SuperGlueConfig
 from cyano.options import MatcherOptions
@@ -99,7 +99,8 @@ class SuperGlueMethod:
         if not self._align:
             features0, features1 = replace(features0, image=None), replace(features1, image=None)
         result = self.extractor.matcher.match_features([(features0, features1)])[0]
-        return Found(result.indices, result.scores, result.image1.keypoints)
+        doubtful = NO_ROWS if result.doubtful is None else replace(result, matches=result.doubtful).indices
+        return Found(result.indices, result.scores, result.image1.keypoints, doubtful)
 
 
 class MutualNearest:

@@ -120,7 +120,7 @@ def _predict(pair: EvaluationPair, method: Method, images: _Images) -> PairPredi
         features1 = images.features(pair.name1, pair.image1, pair.turns1, method.extractor)
     except InputError as error:
         return failed_prediction(str(error))
-    matches, scores, moved = method.match(features0, features1)
+    matches, scores, moved, doubtful = method.match(features0, features1)
     return PairPrediction(
         features0.keypoints.cpu().numpy(),
         features1.keypoints.cpu().numpy() if moved is None else moved,
@@ -128,6 +128,7 @@ def _predict(pair: EvaluationPair, method: Method, images: _Images) -> PairPredi
         scores,
         _unturned(features0.frame),
         _unturned(features1.frame),
+        doubtful=doubtful,
     )
 
 

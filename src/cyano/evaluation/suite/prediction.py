@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ class PairPrediction:
         frame0: how image 0 was resized; turns are left out.
         frame1: likewise for image 1.
         error: why there are no keypoints and no matches; empty if nothing went wrong.
+        doubtful: (L, 2) int64 rows like those of `matches`, which only estimators see.
     """
 
     keypoints0: NDArray[np.float32]
@@ -33,6 +34,7 @@ class PairPrediction:
     frame0: ResizeMap
     frame1: ResizeMap
     error: str = ""
+    doubtful: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), np.int64))
 
     @property
     def matched0(self) -> NDArray[np.float64]:
@@ -43,6 +45,11 @@ class PairPrediction:
     def matched1(self) -> NDArray[np.float64]:
         """(K, 2) float64 their partners in pixels of the original image 1."""
         return self.keypoints1[self.matches[:, 1]].astype(np.float64)
+
+    def with_doubtful(self) -> tuple[PairPrediction, NDArray[np.bool_]]:
+        """The same with the doubtful matches among the others, and which of all (K + L,) they are."""
+        matches = np.concatenate([self.matches, self.doubtful])
+        return replace(self, matches=matches), np.arange(len(matches)) >= len(self.matches)
 
 
 def failed_prediction(error: str) -> PairPrediction:
