@@ -38,7 +38,7 @@ class WeightsEntry:
 
 _DEFAULT_CHECKSUMS = MappingProxyType(
     {
-        "config.json": "68032dac99a2c469800dc849e2261664fc45acbe1b9d1028dd18b1f5a6aff011",
+        "config.json": "7b6c6f4dd7e79e2fcc88186d4bf0e7fec46d380157b0b5c41ef2ac99063f3c7a",
         "model.safetensors": "9da7d5e2826601c979fe1a2a15600963b7133d95ae69811bcd9086aaae11809b",
         "preprocessor_config.json": "9468ada39d38551eea01a9602b3098c91c02b50ae44332328f6f2e1ee768af64",
     }
