@@ -187,7 +187,7 @@ class ImageProcessor(Uploads):
         """
         sizes = sizes.to(relative.device)
         if self.transformers_exact:
-            return (relative * sizes.flip(-1)[:, None]).to(torch.int32)
+            return (relative * sizes.flip(-1)[:, None].to(relative.dtype)).to(torch.int32)
         result = torch.empty_like(relative, dtype=torch.float32)
         for i, (height, width) in enumerate(sizes.tolist()):
             original = ImageSize(int(height), int(width))

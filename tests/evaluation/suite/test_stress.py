@@ -120,7 +120,7 @@ def test_sift_finds_what_the_truth_says(tmp_path: Path) -> None:
         assert values["precision"] > 85, change
         assert values["right matches"] > 100, change
     files = {path.name for path in write_report(report, tmp_path)}
-    assert files == {"report.md", "report.json", "changes.png", "matches.png"}
+    assert files == {"report.md", "report.json", "changes.png", "match_accuracy.png"}
     text = (tmp_path / "report.md").read_text()
     for said in (
         "| set | pairs | method | matches | right matches a pair (3 px) | precision | score |",
