@@ -37,7 +37,7 @@ def test_a_folder_and_its_weight_file_are_the_same() -> None:
     for path in (folder, folder / "model.safetensors"):
         networks = load(path)
         assert networks.superpoint.config.max_keypoints == 1024
-        assert networks.licence is None  # a path says nothing of terms
+        assert networks.licence == ("Apache-2.0" if path == folder else None)  # a folder is known by its digests
 
 
 def test_an_old_folder_and_its_weight_file_are_the_same(tmp_path: Path) -> None:

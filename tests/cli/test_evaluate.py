@@ -87,7 +87,7 @@ def test_wrong_uses(root: Path, tmp_path: Path) -> None:
         assert message in result.stderr
     result = run("evaluate", tmp_path / "missing", "--out", tmp_path / "out")
     assert result.exit_code == 1
-    assert "not a folder" in result.stderr
+    assert "no such folder" in result.stderr
 
 
 def test_other_options_meet_what_is_there(root: Path, tmp_path: Path) -> None:

@@ -210,7 +210,7 @@ def test_what_was_reconstructed_is_trained_on(walk: Walk, tmp_path: Path) -> Non
     moved.mkdir()
     flat_image(moved / "other.png")
     options[1] = tmp_path / "again"
-    missing = run("train", "matcher", moved, *options)
+    missing = run("train", "matcher", moved, *options, "--from", tmp_path / "run" / "detector")
     assert missing.exit_code == 1
     assert "6 of 6 images" in missing.output
     (walk.out / "images").symlink_to(walk.images)
@@ -223,7 +223,7 @@ def test_folders_that_do_not_do(walk: Walk, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for images, out, text in (
         (tmp_path / "empty", tmp_path / "out", "holds no images"),
-        (tmp_path / "absent", tmp_path / "out", "is not a folder"),
+        (tmp_path / "absent", tmp_path / "out", "no such folder"),
         (walk.images, walk.images / "out", "outside of"),
     ):
         result = run("reconstruct", images, "--out", out)

@@ -162,4 +162,4 @@ def test_a_matcher_of_sift_needs_no_detector(tmp_path: Path) -> None:
 def test_mistakes_are_one_line(tmp_path: Path) -> None:
     missing = run("train", "detector", str(tmp_path / "nothing"), "--run", str(tmp_path / "run"), "--recipe", "tiny")
     assert missing.exit_code == 1
-    assert "not a folder" in missing.output
+    assert "no such folder" in missing.output

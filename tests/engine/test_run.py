@@ -143,7 +143,7 @@ def test_changed_options_are_refused(images: Path, undisturbed: Path, tmp_path: 
     shutil.copytree(undisturbed, tmp_path / "store")
     root, names = tmp_path / "store", find_images(images)
     other = extraction(images, root, keypoint_threshold=0.1)
-    with pytest.raises(OutputError, match=r"keypoint_threshold was 0.005 and is 0.1 now.*--force"):
+    with pytest.raises(OutputError, match=r"keypoint_threshold was 0.005 and is 0.1 now.*--overwrite"):
         run_stage(other, names)
     with pytest.raises(OutputError, match="keypoint_threshold"):
         run_stage(matching(root, keypoint_threshold=0.1), all_pairs(names))

@@ -287,7 +287,7 @@ class TestCache:
         pair = written(options.input_dir, posed_pair())
         options.output_dir.mkdir()
         (options.output_dir / "run.json").write_text(content)
-        with pytest.raises(OutputError, match=r"run\.json cannot be understood"):
+        with pytest.raises(OutputError, match=r"run\.json cannot be read"):
             match_pairs([pair], networks, options)
 
     def test_cache_and_overwrite_contradict_each_other(self, options: MatchPairsOptions) -> None:

@@ -90,8 +90,8 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "references": (_replace("scores", shape=(COUNT,), dtype=h5py.ref_dtype), "not floating point|declares"),
     "objects": (_replace("scores", data=["x"] * COUNT), "not floating point"),
     "compound": (_replace("scores", data=np.zeros(COUNT, [("x", "f4")])), "not floating point"),
-    "integers": (_replace("keypoints", data=FLOATS.astype(int)), "not floating point"),
-    "long": (_replace("keypoints", data=FLOATS.astype(np.longdouble)), "not floating point"),
+    "integers": (_replace("scores", data=np.arange(COUNT)), "not floating point"),
+    "long": (_replace("keypoints", data=FLOATS.astype(np.longdouble)), "is of float128"),
     "NaN": (_replace("keypoints", data=FLOATS * np.nan), "not finite"),
     "too large": (_replace("keypoints", data=np.full((COUNT, 2), 1e300)), "not finite"),
     "size": (_replace("image_size", data=np.array([0, 5])), "in whole pixels from 1, not 0"),
@@ -126,8 +126,12 @@ def test_is_refused(name: str, tmp_path: Path) -> None:
 def test_a_missing_array_and_files_without_features(tmp_path: Path) -> None:
     path = _file(tmp_path)
     with h5py.File(path, "r+") as file:
-        del file["folder/a.jpg/scores"]
-    with pytest.raises(InputError, match=r"folder/a\.jpg/scores is missing"):
+        file["folder/a.jpg/other"] = file["folder/a.jpg/keypoints"]
+        del file["folder/a.jpg/keypoints"]
+    assert not list(read_features(path))
+    with h5py.File(path, "r+") as file:
+        file["folder/a.jpg/keypoints"] = np.zeros((COUNT, 3), np.float32)
+    with pytest.raises(InputError, match=r"folder/a\.jpg/keypoints has the shape"):
         list(read_features(path))
     with h5py.File(path, "r+") as file:
         del file["folder"]

@@ -224,8 +224,8 @@ def test_settings_at_loading(tmp_path: Path) -> None:
     assert model.config.matching_threshold == 0.5
     with pytest.raises(InputError, match="did you mean"):
         SuperGlueForKeypointMatching.from_pretrained(matching_treshold=0.5)
-    with pytest.raises(InputError, match="no setting 'device_map'"):
-        SuperGlueForKeypointMatching.from_pretrained(device_map="auto")
+    with pytest.raises(InputError, match="no setting 'device_mapp'"):
+        SuperGlueForKeypointMatching.from_pretrained(device_mapp="auto")
     with pytest.raises(InputError, match="not both"):
         SuperGlueForKeypointMatching.from_pretrained(config=model.config, matching_threshold=0.5)
     with pytest.raises(WeightsError, match="do not fit"):

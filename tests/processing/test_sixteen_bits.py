@@ -78,7 +78,8 @@ def test_separate_planes_are_no_noise(order: str, orientation: int) -> None:
 
 def test_planes_that_cannot_be_read_are_refused() -> None:
     planes = np.moveaxis(COLOURS, -1, 0)
-    with pytest.raises(ImageError, match="separate planes is read as RGB"):
+    # Pillow opens only some of the kinds that are not RGB.
+    with pytest.raises(ImageError, match=r"separate planes is read as RGB|not an image that can be read"):
         read(tiff(planes, planar=2, photometric=6))
     content = tiff(planes, planar=2)
     place = content.rindex(struct.pack("<HHI", 279, 4, 3))

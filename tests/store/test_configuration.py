@@ -18,7 +18,7 @@ CHANGED = {**CONFIGURATION, "max_keypoints": 40}
 def test_changed_options_are_refused_and_named(tmp_path: Path) -> None:
     store = FeatureStore(tmp_path, CONFIGURATION)
     store.write([image("a")])
-    with pytest.raises(OutputError, match=r"\(max_keypoints was 20 and is 40 now\).*--force"):
+    with pytest.raises(OutputError, match=r"\(max_keypoints was 20 and is 40 now\).*--overwrite"):
         FeatureStore(tmp_path, CHANGED)
     with pytest.raises(OutputError, match="stored_precision was float16 and is float32 now"):
         FeatureStore(tmp_path, CONFIGURATION, precision="float32")

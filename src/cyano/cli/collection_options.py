@@ -222,7 +222,6 @@ def check_folders(images: Path, masks: Path | None) -> None:
         InputError: one of them is not.
     """
     shared.existing_folder(images, "IMAGES")
-    shared.existing_folder(masks, "--masks")
 
 
 def collection_of(images: Path, out: Path, settings: Settings, *, verify: bool = True) -> Collection:

@@ -152,7 +152,7 @@ def from_file(file: BinaryIO, limits: ImageLimits, name: str) -> RawImage:
             image = open_image(file, _FORMATS)
         with image, silent_libtiff():
             check_size(image.height, image.width, limits, name)
-            deep, separate, facts = is_deep(image), planes(image, file, name), _facts(image)
+            deep, facts, separate = is_deep(image), _facts(image), planes(image, file, name)
             if separate is not None:
                 pixels: NDArray[Any] = upright(separate, facts.orientation)
                 return RawImage(pixels, name, facts.focal_35mm, facts.is_turned)

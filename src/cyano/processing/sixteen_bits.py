@@ -16,6 +16,7 @@ from cyano.errors import ImageError
 
 __all__ = ["deep_colours", "is_deep", "planes", "upright", "whites"]
 
+_WIDTH, _HEIGHT = 256, 257
 _BITS, _COMPRESSION, _PHOTOMETRIC, _OFFSETS, _SAMPLES, _LENGTHS, _PLANAR, _TILES, _EXTRA, _KIND = (
     *(258, 259, 262, 273, 277, 279, 284, 324, 338, 339),
 )
@@ -54,7 +55,7 @@ def planes(image: Image.Image, file: BinaryIO, name: str) -> NDArray[np.uint16] 
         file.seek(offset)
         content += file.read(length)
     dtype = np.dtype("<u2" if tags.prefix == b"II" else ">u2")
-    shape = (count, image.height, image.width)
+    shape = (count, tags[_HEIGHT], tags[_WIDTH])  # Pillow's own size is that of the upright image
     if len(content) < np.prod(shape) * dtype.itemsize:
         raise ImageError(f"{name}: the image is truncated; copy, download or export it again")
     found = np.frombuffer(content, dtype, int(np.prod(shape))).reshape(shape)

@@ -139,12 +139,12 @@ def train_matcher(
         InputError: there are no photographs, the weights do not fit the recipe, or a checkpoint is damaged.
         OutputError: a folder holds another recipe's work, or cannot be written.
     """
+    _shared_out(device, [phase.schedule for phase in config.matcher])
     if config.features != "sift" and start is None and not (run / "detector").is_dir():
         raise InputError(
             f"{run} has no detector to train a matcher on: train one first by `cyano train detector {images} --out "
             f"{run}`, or give weights with a detector by --from, such as --from cyano-small"
         )
-    _shared_out(device, [phase.schedule for phase in config.matcher])
     takers = [phase.options for phase in config.matcher]
     photographs, views = read_material(images, config.validation, real, takers, watcher)
     superpoint, superglue = _matcher_start(config, start, run, photographs, detector)

@@ -53,7 +53,7 @@ def test_another_configuration_is_refused_and_may_be_overwritten(tmp_path: Path)
 @pytest.mark.parametrize("content", [b"", b"not an archive", b"PK\x03\x04"])
 def test_a_damaged_file_is_refused_and_may_be_overwritten(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "p.npz").write_bytes(content)
-    with pytest.raises(OutputError, match="cannot be understood"):
+    with pytest.raises(OutputError, match="cannot be read"):
         read_predictions(tmp_path / "p.npz", dict(MADE_BY))
     assert read_predictions(tmp_path / "p.npz", dict(MADE_BY), overwrite=True) is None
 
