@@ -55,17 +55,24 @@ def set_verbosity(*, quiet: bool, verbose: bool) -> None:
     logger = logging.getLogger("cyano")
     logger.handlers = [each for each in logger.handlers if not isinstance(each, _Log)]
     logger.setLevel(logging.DEBUG if verbose else logging.NOTSET)
-    if verbose:
-        logger.addHandler(_Log(sys.stderr))
+    logger.addHandler(_Log(sys.stderr))
 
 
 class _Log(logging.StreamHandler):  # type: ignore[type-arg]
-    """The log on stderr, for -v."""
+    """The log on stderr: warnings, and all of it with -v."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The message as a terminal may have it."""
+        return printable(super().format(record))
 
 
 def is_verbose() -> bool:
     """Whether the log and tracebacks are wanted."""
     return _VERBOSITY.verbose
+
+
+_STEERING = (set(range(0x20)) - set(b"\t\n")).union(range(0x7F, 0xA0), range(0x202A, 0x202F), range(0x2066, 0x206A))
+_ESCAPES = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in _STEERING}
 
 
 def error_console() -> Console:
@@ -81,8 +88,12 @@ def plain_line(console: Console, text: str, style: str | None = None) -> None:
 
 
 def printable(text: str) -> str:
-    """The text without the surrogates that stand for undecodable bytes in the names of files."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    """The text as a terminal may have it: names of files can hold anything.
+
+    Bytes that are no text become question marks, and characters that would steer the terminal or turn the direction of
+    writing are escaped.
+    """
+    return text.encode("utf-8", "replace").decode("utf-8").translate(_ESCAPES)
 
 
 def result_console(as_json: bool) -> Console:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePath
@@ -24,6 +25,8 @@ from cyano.store import FeatureStore, StoredImage
 from cyano.types import Features, ResizeMap
 
 __all__ = ["ExtractImages"]
+
+_HEAD_BYTES = 16_384
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +63,10 @@ class ExtractImages(Stage[str, StoredImage]):
             ImageError: a name leads out of the folder.
         """
         times = {name: max(map(_touched, self.files(name))) for name in names}
-        return self.open(force=force).changed(times, lambda name: _content_now(self.files(name)))
+        store = self.open(force=force)
+        return store.changed(
+            times, lambda name: _now(_content, self.files(name)), lambda name: _now(_head, self.files(name))
+        )
 
     def files(self, name: str) -> list[Path]:
         """What decides the features of an image: its file, and that of its mask if there are masks.
@@ -147,20 +153,29 @@ def _touched(path: Path) -> float:
     return max(status.st_mtime, status.st_ctime)
 
 
-def _content_now(paths: Sequence[Path]) -> str:
-    """`_content`, and of files that cannot be read nothing."""
+def _now(what: Callable[[Sequence[Path]], str], paths: Sequence[Path]) -> str:
+    """`_content` or `_head`, and of files that cannot be read nothing."""
     try:
-        return _content(paths)
+        return what(paths)
     except (OSError, ValueError):
         return ""
 
 
 def _content(paths: Sequence[Path]) -> str:
-    """BLAKE2b of files, one after the other."""
+    """BLAKE2b of files, one after the other, a colon, and their `_head`."""
     digest = hashlib.blake2b(digest_size=16)
     for path in paths:
         with path.open("rb") as file:
             hashlib.file_digest(file, lambda: digest)
+    return f"{digest.hexdigest()}:{_head(paths)}"
+
+
+def _head(paths: Sequence[Path]) -> str:
+    """BLAKE2b of the sizes and the beginnings of files, which notices a replaced image where clocks disagree."""
+    digest = hashlib.blake2b(digest_size=8)
+    for path in paths:
+        with path.open("rb") as file:
+            digest.update(b"%d:" % os.fstat(file.fileno()).st_size + file.read(_HEAD_BYTES))
     return digest.hexdigest()
 
 

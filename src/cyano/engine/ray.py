@@ -6,10 +6,12 @@ Nothing relies on Ray for durability, nor on its retries; see `cyano.engine.supe
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from cyano.engine.local import run_units
@@ -28,8 +30,9 @@ T = TypeVar("T")
 class RayEngine:
     """Workers in the processes of a Ray cluster.
 
-    Token authentication is on unless RAY_AUTH_MODE says otherwise, usage statistics are off, and so is the dashboard
-    of a cluster that is started here. If the program has connected to a cluster before, that one is used.
+    Token authentication is on unless RAY_AUTH_MODE says otherwise, with a token that only the user can read; usage
+    statistics are off. A cluster that is started here has no dashboard and listens to this machine alone. If the
+    program has connected to a cluster before, that one is used.
 
     Attributes:
         address: of an existing cluster, "auto" for the one that runs on this machine; None starts one here.
@@ -95,7 +98,7 @@ def cluster(address: str | None = None, **options: Any) -> Iterator[Any]:
         MissingExtraError: Ray is not installed.
         CyanoError: the cluster does not answer.
     """
-    ray = _module()
+    ray = _module(here=address is None)
     if ray.is_initialized():
         yield ray
         return
@@ -103,6 +106,7 @@ def cluster(address: str | None = None, **options: Any) -> Iterator[Any]:
         options = {"address": "local", "include_dashboard": False, **options}
     else:
         options = {"address": address, **options}
+    _keep_token_private()
     try:
         ray.init(log_to_driver=False, logging_level="ERROR", **options)
     except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
@@ -113,8 +117,11 @@ def cluster(address: str | None = None, **options: Any) -> Iterator[Any]:
         ray.shutdown()
 
 
-def _module() -> Any:
+def _module(*, here: bool = False) -> Any:
     """Ray, with authentication and without statistics unless the environment says otherwise: it looks when loaded.
+
+    Args:
+        here: whether it is to start a cluster for this machine alone, which then listens to this machine alone.
 
     Raises:
         MissingExtraError: it is not installed.
@@ -128,11 +135,29 @@ def _module() -> Any:
         )
     os.environ.setdefault("RAY_AUTH_MODE", "token")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if here:
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # so it is called on Linux as well
     try:
         import ray
     except ImportError as error:
         raise MissingExtraError(f"Ray is missing: pip install '.[ray]' in Cyano's folder ({error})") from error
     return ray
+
+
+def _keep_token_private() -> None:
+    """Have the token that whoever has it may run code with in a file of the user's alone; Ray's own is anybody's."""
+    if os.environ.get("RAY_AUTH_MODE") != "token" or {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys():
+        return
+    path = Path.home() / ".ray" / "auth_token"
+    with suppress(OSError):  # Ray tells what is wrong with it
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            path.chmod(path.stat().st_mode & 0o700)
+            return
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
 
 
 class _Actor:

@@ -51,9 +51,11 @@ def matched_points(points0: ArrayLike, points1: ArrayLike) -> tuple[NDArray[np.f
 
 
 def _float64(values: ArrayLike, name: str) -> NDArray[np.float64]:
+    if hasattr(values, "detach"):  # a tensor, of whichever device, with gradients or without
+        values = values.detach().cpu().double()
     try:
         return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{name} must be an array of numbers: {error}") from error
 
 

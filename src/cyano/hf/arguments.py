@@ -134,7 +134,7 @@ def sizes_of(target_sizes: Tensor | Sequence[Any] | None, shape: tuple[int, ...]
     try:
         given = target_sizes if isinstance(target_sizes, Tensor) else np.asarray(target_sizes, dtype=np.float64)
         sizes = torch.as_tensor(given, dtype=torch.float64, device="cpu")
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"target_sizes must be of shape {shape}: (height, width) of each original image") from error
     if tuple(sizes.shape) != shape:
         raise InputError(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
@@ -56,18 +57,27 @@ def as_array(picture: Picture, known: bool = False) -> NDArray[Any]:
     if isinstance(picture, str | Path):
         if str(picture).startswith(("http://", "https://")):
             raise ImageError(f"{picture} is on the web; download it first and give the file")
-        return np.moveaxis(read(picture).rgb, -1, 0)
+        return np.moveaxis(read(picture, stretch=False).rgb, -1, 0)
     if isinstance(picture, Image.Image):
         pixels = _from_pillow(picture)
         return pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, -1, 0)
-    array = picture.detach().cpu().numpy() if isinstance(picture, Tensor) else picture
+    array = _from_tensor(picture) if isinstance(picture, Tensor) else picture
+    if array.dtype == np.bool_:
+        array = np.where(array, np.uint8(255), np.uint8(0))
     if array.ndim == 2:
         return array[None]
     if array.ndim == 3 and array.shape[0] not in _CHANNELS and not known:
         array = np.moveaxis(array, -1, 0)
     if array.ndim != 3 or array.shape[0] not in _CHANNELS or 0 in array.shape:
         raise ImageError(f"an image is (H, W), (C, H, W) or (H, W, C) with 1, 3 or 4 channels, not {picture.shape}")
-    return np.moveaxis(read(np.moveaxis(array, 0, -1)).rgb, -1, 0) if array.shape[0] == 4 else array
+    return np.moveaxis(read(np.moveaxis(array, 0, -1), stretch=False).rgb, -1, 0) if array.shape[0] == 4 else array
+
+
+def _from_tensor(tensor: Tensor) -> NDArray[Any]:
+    """In numpy's types, which bfloat16 is none of."""
+    seen = tensor.detach().cpu()
+    array: NDArray[Any] = (seen.float() if seen.dtype == torch.bfloat16 else seen).numpy()
+    return array
 
 
 def _from_pillow(image: Image.Image) -> NDArray[Any]:
@@ -75,7 +85,7 @@ def _from_pillow(image: Image.Image) -> NDArray[Any]:
     if image.mode in ("RGB", "L"):
         return np.asarray(image)
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        return read(np.asarray(image)).rgb
+        return read(np.asarray(image), stretch=False).rgb
     return read(np.asarray(image.convert("RGBA" if image.has_transparency_data else "RGB"))).rgb
 
 

@@ -94,15 +94,19 @@ class FeatureStore(ShardStore[str, StoredImage]):
 
     kind = "features"
 
-    def changed(self, times: Mapping[str, float], content: Callable[[str], str]) -> list[str]:
+    def changed(
+        self, times: Mapping[str, float], content: Callable[[str], str], head: Callable[[str], str] | None = None
+    ) -> list[str]:
         """The stored images that are others now than when their features were made.
 
-        What nobody touched since its shard was written is the same; only the other images are read. What is stored
-        stays. Everything downstream was made from it, so begin a new store.
+        What nobody touched since its shard was written is the same, as far as clocks agree; only the other images are
+        read whole. What is stored stays. Everything downstream was made from it, so begin a new store.
 
         Args:
             times: when each image was last touched, by name, in seconds since the epoch.
             content: gives the content hash of an image.
+            head: gives what follows the first colon of the content hash, from a part of the image that is read
+                whatever the clocks say; None does without.
 
         Raises:
             InputError: a shard cannot be read.
@@ -112,7 +116,7 @@ class FeatureStore(ShardStore[str, StoredImage]):
         return [
             name
             for name, _, place in self._places(times)
-            if place and times[name] >= written(place.shard) and place.tag != content(name)
+            if place and _differs(place.tag, name, head, times[name] >= written(place.shard), content)
         ]
 
     def stretched_images(self) -> list[str]:
@@ -172,6 +176,16 @@ class FeatureStore(ShardStore[str, StoredImage]):
 
     def _keys(self, shard: Shard) -> list[tuple[str, str]]:
         return [(image["name"], image["content"]) for image in shard.document["images"]]
+
+
+def _differs(
+    tag: str, name: str, head: Callable[[str], str] | None, touched: bool, content: Callable[[str], str]
+) -> bool:
+    """Whether an image is another one; see `FeatureStore.changed`."""
+    known = tag.partition(":")[2]
+    if head is not None and known and known != head(name):
+        return True
+    return touched and tag != content(name)
 
 
 def _counts(shard: Shard) -> list[tuple[str, tuple[str, int]]]:
