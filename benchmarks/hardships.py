@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -24,12 +26,15 @@ from typing import Any
 import numpy as np
 
 import measuring
+from cyano.collection import Collection, write_database, write_hloc
+from cyano.collection.derived import check_derived
 from cyano.engine import find_images, run_stage
 from cyano.errors import CyanoError, OutputError
 from support import collection
 
 SEED = 0
 INTERRUPTS = 10
+DISKS = 24
 MANY_RUNS = 50  # images where everything is run again and again
 
 
@@ -92,6 +97,40 @@ def full_disk(images: Path, expected: Path, folder: Path) -> dict[str, Any]:
     return {"message": message.replace(str(folder), "OUT"), "images stored before": stored}
 
 
+def full_disk_outputs(images: Path, expected: Path, folder: Path) -> dict[str, Any]:
+    """The database and hloc's files on disks of many sizes, from next to nothing until all of it has room."""
+    stores = folder.with_name("outputs")
+    whole = Collection(images, stores, collection.recipe(), collection.VERIFICATION)
+    shutil.copytree(expected, whole.store)
+    wanted = _outputs(whole)
+    needed = sum(path.stat().st_size for path in whole.out.rglob("*") if path.is_file())
+    stored = sum(path.stat().st_size for path in whole.store.rglob("*") if path.is_file())
+    messages: dict[str, int] = {}
+    sizes = np.linspace(stored + (64 << 10), needed + (4 << 20), DISKS).astype(int).tolist()
+    for number, size in enumerate(sizes):
+        disk = folder.with_name(f"disk{number}")
+        with mounted(disk, f"size={size}"):
+            part = Collection(images, disk / "out", collection.recipe(), collection.VERIFICATION)
+            shutil.copytree(expected, part.store)
+            try:
+                _outputs(part)
+            except OutputError as error:
+                told = re.sub(r"[\d,]{4,}", "N", str(error).replace(str(disk), "DISK"))
+                messages[told] = messages.get(told, 0) + 1
+                left = [path.name for path in part.out.iterdir() if path.name.startswith(".")]
+                if left:
+                    raise SystemExit(f"{left} was left") from error
+            remount(disk, f"size={4 * needed + (64 << 20)}")
+            if _outputs(part) != wanted or check_derived(part.out):
+                raise SystemExit(f"another result on a disk of {size:,} bytes that has room again")
+    return {"disks": DISKS, "full": sum(messages.values()), "messages": messages}
+
+
+def _outputs(part: Collection) -> tuple[object, ...]:
+    """Make the database and hloc's files; what they hold."""
+    return write_database(part, align=False), write_hloc(part, align=False)
+
+
 def read_only(images: Path, expected: Path, folder: Path) -> dict[str, Any]:
     """A disk that cannot be written, from the beginning and from the middle on."""
     with mounted(folder, "size=64m"):
@@ -140,7 +179,7 @@ def interrupts(images: Path, expected: Path, folder: Path) -> dict[str, Any]:
     return {"interrupts": INTERRUPTS, "longest_s": max(seconds), "median_s": float(np.median(seconds))}
 
 
-SCENARIOS = {run.__name__: run for run in (malformed, full_disk, read_only, at_once, interrupts)}
+SCENARIOS = {run.__name__: run for run in (malformed, full_disk, full_disk_outputs, read_only, at_once, interrupts)}
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ benchmark.
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import multiprocessing
 import shutil
@@ -30,6 +31,7 @@ import measuring
 from cyano.errors import CyanoError
 
 LIMIT_S = 20.0
+START_S = 600.0  # to load the libraries, on a machine that has other things to do
 EXTREMES = [
     b"-1",
     b"0",
@@ -194,6 +196,9 @@ def reader(kind: str, orders: Connection) -> None:
     logging.disable()
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # of libraries, which say what they refuse
     read = KINDS[kind][1]
+    importlib.import_module("cyano.training.config")
+    importlib.import_module("pycolmap")
+    orders.send("ready")
     while True:
         path = orders.recv()
         try:
@@ -217,15 +222,15 @@ class Reader:
         self._process = multiprocessing.get_context("spawn").Process(target=reader, args=(self._kind, theirs))
         self._process.start()
         theirs.close()
-        self._fresh = True
+        if not self._orders.poll(START_S):
+            raise SystemExit(f"a process did not start within {START_S:g} s")
+        self._orders.recv()
 
     def __call__(self, path: Path) -> tuple[str, float]:
         """What became of a file, and the seconds it took."""
         started = time.perf_counter()
         self._orders.send(str(path))
-        # A new process has its libraries to load first.
-        answered = self._orders.poll(LIMIT_S + (120 if self._fresh else 0))
-        self._fresh = False
+        answered = self._orders.poll(LIMIT_S)
         try:
             outcome = self._orders.recv() if answered else f"hang over {LIMIT_S:g} s"
         except EOFError:

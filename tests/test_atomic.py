@@ -124,6 +124,15 @@ def test_what_killed_writers_left_is_removed_and_what_others_write_stays(tmp_pat
     tidy(tmp_path / "absent", target.name.__eq__)
 
 
+def test_messages_do_not_tell_of_the_private_place(tmp_path: Path) -> None:
+    def make() -> None:
+        with written_beside(tmp_path / "result") as place:
+            raise OutputError(f"{place / 'inner'} cannot be written")
+
+    with pytest.raises(OutputError, match=rf"^{tmp_path}/result/inner cannot be written"):
+        make()
+
+
 def test_folders_change_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "folder"
     for content in ("first", "second", "third"):

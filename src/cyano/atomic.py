@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cyano.errors import OutputError
+from cyano.errors import CyanoError, OutputError
 
 __all__ = ["archive_bytes", "tidy", "write_atomically", "written_beside"]
 
@@ -96,7 +96,9 @@ def written_beside(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
             else:
                 made.replace(path)
             _flush_folder(path.parent)
-    except OutputError:
+    except CyanoError as error:
+        if error.args:  # people know nothing of the private place
+            error.args = (str(error.args[0]).replace(str(staging), str(path.parent)), *error.args[1:])
         raise
     except OSError as error:
         raise _cannot(path, error) from error

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import logging
 
+import pytest
 from rich.console import Console
 
-from cyano.cli.output import print_facts
+from cyano.cli.output import print_facts, printable, set_verbosity
 
 
 def _printed(facts: list[tuple[str, str]], width: int = 80) -> list[str]:
@@ -32,3 +34,12 @@ def test_sentences_wrap_between_words_beneath_their_column() -> None:
 
 def test_the_rows_of_a_matrix_stay_in_columns() -> None:
     assert _printed([("H", "[  1  0]\n[100  1]")])[1:] == ["H  [  1  0]", "   [100  1]"]
+
+
+def test_names_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert printable("a\x1b[31mb\x07\x9b\r\u202e.jpg") == r"a\x1b[31mb\x07\x9b\x0d\u202e.jpg"
+    assert printable("two\nlines\tand ä, 漢, \udcff") == "two\nlines\tand ä, 漢, ?"
+    assert _printed([("file", "\x1b]0;x\x07.jpg")])[1:] == [r"file  \x1b]0;x\x07.jpg"]
+    set_verbosity(quiet=False, verbose=False)
+    logging.getLogger("cyano.test").warning("%s is changed", "\x1b[2J.jpg")
+    assert r"\x1b[2J.jpg is changed" in capsys.readouterr().err

@@ -27,7 +27,7 @@ from cyano.collection import (
 from cyano.collection import stages as stages_module
 from cyano.collection.derived import check_derived, derived, source_of
 from cyano.collection.reconstruction import _of_guesses
-from cyano.engine import Share
+from cyano.engine import Share, extraction
 from cyano.errors import InputError, OutputError
 from cyano.formats import CameraOptions
 from cyano.formats.colmap_cameras import need_camera
@@ -119,6 +119,20 @@ def test_images_that_have_changed_are_told_of(collection: Collection) -> None:
     with pytest.raises(InputError, match=f"1 images are others now .*{card.name}.*--out"):
         extract_images(collection)
     assert collection.extraction().open().compact().shards_after == 1
+    with pytest.raises(InputError, match=card.name):
+        extract_images(collection)
+    card.write_bytes(before)
+    assert extract_images(collection).kept == 6
+
+
+def test_a_replaced_image_is_noticed_whatever_the_clocks_say(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extract_images(collection)
+    monkeypatch.setattr(extraction, "_touched", lambda _: 0.0)  # a server whose clock is behind
+    card = collection.images / "card.png"
+    before = card.read_bytes()
+    Image.fromarray(np.full((64, 64), 91, np.uint8)).save(card)
     with pytest.raises(InputError, match=card.name):
         extract_images(collection)
     card.write_bytes(before)

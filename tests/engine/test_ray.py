@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from cyano.engine import ExtractImages, RayEngine, find_images, run_stage, supervision
-from cyano.engine.ray import cluster
+from cyano.engine.ray import _keep_token_private, cluster
 from cyano.errors import CyanoError, InputError
 from support import collection
 from support.collection import Deadly, DeadlyOnce, all_pairs, assert_same_content, assert_same_keypoints
@@ -41,6 +41,9 @@ def ray() -> Iterator[Any]:
 
 def test_extraction_with_a_worker_that_dies_once(ray: Any, images: Path, undisturbed: Path, tmp_path: Path) -> None:
     assert os.environ["RAY_AUTH_MODE"] == "token"
+    assert ray.util.get_node_ip_address() == "127.0.0.1"  # nobody else can reach it
+    token = Path.home() / ".ray" / "auth_token"
+    assert not token.exists() or token.stat().st_mode & 0o077 == 0
     names = find_images(images)
     stage = DeadlyOnce(collection.recipe(), images, tmp_path, names[5])
     summary = run_stage(stage, names, engine=RayEngine(workers=1))
@@ -92,3 +95,23 @@ def test_workers_that_die_while_they_start_end_the_run(
 def test_a_cluster_without_room(ray: Any, images: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no worker with .*GPU"):
         run_stage(collection.extraction(images, tmp_path), find_images(images), engine=RayEngine(gpus=64))
+
+
+@pytest.mark.parametrize("before", [None, 0o644])
+def test_the_token_is_the_users_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: int | None) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    token = tmp_path / ".ray" / "auth_token"
+    if before is not None:
+        token.parent.mkdir()
+        token.write_text("old")
+        token.chmod(before)
+    _keep_token_private()
+    assert token.stat().st_mode & 0o777 == 0o600
+    assert len(token.read_text()) == (64 if before is None else 3)
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "given")
+    token.unlink()
+    _keep_token_private()
+    assert not token.exists()

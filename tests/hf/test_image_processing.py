@@ -21,6 +21,7 @@ from cyano.hf import (
     SuperPointImageProcessor,
     SuperPointKeypointDescriptionOutput,
 )
+from cyano.hf.arguments import sizes_of
 from support.random_weights import stereo_pair
 
 Pair = tuple[Image.Image, Image.Image]
@@ -285,3 +286,19 @@ def test_files_of_both_sides(tmp_path: Path) -> None:
     again = SuperGlueImageProcessor.from_pretrained(tmp_path, transformers_exact=True)
     assert again == ours
     assert SuperGlueImageProcessor.from_pretrained(tmp_path, do_resize=False, use_fast=False).do_resize is False
+
+
+def test_tensors_of_every_kind_are_pictures() -> None:
+    grey = torch.linspace(0, 1, 48 * 64).reshape(1, 48, 64)
+    processor = SuperPointImageProcessor(do_resize=False)
+    expected = processor(grey, return_tensors="pt").pixel_values
+    half = processor(grey.to(torch.bfloat16).requires_grad_(), return_tensors="pt").pixel_values
+    assert torch.allclose(half, expected, atol=2**-8)  # half a step of bfloat16 below 1
+    mask = (grey > 0.5).expand(3, -1, -1)
+    seen = processor(mask, return_tensors="pt").pixel_values
+    assert torch.equal(seen, mask[None].float())
+
+
+def test_sizes_that_are_none_are_one_error() -> None:
+    with pytest.raises(InputError, match="target_sizes must be of shape"):
+        sizes_of(None, (1, 2))  # type: ignore[arg-type]

@@ -102,6 +102,14 @@ def test_more_steps_go_on_and_other_options_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_second_run_in_the_same_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir(exist_ok=True)
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    (tmp_path / "run" / "lock").symlink_to(precious)
+    with pytest.raises(OutputError, match="cannot be written"), alone_in(tmp_path / "run"):
+        pass
+    assert precious.read_text() == "mine"  # a lock is neither emptied nor followed
+    (tmp_path / "run" / "lock").unlink()
     with alone_in(tmp_path / "run"), pytest.raises(OutputError, match="another process is training"):
         train_stage(Regression(schedule()), tmp_path / "run", CPU)
     train_stage(Regression(schedule()), tmp_path / "run", CPU)  # the first one has ended

@@ -121,8 +121,7 @@ def need_room(folder: Path, count: int) -> None:
             os.posix_fallocate(file.fileno(), 0, count + _RESERVE)
     except OSError as error:
         raise OutputError(
-            f"{folder.parent} has no room for {count + _RESERVE:,} bytes more ({reason_of(error)}); make room, and run "
-            "again"
+            f"{folder} has no room for {count + _RESERVE:,} bytes more ({reason_of(error)}); make room, and run again"
         ) from error
 
 
