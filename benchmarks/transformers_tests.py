@@ -16,9 +16,8 @@ import pkgutil
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import transformers
@@ -38,23 +37,14 @@ def ours(name: str) -> object | None:
     return getattr(hf, short) if short in hf.__all__ and not short.startswith("BatchFeature") else None
 
 
-def _importable(names: Iterable[str]) -> Iterator[ModuleType]:
-    """Those modules that can be imported here: some need torchvision, and so do their tests."""
-    for name in names:
-        try:
-            yield importlib.import_module(name)
-        except ModuleNotFoundError:
-            continue
-
-
 def put_in_place() -> None:
     """Let transformers' names mean Cyano's classes, in this process."""
-    modules: list[ModuleType] = [transformers]
-    for model in MODELS:
-        package = importlib.import_module(f"transformers.models.{model}")
-        names = [name for _, name, _ in pkgutil.iter_modules(package.__path__) if not name.startswith("convert")]
-        modules += [package, *_importable(f"{package.__name__}.{name}" for name in names)]
-    for module in modules:
+    packages = tuple(f"transformers.models.{model}" for model in MODELS)
+    for package in packages:
+        for _, name, _ in pkgutil.iter_modules(importlib.import_module(package).__path__):
+            with suppress(ImportError):  # a processor of a back end that is not installed, which no test can use either
+                importlib.import_module(f"{package}.{name}")
+    for module in [m for name, m in sys.modules.items() if name == "transformers" or name.startswith(packages)]:
         for name in [name for name in dir(module) if ours(name) is not None]:
             setattr(module, name, ours(name))
     ImageProcessor.valid_kwargs = ImageProcessor  # type: ignore[attr-defined]  # who is asked for its settings

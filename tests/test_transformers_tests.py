@@ -7,8 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parent.parent
 
 PROCESSING = """
@@ -53,7 +51,6 @@ def _run(folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_outcomes_are_counted_and_faults_told_from_known_failures(tmp_path: Path) -> None:
-    pytest.importorskip("torchvision", reason="transformers' image processors of torch need torchvision")
     folder = tmp_path / "tests"
     files = {"common.py": "MODULE = 'cyano.hf.'", "models/superglue/test_image_processing_superglue.py": PROCESSING}
     files["models/superpoint/test_modeling_superpoint.py"] = MODELING
