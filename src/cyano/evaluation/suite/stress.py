@@ -84,7 +84,7 @@ def pictures_of_skimage() -> dict[str, ImageSource]:
         from skimage import data
     except ImportError as error:
         raise MissingExtraError(
-            'the stress set takes its photographs from scikit-image: pip install "cyano[demo]", or give a folder of '
-            "your own (--photographs)"
+            'the stress set takes its photographs from scikit-image: pip install ".[demo]" in the folder of Cyano, or '
+            "give a folder of your own (--photographs)"
         ) from error
     return {name: np.asarray(getattr(data, name)()) for name in _OF_SKIMAGE}
