@@ -17,7 +17,8 @@ import pytest
 from cyano.checkpoints.huggingface import read_config as read_model_config
 from cyano.errors import InputError, WeightsError
 from cyano.formats import read_archive
-from cyano.reading import parse_json, parse_toml, read_arrays, read_bytes, read_json, read_text, record_from
+from cyano.reading import parse_json, parse_toml, read_arrays, read_bytes, read_json, read_text
+from cyano.records import record_from
 
 GOOD = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array([1, 2], np.int64)}
 

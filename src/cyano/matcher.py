@@ -16,6 +16,7 @@ from torch import Tensor
 from cyano.checkpoints.hub import HubOptions
 from cyano.checkpoints.loading import Networks, load
 from cyano.errors import InputError, WeightsError
+from cyano.image_keypoints import ImageKeypoints
 from cyano.models.as_built import is_as_built
 from cyano.models.fast import FastSuperGlue, FastSuperPoint
 from cyano.models.superglue import SuperGlue
@@ -32,7 +33,7 @@ from cyano.processing.keypoints import pick_keypoints
 from cyano.processing.localisation import keypoint_maps
 from cyano.processing.masks import mask_scores, read_mask
 from cyano.reading import reason_of
-from cyano.result import ImageKeypoints, PairResult
+from cyano.result import PairResult
 from cyano.types import Features, Matches
 
 __all__ = ["Matcher", "match"]
@@ -152,8 +153,8 @@ class Matcher:
                 if candidate.above(self._usual).count > matches.above(self._usual).count:
                     features1, matches = turned, candidate
         moved, kept = align_matches(features0, features1, matches, self._usual)
-        sides = _keypoints(features0, loaded0), _keypoints(moved, loaded1)
-        return PairResult(*sides, kept, _rest(matches, kept))
+        sides = ImageKeypoints.of(features0, loaded0), ImageKeypoints.of(moved, loaded1)
+        return PairResult(*sides, kept, matches.beyond(kept))
 
     def extract(
         self, images: Iterable[ImageSource], *, masks: Sequence[ImageSource | None] | None = None
@@ -209,8 +210,8 @@ class Matcher:
             chunk = listed[start : start + self._batch_size]
             for (features0, features1), assigned in zip(chunk, self._assign(chunk), strict=True):
                 moved, kept = align_matches(features0, features1, assigned, self._usual)
-                sides = _keypoints(features0), _keypoints(moved)
-                results.append(PairResult(*sides, kept, _rest(assigned, kept)))
+                sides = ImageKeypoints.of(features0), ImageKeypoints.of(moved)
+                results.append(PairResult(*sides, kept, assigned.beyond(kept)))
         return results
 
     @torch.inference_mode()
@@ -293,15 +294,3 @@ def _device(device: torch.device | str) -> torch.device:
 
 def _mask(source: ImageSource | None, image: LoadedImage) -> NDArray[np.bool_] | None:
     return None if source is None else read_mask(source, image.size)
-
-
-def _rest(matches: Matches, kept: Matches) -> Matches:
-    """The matches that were not kept."""
-    return matches.without(np.flatnonzero(kept.matches0 >= 0))
-
-
-def _keypoints(features: Features, image: LoadedImage | None = None) -> ImageKeypoints:
-    """Features in the form of a result: numpy arrays on the CPU, and the image if there is one."""
-    shown = () if image is None else (image.name, image.rgb, image.focal_35mm, image.stretched)
-    keypoints, scores = (each.detach().cpu().numpy() for each in (features.keypoints, features.scores))
-    return ImageKeypoints(keypoints, scores, features.frame, *shown)

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from cyano import geometry, viz
 from cyano.atomic import archive_bytes, write_atomically
-from cyano.concise import Concise, facts_html, json_text
+from cyano.concise import facts_html, json_text
 from cyano.errors import InputError
-from cyano.types import ImageSize, Matches, ResizeMap
+from cyano.image_keypoints import ImageKeypoints
+from cyano.types import Matches
 from cyano.viz.encoding import NOTEBOOK_DPI, figure_bytes
 
 if TYPE_CHECKING:
@@ -25,53 +26,6 @@ __all__ = ["ImageKeypoints", "PairResult"]
 
 DEFAULT_OPTIONS = geometry.RobustOptions()
 DEFAULT_STYLE = viz.MatchStyle()
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class ImageKeypoints(Concise):
-    """One image of a pair, and where its keypoints are.
-
-    Attributes:
-        keypoints: (N, 2) float32 (x, y) in pixels of the original image.
-        scores: (N,) float32, the detector's confidence.
-        frame: how the original became the image that the networks saw.
-        name: the path, or "image".
-        rgb: (H, W, 3) uint8 original image; None where the features came without one.
-        focal_35mm: EXIF focal length in millimetres on 35 mm film, if known.
-        stretched: the values that became black and white, where they were spread over the whole range; see
-            `MatcherOptions.stretch`.
-    """
-
-    keypoints: NDArray[np.float32]
-    scores: NDArray[np.float32]
-    frame: ResizeMap
-    name: str = "image"
-    rgb: NDArray[np.uint8] | None = None
-    focal_35mm: float | None = None
-    stretched: tuple[int, int] | None = None
-
-    @property
-    def size(self) -> ImageSize:
-        """Size of the original image."""
-        return self.frame.original
-
-    def exif_camera(self) -> geometry.Camera:
-        """The pinhole camera that the EXIF focal length tells, its principal point in the centre.
-
-        Raises:
-            InputError: the image has no EXIF focal length.
-        """
-        if self.focal_35mm is None:
-            raise InputError(f"{self.name} has no EXIF focal length; give the camera's intrinsics instead")
-        return geometry.Camera.from_focal_35mm(self.focal_35mm, self.size)
-
-    def camera(self, given: geometry.Camera | None = None) -> geometry.Camera:
-        """The camera of this image: the given one, fitted to its size, or that of EXIF.
-
-        Raises:
-            InputError: see `exif_camera`; or the given one is of a picture of another shape.
-        """
-        return self.exif_camera() if given is None else given.fitted(self.size, self.name)
 
 
 @dataclass(frozen=True, eq=False)

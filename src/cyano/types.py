@@ -240,6 +240,10 @@ class Matches(Concise):
         left.matches1[dropped1], left.scores1[dropped1] = -1, 0
         return left
 
+    def beyond(self, kept: Matches) -> Matches:
+        """Those of keypoints of image 0 that have none in `kept`."""
+        return self.without((kept.matches0 >= 0).nonzero()[0])
+
     def joined(self, others: Matches) -> Matches:
         """These and others of the same keypoints, none of which is matched in both."""
         return Matches(

@@ -33,7 +33,9 @@ from cyano.formats import CameraOptions
 from cyano.formats.colmap_cameras import need_camera
 from cyano.pairs import PairOptions
 from cyano.retrieval import VladOptions
+from cyano.types import ImageSize
 from support.collection import VERIFICATION, recipe, write_images
+from support.photographs import write_photographs
 from support.stores import assert_same_pair
 
 
@@ -173,6 +175,17 @@ def test_focal_lengths_that_nobody_told_are_told_of(collection: Collection) -> N
     assert "6 of 6 cameras is not known" in note
     with pytest.raises(InputError, match="--cameras-file"):  # the images are of three shapes
         write_database(collection, CameraOptions("SIMPLE_PINHOLE", "all", (90.0, 32.0, 32.0)))
+
+
+def test_focal_lengths_that_were_told_are_not_guessed(tmp_path: Path) -> None:
+    pytest.importorskip("pycolmap", reason="the extra collections brings pycolmap")
+    images = write_photographs(tmp_path / "images", 4, ImageSize(96, 128))
+    collection = Collection(images, tmp_path / "out", recipe(), VERIFICATION)
+    extract_images(collection)
+    align_images(collection)
+    known = write_database(collection, CameraOptions("SIMPLE_PINHOLE", "all", (90.0, 64.0, 48.0)))
+    assert known.guessed_cameras == 0
+    assert not _of_guesses(known)
 
 
 def test_a_model_takes_all_of_the_work(collection: Collection) -> None:

@@ -8,12 +8,23 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TypeAlias
 import typer
 
 from cyano.cli import arguments as shared
+from cyano.cli.camera_options import (
+    MODEL,
+    CameraModel,
+    CameraParams,
+    Cameras,
+    CamerasFile,
+    CameraSize,
+    CamerasName,
+    KeepCameras,
+    camera_options,
+)
 from cyano.cli.output import busy
+from cyano.errors import InputError
 
 if TYPE_CHECKING:
     from cyano.collection import Collection, Run
-    from cyano.formats import CameraOptions, MappingOptions
-    from cyano.types import ImageSize
+    from cyano.formats import MappingOptions
     from cyano.watching import Watcher
 
 __all__ = [
@@ -50,12 +61,10 @@ __all__ = [
     "run_of",
 ]
 
-MODEL = "Model"
 WORK = "Work"
 
 EngineName: TypeAlias = Literal["local", "ray"]
 MapperName: TypeAlias = Literal["incremental", "global"]
-CamerasName: TypeAlias = Literal["image", "folder", "all"]
 
 Images = Annotated[
     Path, typer.Argument(metavar="IMAGES", help="Folder of images, searched recursively.", show_default=False)
@@ -85,56 +94,6 @@ NoVerify = Annotated[
 Mapper = Annotated[
     MapperName,
     typer.Option(help="Incremental or global structure from motion.", rich_help_panel=MODEL),
-]
-Cameras = Annotated[
-    CamerasName,
-    typer.Option(
-        help="Which images share intrinsics: none (image), those of a folder, or all.",
-        rich_help_panel=MODEL,
-    ),
-]
-CameraModel = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME", help="Camera model, by COLMAP's name.", show_default="SIMPLE_RADIAL", rich_help_panel=MODEL
-    ),
-]
-CameraParams = Annotated[
-    str | None,
-    typer.Option(
-        metavar="A,B,...",
-        help="Of all images, in COLMAP's order and original pixels: for PINHOLE fx,fy,cx,cy. Images of other sizes and "
-        "those that EXIF turns get them scaled and turned.",
-        show_default="focal length from EXIF, or from the matches",
-        rich_help_panel=MODEL,
-    ),
-]
-CameraSize = Annotated[
-    str | None,
-    typer.Option(
-        metavar="WIDTHxHEIGHT",
-        help="Of the pictures that --camera-params are for.",
-        show_default="the images' size whose middle the principal point is near to",
-        rich_help_panel=MODEL,
-    ),
-]
-CamerasFile = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE",
-        help="Models and parameters of folders and single images, in TOML: tables [[cameras]] with images, model, "
-        "params and size.",
-        show_default=False,
-        rich_help_panel=MODEL,
-    ),
-]
-KeepCameras = Annotated[
-    bool,
-    typer.Option(
-        "--keep-cameras",
-        help="Use --camera-params or those of --cameras-file as they are; else they are where refinement begins.",
-        rich_help_panel=MODEL,
-    ),
 ]
 Seed = Annotated[
     int, typer.Option(min=0, max=2**31 - 1, help="Of the mapper's random sampling.", rich_help_panel=MODEL)
@@ -222,6 +181,8 @@ def check_folders(images: Path, masks: Path | None) -> None:
         InputError: one of them is not.
     """
     shared.existing_folder(images, "IMAGES")
+    if masks is not None and not masks.exists():
+        raise InputError(f"there is neither a folder of masks nor a mask {masks}; give one, or none")
 
 
 def collection_of(images: Path, out: Path, settings: Settings, *, verify: bool = True) -> Collection:
@@ -244,50 +205,6 @@ def collection_of(images: Path, out: Path, settings: Settings, *, verify: bool =
 
         recipe = Recipe(load(weights), options, place, None if masks is None else masks.absolute())
         return Collection(images, out, recipe, VERIFICATION if verify else None)
-
-
-def camera_options(
-    sharing: CamerasName,
-    model: str | None,
-    params: str | None,
-    size: str | None,
-    file: Path | None,
-    *,
-    keep_cameras: bool,
-) -> CameraOptions:
-    """What is known of the cameras.
-
-    Raises:
-        typer.BadParameter: the parameters are not numbers, lack their model, or are to be kept and not given.
-        InputError: they are not finite, or the file is no cameras file.
-    """
-    from cyano.formats import CameraOptions, read_cameras_file
-
-    if params is None and file is None and keep_cameras:
-        raise typer.BadParameter("--keep-cameras goes with --camera-params or --cameras-file")
-    if params is None and size is not None:
-        raise typer.BadParameter("--camera-size goes with --camera-params, whose pictures' size it is")
-    if params is not None and model is None:
-        raise typer.BadParameter("--camera-params goes with --camera-model, which says what they are")
-    try:
-        numbers = () if params is None else tuple(float(each) for each in params.split(","))
-    except ValueError as error:
-        raise typer.BadParameter(f"--camera-params takes numbers with commas between them, not {params!r}") from error
-    listed = {} if file is None else read_cameras_file(file)
-    known = CameraOptions.model if model is None else model
-    return CameraOptions(known, sharing, numbers, size=_picture_size(size), listed=listed)
-
-
-def _picture_size(text: str | None) -> ImageSize | None:
-    if text is None:
-        return None
-    from cyano.types import ImageSize
-
-    width, _, height = text.lower().partition("x")
-    if not (width.isdecimal() and height.isdecimal()):
-        raise typer.BadParameter(f"--camera-size is WIDTHxHEIGHT in pixels, for example 4000x3000, not {text!r}")
-    with shared.usage_errors():
-        return ImageSize(int(height), int(width))
 
 
 def mapping_options(mapper: MapperName, seed: int, starts: int, *, keep_cameras: bool) -> MappingOptions:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cyano.atomic import tidy, write_atomically, written_beside
 from cyano.errors import InputError, OutputError
-from cyano.reading import read_json, record_from
+from cyano.reading import read_json
+from cyano.records import record_from
 from cyano.store import Damage
 
 if TYPE_CHECKING:

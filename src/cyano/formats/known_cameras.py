@@ -13,7 +13,8 @@ import numpy as np
 
 from cyano.errors import InputError
 from cyano.pairs.checks import some
-from cyano.reading import parse_toml, read_bytes, record_from
+from cyano.reading import parse_toml, read_bytes
+from cyano.records import record_from
 from cyano.types import ImageSize
 
 __all__ = ["KnownCamera", "camera_of", "read_cameras_file", "reference_size", "which"]

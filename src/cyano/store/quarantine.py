@@ -10,7 +10,8 @@ from pathlib import Path
 
 from cyano.atomic import write_atomically
 from cyano.errors import InputError, OutputError
-from cyano.reading import read_json, record_from
+from cyano.reading import read_json
+from cyano.records import record_from
 from cyano.store.keys import item_key
 
 __all__ = ["Quarantine", "QuarantineEntry"]

@@ -17,7 +17,8 @@ from cyano.errors import InputError
 from cyano.models.superglue import SuperGlueConfig
 from cyano.models.superpoint import SuperPointConfig
 from cyano.processing.sift import SIFT_CHANNELS, SIFT_EXTRAS
-from cyano.reading import parse_toml, read_bytes, record_from
+from cyano.reading import parse_toml, read_bytes
+from cyano.records import record_from
 from cyano.training.joint_stage import JointOptions
 from cyano.training.labels import AdaptationOptions
 from cyano.training.matcher_stage import PairOptions

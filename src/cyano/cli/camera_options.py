@@ -1,0 +1,125 @@
+"""Options that say what is known of the cameras of a collection."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+
+import typer
+
+from cyano.cli import arguments as shared
+
+if TYPE_CHECKING:
+    from cyano.formats import CameraOptions
+    from cyano.types import ImageSize
+
+__all__ = [
+    "MODEL",
+    "CameraModel",
+    "CameraParams",
+    "CameraSize",
+    "Cameras",
+    "CamerasFile",
+    "CamerasName",
+    "KeepCameras",
+    "camera_options",
+]
+
+MODEL = "Model"
+
+CamerasName: TypeAlias = Literal["image", "folder", "all"]
+
+Cameras = Annotated[
+    CamerasName,
+    typer.Option(
+        help="Which images share intrinsics: none (image), those of a folder, or all.",
+        rich_help_panel=MODEL,
+    ),
+]
+CameraModel = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Camera model, by COLMAP's name.", show_default="SIMPLE_RADIAL", rich_help_panel=MODEL
+    ),
+]
+CameraParams = Annotated[
+    str | None,
+    typer.Option(
+        metavar="A,B,...",
+        help="Of all images, in COLMAP's order and original pixels: for PINHOLE fx,fy,cx,cy. Images of other sizes and "
+        "those that EXIF turns get them scaled and turned.",
+        show_default="focal length from EXIF, or from the matches",
+        rich_help_panel=MODEL,
+    ),
+]
+CameraSize = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WIDTHxHEIGHT",
+        help="Of the pictures that --camera-params are for.",
+        show_default="the images' size whose middle the principal point is near to",
+        rich_help_panel=MODEL,
+    ),
+]
+CamerasFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Models and parameters of folders and single images, in TOML: tables [[cameras]] with images, model, "
+        "params and size.",
+        show_default=False,
+        rich_help_panel=MODEL,
+    ),
+]
+KeepCameras = Annotated[
+    bool,
+    typer.Option(
+        "--keep-cameras",
+        help="Use --camera-params or those of --cameras-file as they are; else they are where refinement begins.",
+        rich_help_panel=MODEL,
+    ),
+]
+
+
+def camera_options(
+    sharing: CamerasName,
+    model: str | None,
+    params: str | None,
+    size: str | None,
+    file: Path | None,
+    *,
+    keep_cameras: bool,
+) -> CameraOptions:
+    """What is known of the cameras.
+
+    Raises:
+        typer.BadParameter: the parameters are not numbers, lack their model, or are to be kept and not given.
+        InputError: they are not finite, or the file is no cameras file.
+    """
+    from cyano.formats import CameraOptions, read_cameras_file
+
+    if params is None and file is None and keep_cameras:
+        raise typer.BadParameter("--keep-cameras goes with --camera-params or --cameras-file")
+    if params is None and size is not None:
+        raise typer.BadParameter("--camera-size goes with --camera-params, whose pictures' size it is")
+    if params is not None and model is None:
+        raise typer.BadParameter("--camera-params goes with --camera-model, which says what they are")
+    try:
+        numbers = () if params is None else tuple(float(each) for each in params.split(","))
+    except ValueError as error:
+        raise typer.BadParameter(f"--camera-params takes numbers with commas between them, not {params!r}") from error
+    listed = {} if file is None else read_cameras_file(file)
+    known = CameraOptions.model if model is None else model
+    return CameraOptions(known, sharing, numbers, size=_picture_size(size), listed=listed)
+
+
+def _picture_size(text: str | None) -> ImageSize | None:
+    if text is None:
+        return None
+    from cyano.types import ImageSize
+
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        raise typer.BadParameter(f"--camera-size is WIDTHxHEIGHT in pixels, for example 4000x3000, not {text!r}")
+    with shared.usage_errors():
+        return ImageSize(int(height), int(width))
