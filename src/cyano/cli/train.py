@@ -38,7 +38,8 @@ Run = Annotated[
     typer.Option("--out", "-o", "--run", metavar="DIR", help="Folder of the run: checkpoints, logs and models."),
 ]
 Recipe = Annotated[
-    str, typer.Option(metavar="NAME|FILE", help="A TOML file, or a recipe in the wheel: small, base, tiny, sift.")
+    str,
+    typer.Option(metavar="NAME|FILE", help="A TOML file, or a recipe in the wheel: small, base, tiny, sift, taught."),
 ]
 Posed = Annotated[
     list[Path] | None,
