@@ -26,6 +26,7 @@ _DEFAULT_MAPPING = MappingOptions()
 _ENOUGH = 0.9  # share of the images with verified matches that have a pose where no further start is made
 _MOST = 0.5  # share of them below which a model is doubtful
 _SMALLEST_ANGLE = 2.0  # degrees between rays, in the median, below which it is
+_FEWEST_POINTS = 100  # of a model; COLMAP begins with a pair that has as many, so fewer means that most were lost
 _BETTER = 1.01  # by which factor a later start has to be better than an earlier one
 _SHOWN = 3  # images that a line of words names
 
@@ -233,6 +234,8 @@ def _doubts(model: Any, evidence: Evidence) -> list[str]:
         doubts.append(f"only {registered} of the {connected} images that match others have a pose")
     if registered == 2:
         doubts.append("no third image confirms the poses of two")
+    if model.num_points3D() < _FEWEST_POINTS:
+        doubts.append(f"only {model.num_points3D()} points")
     angle = median_ray_angle(model)
     if angle < _SMALLEST_ANGLE:
         doubts.append(f"rays cross at {angle:.1f} degrees only, as where a camera turns and does not move")
