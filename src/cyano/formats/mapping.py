@@ -67,21 +67,22 @@ class Start(NamedTuple):
     hold: Hold
 
 
-def starts_of(options: MappingOptions) -> list[Start]:
+def starts_of(options: MappingOptions, *, known: bool = False) -> list[Start]:
     """The runs to make until one is good enough.
 
-    The wanted mapper is first. Where that is the incremental one, the second try does not refine distortion, which a
-    few images that each have their own camera do not determine; the third is the global mapper's.
+    The wanted mapper is first. The second try refines less, for what a few images that each have their own camera do
+    not determine goes astray: no focal length that EXIF or the user told, and otherwise no distortion. The third is the
+    global mapper's, where the first is not.
+
+    Args:
+        options: mapper, seed and number.
+        known: all cameras come with a focal length.
     """
     refined: Hold = "all" if options.keep_cameras else "nothing"
-    undistorted: Hold = "all" if options.keep_cameras else "distortion"
-    tries: tuple[tuple[Mapper, Hold], ...] = (
-        ("incremental", refined),
-        ("incremental", undistorted),
-        ("global", refined),
-    )
+    less: Hold = "all" if options.keep_cameras or known else "distortion"
+    tries: tuple[tuple[Mapper, Hold], ...] = (("incremental", refined), ("incremental", less), ("global", refined))
     if options.mapper == "global":
-        tries = (("global", refined), ("global", undistorted))
+        tries = (("global", refined), ("global", less))
     return [
         Start(mapper, (options.seed + number) % (_MAX_SEED + 1), hold)
         for number, (mapper, hold) in zip(range(options.starts), cycle(tries))

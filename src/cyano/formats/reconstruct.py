@@ -175,7 +175,7 @@ def _best(
         RuntimeError, ValueError, LookupError: all of them fail.
     """
     best, failure, tries = None, None, 0
-    for start in starts_of(options):
+    for start in starts_of(options, known=evidence.focal_lengths_known):
         tries += 1
         try:
             models = run_mapper(pycolmap, database, images, start, options.threads)

@@ -44,6 +44,11 @@ class Evidence:
     pairs: list[tuple[int, int, NDArray[np.int64]]]
 
     @property
+    def focal_lengths_known(self) -> bool:
+        """Whether somebody told the focal lengths of all cameras, as far as that says anything."""
+        return all(camera.has_prior_focal_length for camera in self.cameras.values())
+
+    @property
     def connected(self) -> set[int]:
         """The images that are verified with another one."""
         return {image for first, second, _ in self.pairs for image in (first, second)}
