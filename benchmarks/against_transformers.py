@@ -29,7 +29,8 @@ import cyano
 import measuring
 from cyano.checkpoints import load
 from cyano.hf import SuperGlueConfig, SuperGlueForKeypointMatching, SuperPointConfig
-from cyano.models.fast import FastSuperGlue, FastSuperPoint
+from cyano.models.fast_superglue import FastSuperGlue
+from cyano.models.fast_superpoint import FastSuperPoint
 from cyano.models.superglue import KeypointSet, normalize_keypoints
 from cyano.options import Precision
 from cyano.processing.assignment import mutual_matches
@@ -69,7 +70,7 @@ def runner(library: str, folder: Path, keypoints: int) -> Callable[[], Any]:
 def mixed_runner(folder: Path, keypoints: int, images: Tensor) -> Callable[[], Any]:
     """What `Matcher` does with precision="mixed", with transformers' rule for the borders."""
     networks = load(folder)
-    detector = FastSuperPoint(networks.superpoint, torch.float32, torch.bfloat16)
+    detector = FastSuperPoint(networks.superpoint)
     matcher = FastSuperGlue(networks.superglue, torch.bfloat16)
     scale = torch.tensor([WIDTH, HEIGHT])
 

@@ -92,7 +92,7 @@ def stages(folder: Path, steps: int, work: Path) -> Iterator[Stage]:
     for scenes, views, stored in ((0.0, 2, 0), (share, 2, 0), (share, 3, 0), (share, 2, schedule.batch_size)):
         stage = MatcherStage(
             fresh_superglue(config.superglue, SEED),
-            FeatureExtractor(detector, matcher.options.keypoints, torch.bfloat16),
+            FeatureExtractor(detector, matcher.options.keypoints),
             photographs,
             replace(matcher.options, scenes=scenes, views=views, stored=stored),
             schedule,

@@ -18,7 +18,8 @@ from cyano.checkpoints.loading import Networks, load
 from cyano.errors import InputError, WeightsError
 from cyano.image_keypoints import ImageKeypoints
 from cyano.models.as_built import is_as_built
-from cyano.models.fast import FastSuperGlue, FastSuperPoint
+from cyano.models.fast_superglue import FastSuperGlue
+from cyano.models.fast_superpoint import FastSuperPoint
 from cyano.models.superglue import SuperGlue
 from cyano.models.superpoint import DenseFeatures, SuperPoint
 from cyano.models.transport import log_transport
@@ -44,8 +45,8 @@ DEFAULT_OPTIONS = MatcherOptions()
 class Matcher:
     """A detector and a matcher with their options: build it once, match many.
 
-    On a CPU it runs `cyano.models.fast` on all cores; on a GPU, or where a user has changed the networks, the modules
-    themselves in padded batches. Either way a pair's result does not depend on what it is batched with.
+    On a CPU it runs the fast forms of the networks on all cores; on a GPU, or where a user has changed the networks,
+    the modules themselves in padded batches. Either way a pair's result does not depend on what it is batched with.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class Matcher:
         on_cpu = self.device.type == "cpu"
         self._superpoint: SuperPoint | FastSuperPoint = deepcopy(networks.superpoint).to(self.device)
         if on_cpu and is_as_built(networks.superpoint):
-            self._superpoint = FastSuperPoint(networks.superpoint, self._detector_dtype, self._matcher_dtype)
+            self._superpoint = FastSuperPoint(networks.superpoint)
         self._superglue: SuperGlue | FastSuperGlue = deepcopy(networks.superglue).to(self.device)
         if on_cpu and is_as_built(networks.superglue):
             self._superglue = FastSuperGlue(networks.superglue, self._matcher_dtype)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cyano.hf import SuperGlueForKeypointMatching
 from cyano.hf.prepared import Prepared, runs_fast
-from cyano.models.fast import FastSuperGlue
+from cyano.models.fast_superglue import FastSuperGlue
 from support.networks import random_superglue
 
 

@@ -8,7 +8,8 @@ import pickle
 import pytest
 import torch
 
-from cyano.models.fast import FastSuperGlue, FastSuperPoint
+from cyano.models.fast_superglue import FastSuperGlue
+from cyano.models.fast_superpoint import FastSuperPoint
 from cyano.models.scaling_transport import scaling_transport
 from cyano.models.transport import fast_transport, log_transport
 from cyano.processing.alignment import align

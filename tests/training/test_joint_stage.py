@@ -32,7 +32,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> JointStage:
     folder = tmp_path_factory.mktemp("joint")
     photographs = Photographs(sorted(write_photographs(folder / "images", 4).glob("*.png")))
     superpoint = fresh_superpoint(CONFIG, seed=0)
-    options = AdaptationOptions(warps=2, longest=240, threshold=1e-5, max_points=100, bfloat16=False)
+    options = AdaptationOptions(warps=2, longest=240, threshold=1e-5, max_points=100)
     label_photographs(superpoint, photographs, options, folder / "labels", seed=0)
     schedule = Schedule(steps=10, batch_size=3, bfloat16=False)
     joint = JointOptions(height=96, width=128, any_rotation=0, rotation=10, perspective=0.05)

@@ -13,7 +13,7 @@ from cyano.training.labels import AdaptationOptions, adapt, label_photographs, r
 from cyano.training.photographs import Photographs, find_photographs
 from support.photographs import write_photographs
 
-OPTIONS = AdaptationOptions(warps=8, longest=240, threshold=0.01, bfloat16=False)
+OPTIONS = AdaptationOptions(warps=8, longest=240, threshold=0.01)
 
 
 class BlobDetector:

@@ -11,7 +11,7 @@ import torch
 
 from cyano.errors import InputError
 from cyano.geometry.transforms import warp_points
-from cyano.models.fast import FastSuperPoint
+from cyano.models.fast_superpoint import FastSuperPoint
 from cyano.models.superpoint import SuperPointConfig
 from cyano.processing.descriptors import sample_descriptors
 from cyano.training.detector_network import fresh_superpoint

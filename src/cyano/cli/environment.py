@@ -25,7 +25,15 @@ _PACKAGES = (
     *("torch", "numpy", "opencv-python-headless", "poselib", "pillow", "safetensors", "huggingface_hub", "matplotlib"),
     *("transformers", "h5py", "pycolmap", "scikit-learn", "scikit-image", "ray", "tensorboard"),
 )
-_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "HF_HOME", "HF_HUB_OFFLINE", "KMP_AFFINITY")
+_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "CUDA_VISIBLE_DEVICES",
+    "HF_HOME",
+    "HF_HUB_OFFLINE",
+    "KMP_AFFINITY",
+    "CYANO_NATIVE",
+)
 
 
 def env(as_json: AsJson = False) -> None:
@@ -51,6 +59,7 @@ def _environment() -> dict[str, Any]:
         "python": f"{platform.python_version()} ({sys.executable})",
         "platform": platform.platform(),
         "processor": _processor(),
+        "native kernels": _kernels(),
         "packages": {name: _version(name) for name in _PACKAGES},
         "torch": _torch(),
         "variables": {name: os.environ[name] for name in _VARIABLES if name in os.environ},
@@ -75,6 +84,16 @@ def _processor() -> str:
         pass
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return f"{name}, {usable} of {os.cpu_count()} cores"
+
+
+def _kernels() -> str:
+    from cyano.errors import InputError
+    from cyano.native import library
+
+    try:
+        return library.status()
+    except InputError as error:
+        return str(error)
 
 
 def _torch() -> dict[str, Any]:

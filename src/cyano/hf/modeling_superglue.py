@@ -22,7 +22,7 @@ from cyano.hf.outputs import SuperGlueKeypointMatchingOutput
 from cyano.hf.prepared import Prepared, runs_fast
 from cyano.hf.pretrained import PretrainedModel
 from cyano.models.assignment_loss import IGNORE, assignment_loss
-from cyano.models.fast import FastSuperGlue
+from cyano.models.fast_superglue import FastSuperGlue
 from cyano.models.superglue import SuperGlue, Trace
 from cyano.processing.assignment import mutual_matches
 from cyano.types import Features

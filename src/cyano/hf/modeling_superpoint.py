@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from cyano.checkpoints import Checkpoint
@@ -18,7 +19,7 @@ from cyano.hf.detection import Detections, detections, first_channel
 from cyano.hf.outputs import SuperPointKeypointDescriptionOutput
 from cyano.hf.prepared import Prepared, runs_fast
 from cyano.hf.pretrained import PretrainedModel
-from cyano.models.fast import FastSuperPoint
+from cyano.models.fast_superpoint import FastSuperPoint
 from cyano.models.superpoint import DenseFeatures, SuperPoint, pixel_scores
 
 __all__ = ["SuperPointForKeypointDetection"]
@@ -41,7 +42,7 @@ class SuperPointForKeypointDetection(PretrainedModel, SuperPoint):
         super().__init__(config.native())
         self.config = config
         self.transformers_exact = transformers_exact
-        self._fast = Prepared(FastSuperPoint)
+        self._fast = Prepared(_fast_form)
 
     def forward(  # type: ignore[override]  # transformers' convention instead of the network's
         self,
@@ -85,11 +86,11 @@ class SuperPointForKeypointDetection(PretrainedModel, SuperPoint):
         """(I, C, H, W) images to keypoints; the outputs of the encoder's blocks are added to `states`, if given."""
         if not images.is_floating_point():
             raise InputError(f"pixel_values must be floats in [0, 1], not {images.dtype}")
-        grey = first_channel(images).to(self.dtype)
+        grey = first_channel(images)
         if states is None and runs_fast(self, self.config.native()):
             dense = self._fast.of(self)(grey)
         else:
-            blocks = self.encoder(grey)
+            blocks = self.encoder(grey.to(self.dtype))
             dense = DenseFeatures(pixel_scores(self.keypoint_decoder(blocks[-1])), self.descriptor_decoder(blocks[-1]))
             if states is not None:
                 states += blocks
@@ -102,3 +103,8 @@ class SuperPointForKeypointDetection(PretrainedModel, SuperPoint):
 
     def _checkpoint(self, tensors: Mapping[str, Tensor]) -> Checkpoint:
         return Checkpoint(self.config.native(), tensors)
+
+
+def _fast_form(model: SuperPoint, dtype: torch.dtype) -> FastSuperPoint:
+    """In float32, whatever the dtype of the parameters."""
+    return FastSuperPoint(model)

@@ -12,18 +12,14 @@ __all__ = ["Conv", "Linear", "fold"]
 
 
 class Conv:
-    """A 3x3 or 1x1 convolution with stride 1 on channels-last activations."""
+    """A 3x3 convolution with stride 1 on channels-last activations, float32."""
 
-    def __init__(self, layer: nn.Conv2d, dtype: torch.dtype) -> None:
-        weight = layer.weight.detach()
+    def __init__(self, layer: nn.Conv2d) -> None:
+        weight = layer.weight.detach().float()
         if weight.shape[1] == 1:
-            weight = F.pad(weight, (0, 0, 0, 0, 0, 1))  # a channel of zeros, see `_one`
-        self.weight = weight.to(dtype, copy=True).contiguous(memory_format=torch.channels_last)
-        self.bias = (
-            weight.new_zeros(len(weight), dtype=dtype)
-            if layer.bias is None
-            else layer.bias.detach().to(dtype, copy=True)
-        )
+            weight = F.pad(weight, (0, 0, 0, 0, 0, 1))  # a channel of zeros, as the image has
+        self.weight = weight.clone().contiguous(memory_format=torch.channels_last)
+        self.bias = weight.new_zeros(len(weight)) if layer.bias is None else layer.bias.detach().float().clone()
         self.reach = layer.kernel_size[0] // 2
 
     def __call__(self, x: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """SuperGlue (Sarlin, DeTone, Malisiewicz, Rabinovich, arXiv:1911.11763): keypoints of two images to an assignment.
 
 Keypoint encoder (section 3.1, eq. 2), attentional graph network (eq. 3-6), scores and optimal transport (section 3.2,
-eq. 7-9). This is the readable form: batched, masked, differentiable; `cyano.models.fast` runs the same parameters
-several times faster for inference, and `cyano.models.assignment_loss` is what it learns from.
+eq. 7-9). This is the readable form: batched, masked, differentiable; `cyano.models.fast_superglue` runs the same
+parameters several times faster for inference, and `cyano.models.assignment_loss` is what it learns from.
 """
 
 from __future__ import annotations

@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cyano.models.precision import full_precision
+from cyano.native import library
+from cyano.native.alignment import LevelRules, align_level
 from cyano.processing.local_maps import local_maps
 from cyano.types import Features, Matches
 
@@ -87,9 +89,9 @@ class _Reduced:
     """An image whose pixels are means of so many by so many: what samples at that distance can show."""
 
     def __init__(self, image: Tensor, spacing: int) -> None:
-        side = min(spacing, *image.shape)
-        self.pixels = F.avg_pool2d(image[None, None], side)
-        self.covered = image.new_tensor([self.pixels.shape[3] * side, self.pixels.shape[2] * side])
+        self.side = min(spacing, *image.shape)
+        self.pixels = F.avg_pool2d(image[None, None], self.side)
+        self.covered = image.new_tensor([self.pixels.shape[3] * self.side, self.pixels.shape[2] * self.side])
 
 
 class _Placement(NamedTuple):
@@ -124,15 +126,33 @@ def align(
     maps = local_maps(points0, points1, scores)
     if chosen is not None:
         maps, points0, points1, scores = maps[chosen], points0[chosen], points1[chosen], scores[chosen]
-    uncertainty = torch.full_like(scores, torch.nan)
-    place = _Placement(points1, torch.zeros_like(maps), uncertainty)
-    if len(points0):
-        for spacing, shears in LEVELS:
-            patches = _Patches(_Reduced(image0, spacing), points0, spacing, shears)
-            place = _descend(patches, _Reduced(image1, spacing), maps, place, points1)
-        uncertainty = patches.uncertainty(place.cost)
+    if not len(points0):
+        return Alignment(points1, scores, scores > 0)
+    by = _by_kernel if library.serves(image0, image1, points0, points1, maps) else _by_torch
+    centres, uncertainty = by(image0, image1, points0, points1, maps)
     moved = uncertainty <= CERTAIN_PX
-    return Alignment(torch.where(moved[:, None], place.centres, points1), uncertainty, moved)
+    return Alignment(torch.where(moved[:, None], centres, points1), uncertainty, moved)
+
+
+def _by_torch(image0: Tensor, image1: Tensor, points0: Tensor, points1: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
+    """(K, 2) best places in image 1, and (K,) their uncertainties."""
+    place = _Placement(points1, torch.zeros_like(maps), points1.new_empty(len(points1)))
+    for spacing, shears in LEVELS:
+        patches = _Patches(_Reduced(image0, spacing), points0, spacing, shears)
+        place = _descend(patches, _Reduced(image1, spacing), maps, place, points1)
+    return place.centres, patches.uncertainty(place.cost)
+
+
+def _by_kernel(image0: Tensor, image1: Tensor, points0: Tensor, points1: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
+    """The same."""
+    points0, origins, maps = (each.contiguous() for each in (points0, points1, maps))
+    centres, shears = origins.clone(), torch.zeros_like(maps)
+    for spacing, sheared in LEVELS:
+        reduced = [_Reduced(image, spacing) for image in (image0, image1)]
+        first, second = ((each.pixels[0, 0].contiguous(), each.side) for each in reduced)
+        rules = LevelRules(spacing, sheared, STIFFNESS, WINDOW, CONTRAST, STEPS, STILL, FARTHEST_PX)
+        uncertainty = align_level((first, second), points0, maps, origins, centres, shears, rules)
+    return centres, uncertainty
 
 
 @torch.inference_mode()

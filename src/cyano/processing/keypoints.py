@@ -8,6 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cyano.native import library
+from cyano.native.keypoints import suppress
+
 __all__ = [
     "Border",
     "pick_fixed",
@@ -36,6 +39,8 @@ def suppress_non_maxima(scores: Tensor, radius: int) -> Tensor:
     Returns:
         (B, H, W), the scores of the maxima and 0 elsewhere.
     """
+    if library.serves(scores):
+        return torch.stack([suppress(each, radius) for each in scores]) if len(scores) else scores
     maxima = scores == window_max(scores, radius)
     for _ in range(2):
         near = window_max(maxima.to(scores.dtype), radius) > 0

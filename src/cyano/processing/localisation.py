@@ -12,7 +12,7 @@ from cyano.models.recording import is_recorded
 from cyano.models.superpoint import SuperPointConfig
 from cyano.processing.frames import MARGIN_PX, near_frame
 from cyano.processing.keypoints import refine_keypoints, refine_summits, suppress_non_maxima
-from cyano.processing.structure import hessian_response, structured_scores
+from cyano.processing.structure import response_and_scores
 
 __all__ = ["KeypointMaps", "frame_margin", "keypoint_maps"]
 
@@ -54,8 +54,7 @@ def keypoint_maps(probabilities: Tensor, images: Tensor, config: SuperPointConfi
     """
     if config.keypoint_localisation == "probability":
         return KeypointMaps(suppress_non_maxima(probabilities, config.nms_radius), probabilities, None)
-    response = hessian_response(images)[:, : probabilities.shape[1], : probabilities.shape[2]]
-    scores = structured_scores(probabilities, response)
+    response, scores = response_and_scores(images, probabilities)
     # Frames are found by numpy, which is not recorded: keypoints near them stay.
     for each, image in () if is_recorded() else zip(scores, images, strict=True):
         frame = near_frame(image[0].float().cpu().numpy(), frame_margin(config))

@@ -17,9 +17,10 @@ from torch import Tensor
 
 from cyano.models.precision import full_precision
 from cyano.models.superpoint import CELL
+from cyano.native import keypoints, library
 from cyano.processing.keypoints import refine_summits, window_max
 
-__all__ = ["find_structure", "hessian_response", "structured_scores"]
+__all__ = ["find_structure", "hessian_response", "response_and_scores", "structured_scores"]
 
 SIGMA = 1.2
 """Blur of the derivatives, in pixels: the finest that is not noise."""
@@ -32,6 +33,29 @@ LEAST = 8e-5
 
 REACH = 5
 """A maximum gathers the detector's probabilities up to so many pixels to each side: about a cell around it."""
+
+
+def response_and_scores(images: Tensor, probabilities: Tensor) -> tuple[Tensor, Tensor]:
+    """The response where the detector has seen the images, and the scores of its maxima.
+
+    Args:
+        images: (B, 1, H, W) in [0, 1].
+        probabilities: (B, h, w) of the detector, which drops a last strip of fewer than 8 rows or columns.
+
+    Returns:
+        (B, h, w) as `hessian_response` has it, and (B, h, w) as `structured_scores`.
+    """
+    if library.serves(images, probabilities) and len(images):
+        along_x, along_y = _taps()
+        filters = torch.from_numpy(along_x), torch.from_numpy(along_y)
+        maps = [
+            keypoints.structured_scores(*each, filters, strong=STRONG, reach=REACH, expected=CELL**2)
+            for each in zip(images[:, 0], probabilities, strict=True)
+        ]
+        response, scores = (torch.stack(each) for each in zip(*maps, strict=True))
+        return response, scores
+    response = hessian_response(images)[:, : probabilities.shape[1], : probabilities.shape[2]]
+    return response, structured_scores(probabilities, response)
 
 
 @full_precision
@@ -57,10 +81,19 @@ def hessian_response(images: Tensor) -> Tensor:
 
 @cache
 def _kernels() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Second derivatives of a Gaussian along x, along y, and along both, as (3, 1, 1, 9) along x and then (3, 3, 9, 1).
+    """The filters of `_taps` for convolutions, as (3, 1, 1, 9) along x and then (3, 3, 9, 1) along y.
 
-    The latter is zero but from each channel to itself: so it is faster than three filters each by itself. What is kept
-    is no tensor, since one that was made under inference mode or while a model is exported serves nothing else.
+    The latter is zero but from each channel to itself: so it is faster than three filters each by itself.
+    """
+    along_x, along_y = _taps()
+    return along_x[:, None, None], (np.eye(3, dtype=np.float32)[..., None] * along_y[:, None])[..., None]
+
+
+@cache
+def _taps() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Second derivatives of a Gaussian along x, along y, and along both: (3, 9) along x and (3, 9) along y.
+
+    No tensors, since one that was made under inference mode or while a model is exported serves nothing else.
     """
     t = np.arange(-4, 5, dtype=np.float64)
     g = np.exp(-(t**2) / (2 * SIGMA**2))
@@ -69,7 +102,7 @@ def _kernels() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     first, second = -t / SIGMA**2 * g, (t**2 / SIGMA**4 - 1 / SIGMA**2) * g
     second = second - second.mean()  # a plane of any height has no curvature
     along_x, along_y = (np.array(each, np.float32) for each in ((second, g, first), (g, second, first)))
-    return along_x[:, None, None], (np.eye(3, dtype=np.float32)[..., None] * along_y[:, None])[..., None]
+    return along_x, along_y
 
 
 def structured_scores(probabilities: Tensor, response: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cyano.checkpoints.digest import weights_digest
-from cyano.models.fast import FastSuperPoint
+from cyano.models.fast_superpoint import FastSuperPoint
 from cyano.models.superglue import normalize_keypoints
 from cyano.models.superpoint import SuperPoint
 from cyano.processing.descriptors import sample_descriptors
@@ -41,17 +41,16 @@ class Extractor(Protocol):
 class FeatureExtractor:
     """A frozen detector on a CPU."""
 
-    def __init__(self, superpoint: SuperPoint, count: int, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(self, superpoint: SuperPoint, count: int) -> None:
         """Prepare a detector.
 
         Args:
             superpoint: with trained weights.
             count: keypoints an image, always so many.
-            dtype: of its convolutions.
         """
         self._config = superpoint.config
         self._superpoint = superpoint.eval()
-        self._fast = FastSuperPoint(superpoint, dtype)
+        self._fast = FastSuperPoint(superpoint)
         self.count = count
 
     @property

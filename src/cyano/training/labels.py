@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 from cyano.atomic import archive_bytes, write_atomically
 from cyano.checkpoints.digest import weights_digest
 from cyano.errors import ImageError, InputError
-from cyano.models.fast import FastSuperPoint
+from cyano.models.fast_superpoint import FastSuperPoint
 from cyano.models.superpoint import CELL, SuperPoint
 from cyano.pairs.checks import check_count, check_range
 from cyano.processing.keypoints import pick_keypoints, refine_summits, suppress_non_maxima
@@ -43,7 +43,6 @@ class AdaptationOptions:
         threshold: least mean probability of a label.
         max_points: the strongest so many are kept.
         nms_radius: least distance of two labels along an axis, in pixels of the view.
-        bfloat16: run the detector in bfloat16.
     """
 
     warps: int = 16
@@ -51,7 +50,6 @@ class AdaptationOptions:
     threshold: float = 0.015
     max_points: int = 800
     nms_radius: int = 4
-    bfloat16: bool = True
 
     def __post_init__(self) -> None:
         for name, least in (("warps", 0), ("longest", CELL), ("max_points", 1), ("nms_radius", 0)):
@@ -100,7 +98,7 @@ class _Labelling(Dataset[tuple[int, int]]):
     def __init__(
         self, superpoint: SuperPoint, photographs: Photographs, options: AdaptationOptions, folder: Path, seed: int
     ) -> None:
-        self._detector = FastSuperPoint(superpoint, torch.bfloat16 if options.bfloat16 else torch.float32)
+        self._detector = FastSuperPoint(superpoint)
         self._photographs = photographs
         self._options = options
         self._folder = folder

@@ -215,8 +215,7 @@ def _extractor(superpoint: SuperPoint | None, phase: MatcherPhase) -> Extractor:
     """The recipe's features: SIFT's where there is no detector."""
     if superpoint is None:
         return SiftExtractor(phase.options.keypoints)
-    dtype = torch.bfloat16 if phase.schedule.bfloat16 else torch.float32
-    return FeatureExtractor(superpoint, phase.options.keypoints, dtype)
+    return FeatureExtractor(superpoint, phase.options.keypoints)
 
 
 def _first_detector(config: TrainingConfig, run: Path, device: torch.device, watcher: Watcher) -> SuperPoint:

@@ -20,7 +20,7 @@ from torch import Tensor
 from cyano.errors import InputError
 from cyano.formats.hdf5 import open_checked
 from cyano.formats.hloc_features import file_digest
-from cyano.models.fast import FastSuperPoint
+from cyano.models.fast_superpoint import FastSuperPoint
 from cyano.models.superpoint import CELL, SuperPoint
 from cyano.processing.descriptors import sample_descriptors
 from cyano.training.photographs import Photographs

@@ -12,7 +12,7 @@ from cyano.checkpoints.lone_matcher import LoneMatcher
 from cyano.evaluation.provenance import Record, rule_text
 from cyano.evaluation.suite.methods import Found
 from cyano.evaluation.suite.networks import turned_rule
-from cyano.models.fast import FastSuperGlue
+from cyano.models.fast_superglue import FastSuperGlue
 from cyano.models.superpoint import SuperPointConfig
 from cyano.options import MatcherOptions
 from cyano.processing import resize

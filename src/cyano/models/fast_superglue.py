@@ -1,14 +1,12 @@
-"""The same networks, prepared for inference on a CPU: same parameters, same results within rounding, less time.
+"""SuperGlue prepared for inference on a CPU: same parameters, same results within rounding, less time.
 
 What is done, and why it pays (docs/performance.md has the measurements):
 
 - Batch normalisation folds into the linear layer before it; query, key and value are one matrix product; the
   merge of the heads folds into the MLP's first layer. Fewer and larger products.
-- Convolutions run channels-last, and the blocks at high resolution run in horizontal strips that stay in the
-  cache: at 480x640 the first block is bound by memory, not by arithmetic, when done whole.
 - Both images' keypoints go through the linear layers as one matrix, without padding, whatever their counts.
-- With `torch.bfloat16`, convolutions and linear layers run in it; residual states, attention and transport stay in
-  float32, since there bfloat16 is slower on CPUs or too coarse.
+- With `torch.bfloat16`, linear layers and the products of attention run in it; residual states, softmax and transport
+  stay in float32, since there bfloat16 is slower on CPUs or too coarse.
 """
 
 from __future__ import annotations
@@ -17,83 +15,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cyano.models.fast_layers import Conv, Linear, fold
-from cyano.models.precision import full_precision
+from cyano.models.fast_layers import Linear, fold
 from cyano.models.superglue import KeypointSet, Layer, SuperGlue
-from cyano.models.superpoint import DenseFeatures, SuperPoint, pixel_scores
 from cyano.models.transport import fast_transport
+from cyano.native import library
+from cyano.native.attention import HEAD_SIZES, attend
 
-__all__ = ["FastSuperGlue", "FastSuperPoint"]
-
-STRIP_BYTES = 4 * 2**20
-"""Size of a strip's activations: what two cores keep in their caches together with the weights."""
-
-
-class FastSuperPoint:
-    """`SuperPoint` for inference on a CPU.
-
-    Built from a model, whose parameters it copies: later changes of the model do not show. Descriptors may be
-    computed in another dtype than the scores, which decide what a keypoint is and are sensitive to rounding.
-    """
-
-    def __init__(
-        self, model: SuperPoint, dtype: torch.dtype = torch.float32, descriptor_dtype: torch.dtype | None = None
-    ) -> None:
-        self.config = model.config
-        self.dtype = dtype
-        self.descriptor_dtype = descriptor_dtype or dtype
-        self._blocks = [
-            (Conv(block.conv_a, dtype), Conv(block.conv_b, dtype))  # type: ignore[arg-type]
-            for block in model.encoder.conv_blocks
-        ]
-        keypoints, descriptors = model.keypoint_decoder, model.descriptor_decoder
-        self._keypoint_head = Conv(keypoints.conv_score_a, dtype), Conv(keypoints.conv_score_b, dtype)
-        self._descriptor_head = (
-            Conv(descriptors.conv_descriptor_a, self.descriptor_dtype),
-            Conv(descriptors.conv_descriptor_b, self.descriptor_dtype),
-        )
-
-    @torch.inference_mode()
-    @full_precision
-    def __call__(self, images: Tensor) -> DenseFeatures:
-        """As `SuperPoint.forward`: (B, 1, H, W) in [0, 1] -> dense scores and descriptors, float32."""
-        results = [self._one(image[None]) for image in images]
-        return DenseFeatures(torch.cat([r.scores for r in results]), torch.cat([r.descriptors for r in results]))
-
-    def _one(self, image: Tensor) -> DenseFeatures:
-        # With one channel, channels-last and channels-first are the same, and torch would go on channels-first and
-        # convert every result. A second channel, of zeros, makes the difference for next to nothing.
-        x = F.pad(image.to(self.dtype), (0, 0, 0, 0, 0, 1)).contiguous(memory_format=torch.channels_last)
-        for first, second in self._blocks[:-1]:
-            x = _pooled_block(x, first, second)
-        first, second = self._blocks[-1]
-        x = second(first(x).relu_()).relu_()
-        score_a, score_b = self._keypoint_head
-        descriptor_a, descriptor_b = self._descriptor_head
-        logits = score_b(score_a(x).relu_())
-        descriptors = descriptor_b(descriptor_a(x.to(self.descriptor_dtype)).relu_()).float()
-        return DenseFeatures(pixel_scores(logits), F.normalize(descriptors, dim=1))
-
-
-def _pooled_block(x: Tensor, first: Conv, second: Conv) -> Tensor:
-    """Convolution, ReLU, convolution, ReLU, 2x2 pooling, in strips of rows that fit the cache.
-
-    Pooling comes before the last ReLU: both are monotonic, so the result is the same, on a quarter of the values.
-    """
-    height, width = x.shape[2] // 2 * 2, x.shape[3] // 2 * 2  # pooling drops an odd last row or column
-    channels = len(second.weight)
-    rows = max(2 * (STRIP_BYTES // (2 * channels * x.shape[3] * x.element_size())), 8)
-    size = (1, channels, height // 2, width // 2)
-    pooled = torch.empty(size, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
-    for top in range(0, height, rows):
-        bottom = min(top + rows, height)
-        low, high = max(top - second.reach, 0), min(bottom + second.reach, x.shape[2])
-        y = first.rows(x, 0, low, high, x.shape[2]).relu_()
-        y = second.rows(y, low, top, bottom, x.shape[2])
-        # The maximum of slices is quicker than max_pool2d, which also notes where each maximum came from.
-        y = torch.maximum(y[:, :, 0::2, :width], y[:, :, 1::2, :width])
-        torch.maximum(y[..., 0::2], y[..., 1::2], out=pooled[:, :, top // 2 : bottom // 2])
-    return pooled.relu_()
+__all__ = ["FastSuperGlue"]
 
 
 class _FastLayer:
@@ -122,16 +50,22 @@ class _FastLayer:
             count0: M, the rows that are image 0's.
         """
         size = both.shape[1] // 2
-        states, messages = both[:, :size], both[:, size:].view(len(both), self.heads, -1)
-        query, key, value = (
-            part.view(len(both), self.heads, -1).transpose(0, 1)[None] for part in self.qkv(states).float().chunk(3, 1)
-        )
+        states, messages = both[:, :size], both[:, size:]
+        qkv = self.qkv(states).float()
+        if size // self.heads in HEAD_SIZES and library.target() is not None:
+            attend(qkv, messages, count0, self.heads, cross=self.cross, pairs=self.qkv.dtype == torch.bfloat16)
+        else:
+            self._attend_by_torch(qkv, messages, count0)
+        states += self.update(self.hidden(both))
+
+    def _attend_by_torch(self, qkv: Tensor, messages: Tensor, count0: int) -> None:
+        query, key, value = (part.view(len(qkv), self.heads, -1).transpose(0, 1)[None] for part in qkv.chunk(3, 1))
+        heads = messages.view(len(qkv), self.heads, -1)
         first, second = slice(0, count0), slice(count0, None)
         for own, other in (first, second), (second, first):
             source = other if self.cross else own
             message = F.scaled_dot_product_attention(query[:, :, own], key[:, :, source], value[:, :, source])
-            messages[own] = message[0].transpose(0, 1)
-        states += self.update(self.hidden(both))
+            heads[own] = message[0].transpose(0, 1)
 
 
 class FastSuperGlue:
