@@ -247,7 +247,7 @@ class Matcher:
         set0, set1 = pad([pair[0] for pair in pairs]), pad([pair[1] for pair in pairs])
         iterations = self.assignment.sinkhorn_iterations
         if isinstance(self._superglue, FastSuperGlue):
-            log_assignment = self._superglue(set0, set1, iterations=iterations, tolerance=self.options.tolerance)
+            log_assignment = self._superglue(set0, set1, iterations=iterations)
         else:
             with self._autocast(self._matcher_dtype):
                 scores = self._superglue.similarity(*self._superglue.propagate(set0, set1)).float()

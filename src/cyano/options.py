@@ -46,12 +46,10 @@ class MatcherOptions:
             matches without such a place as far as others of the pair have one; see `cyano.processing.alignment`.
             Features are extracted with what that takes, and without where this is off; a `cyano.store` has none, for
             its keypoints are to be the same in all pairs.
-        tolerance: stop the transport early, on a CPU, once no keypoint's mass changes by more than this
-            fraction over ten iterations; 0 never does.
-        precision: what convolutions and linear layers compute in; attention and transport are always float32.
-            "mixed" takes bfloat16 where it does not change the keypoints (descriptors and matcher), "bfloat16"
-            takes it everywhere: one match in ten is then another one, no worse. Both are faster on processors
-            with instructions for it, and slower on others.
+        precision: what the matcher's products are computed in; the softmax of its attention and the transport are
+            always float32. "mixed" takes bfloat16, which is faster on processors with instructions for it and slower
+            on others. The detector, which decides what a keypoint is, computes in float32 either way; "bfloat16" is
+            "mixed" by another name, but for a GPU, where the detector takes it as well.
         rotations: "auto" also tries image 1 turned by 90, 180 and 270 degrees when there are fewer than
             `few_matches` matches, and keeps the best.
         few_matches: see `rotations`.
@@ -69,7 +67,6 @@ class MatcherOptions:
     localisation: Literal["probability", "structure"] | None = None
     subpixel: bool = True
     align: bool = True
-    tolerance: float = 0.0
     precision: Precision = "float32"
     rotations: Literal["off", "auto"] = "off"
     few_matches: int = 30
@@ -88,8 +85,6 @@ class MatcherOptions:
         for name, share in (("keypoint_threshold", self.keypoint_threshold), ("match_threshold", self.match_threshold)):
             if share is not None and not (isinstance(share, Real) and 0 <= share <= 1):
                 raise InputError(f"{name} must be a number between 0 and 1, not {share!r}")
-        if not (isinstance(self.tolerance, Real) and self.tolerance >= 0):
-            raise InputError(f"tolerance must be a number of at least 0, not {self.tolerance!r}")
         if self.localisation not in (None, "probability", "structure"):
             raise InputError(f"localisation is 'probability' or 'structure', not {self.localisation!r}")
         if self.precision not in get_args(Precision):

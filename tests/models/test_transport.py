@@ -156,13 +156,3 @@ def test_gradients_match_finite_differences() -> None:
         return log_transport(s, a, 15, mask0)[:, :3, :]
 
     assert torch.autograd.gradcheck(loss, (scores, alpha))
-
-
-def test_early_stop_saves_iterations_and_stays_within_its_tolerance() -> None:
-    scores = _problem(60, 80, 8.0, 1)
-    alpha = torch.tensor(1.0)
-    converged = fast_transport(scores, alpha, 3000)
-    stopped = fast_transport(scores, alpha, 3000, tolerance=1e-4)
-    # Sinkhorn contracts geometrically here, so the error left is a small multiple of the last change (1e-4).
-    assert float((stopped - converged).abs().max()) < 2e-3
-    assert not torch.equal(stopped, converged)

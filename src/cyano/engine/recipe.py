@@ -125,7 +125,7 @@ class Recipe:
             "match_threshold": assignment.matching_threshold,
             "confirmed_threshold": self.options.confirmed_threshold(assignment),
             "sinkhorn_iterations": assignment.sinkhorn_iterations,
-            "tolerance": self.options.tolerance,
+            "tolerance": 0.0,  # of an option that there was, so that stores of before stay valid
             "verification": None if verification is None else "fundamental",
             **{f"verification_{name}": value for name, value in robust.items()},
         }

@@ -53,7 +53,6 @@ def matching_record(matcher: Matcher, networks: Networks, rule: ResizeRule) -> R
         "match_threshold": matcher.assignment.matching_threshold,
         "confirmed_threshold": matcher.confirmed_threshold,
         "sinkhorn_iterations": matcher.assignment.sinkhorn_iterations,
-        "tolerance": matcher.options.tolerance,
         "rotations": matcher.options.rotations,
         "few_matches": matcher.options.few_matches,
     }

@@ -94,16 +94,13 @@ class FastSuperGlue:
             self._bin_score = model.bin_score.detach().float().clone()
 
     @torch.inference_mode()
-    def __call__(
-        self, set0: KeypointSet, set1: KeypointSet, *, iterations: int | None = None, tolerance: float = 0.0
-    ) -> Tensor:
+    def __call__(self, set0: KeypointSet, set1: KeypointSet, *, iterations: int | None = None) -> Tensor:
         """As `SuperGlue.forward`, without the padding that the masks tell of.
 
         Args:
             set0: M keypoints of each image 0; padding, if any, comes last.
             set1: N keypoints of each image 1, likewise.
             iterations: of the transport; None takes the configuration's.
-            tolerance: lets the transport stop early, see `fast_transport`.
 
         Returns:
             (B, M+1, N+1) float32 log assignment, finfo.min in padded places.
@@ -111,7 +108,7 @@ class FastSuperGlue:
         steps = self.config.sinkhorn_iterations if iterations is None else iterations
         pairs = zip(_images(set0), _images(set1), strict=True)
         with torch.autocast("cpu", enabled=False):
-            found = [fast_transport(self._scores(a, b), self._bin_score, steps, tolerance) for a, b in pairs]
+            found = [fast_transport(self._scores(a, b), self._bin_score, steps) for a, b in pairs]
         if set0.mask is None and set1.mask is None:
             return torch.stack(found)
         padded = found[0].new_full(

@@ -115,7 +115,7 @@ def log_marginals(scores: Tensor, mask0: Tensor | None, mask1: Tensor | None) ->
 
 
 @full_precision
-def fast_transport(scores: Tensor, bin_score: Tensor, iterations: int, tolerance: float = 0.0) -> Tensor:
+def fast_transport(scores: Tensor, bin_score: Tensor, iterations: int) -> Tensor:
     """The log assignment of one pair without padding, by matrix-vector products; inference only.
 
     After one log-domain iteration the kernel exp(couplings + u + v) has entries of at most 1 and the scaling
@@ -126,8 +126,6 @@ def fast_transport(scores: Tensor, bin_score: Tensor, iterations: int, tolerance
         scores: (M, N) similarities.
         bin_score: the dustbins' score, a tensor of one element.
         iterations: T, at least 1 for a meaningful result.
-        tolerance: stop early when no row's scaling changes by more than this fraction over `CHECK_EVERY`
-            iterations; 0 runs all iterations.
 
     Returns:
         (M+1, N+1) float32, equal to `log_transport` within float32 rounding.
@@ -141,10 +139,8 @@ def fast_transport(scores: Tensor, bin_score: Tensor, iterations: int, tolerance
         u, v = log_step(couplings, v, log_mu, log_nu)
         done += 1
         if done < iterations:
-            u, v, used, settled = _scaling_steps(couplings, u, v, log_mu, log_nu, iterations - done, tolerance)
+            u, v, used = _scaling_steps(couplings, u, v, log_mu, log_nu, iterations - done)
             done += used
-            if settled:
-                break
     return couplings.add_(u[:, None]).add_(v - norm)
 
 
@@ -156,12 +152,11 @@ def log_step(couplings: Tensor, v: Tensor, log_mu: Tensor, log_nu: Tensor) -> tu
 
 
 def _scaling_steps(
-    couplings: Tensor, u: Tensor, v: Tensor, log_mu: Tensor, log_nu: Tensor, steps: int, tolerance: float
-) -> tuple[Tensor, Tensor, int, bool]:
+    couplings: Tensor, u: Tensor, v: Tensor, log_mu: Tensor, log_nu: Tensor, steps: int
+) -> tuple[Tensor, Tensor, int]:
     """Up to `steps` iterations on the kernel around (u, v).
 
-    Returns the new potentials, the number of iterations that count, and whether the marginals have settled.
-    Iterations since the last check are thrown away when a factor has left the safe range (0 may come back: the
+    Returns the new potentials and the number of iterations that count. Iterations since the last check are thrown away when a factor has left the safe range (0 may come back: the
     caller then takes its next step in the log domain).
     """
     mu, nu = log_mu.exp(), log_nu.exp()
@@ -178,11 +173,8 @@ def _scaling_steps(
             b = nu / torch.mv(transposed, a)
         if not (is_safe(a) and is_safe(b)):
             break
-        change = float((a / good_a - 1).abs().max()) if tolerance > 0 else math.inf
         good_a, good_b, counted = a, b, counted + chunk
-        if change <= tolerance:
-            return u + good_a.log(), v + good_b.log(), counted, True
-    return u + good_a.log(), v + good_b.log(), counted, False
+    return u + good_a.log(), v + good_b.log(), counted
 
 
 def is_safe(factors: Tensor) -> bool:

@@ -27,7 +27,6 @@ _OF_THE_MATCHER = (
     "match_threshold",
     "confirmed_threshold",
     "sinkhorn_iterations",
-    "tolerance",
     "rotations",
     "few_matches",
 )
