@@ -322,6 +322,27 @@ def test_features_of_other_programs_match_alike(matcher: Matcher, photograph: np
     _same(matcher.match_features([tuple(learned)])[0], expected)
 
 
+def test_what_is_no_pair_of_features_is_refused(matcher: Matcher, photograph: np.ndarray) -> None:
+    one = matcher.extract([photograph])[0]
+    for bad in (None, 3, (one, one), [one, one], [(one,)], [(one, one, one)], [(one, {})], [("a.jpg", "b.jpg")]):
+        with pytest.raises(InputError, match="list of pairs of Features"):
+            matcher.match_features(bad)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="read 0 extras of each keypoint, not 2"):
+        matcher.match_features([(one, replace(one, extras=torch.zeros(len(one), 2)))])
+    assert matcher.match_features([]) == []
+
+
+def test_networks_in_training_are_matched_with_as_trained(photograph: np.ndarray) -> None:
+    image0, image1 = _shifted(photograph, 48, 32)
+    networks = load()
+    expected = Matcher(networks, OPTIONS).match(image0, image1)
+    networks.superpoint.train()
+    assert networks.superglue is not None
+    networks.superglue.train()
+    _same(Matcher(networks, OPTIONS).match(image0, image1), expected)
+    assert networks.superglue.training
+
+
 def test_networks_that_a_user_has_changed_run_as_they_are(photograph: np.ndarray) -> None:
     """Hooks fire, and a projection that gives nothing leaves no matches; unchanged modules agree with the fast form."""
     image0, image1 = _shifted(photograph, 48, 32)
