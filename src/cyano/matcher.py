@@ -68,8 +68,8 @@ class Matcher:
         """
         if networks.superglue is None:
             raise WeightsError(f"{networks.source} holds a detector alone; matching needs a SuperGlue as well")
-        if batch_size < 1:
-            raise InputError(f"batch_size must be at least 1, not {batch_size}")
+        if not isinstance(batch_size, int) or batch_size < 1:
+            raise InputError(f"batch_size must be a whole number of at least 1, not {batch_size!r}")
         self.options = options
         self.device = usable_device(device)
         self.source = networks.source
@@ -172,11 +172,11 @@ class Matcher:
             ImageError: an image or a mask cannot be read or used.
             InputError: the masks are fewer or more than the images, or the images are not a list.
         """
-        if isinstance(images, str | os.PathLike | bytes | Image.Image):
+        if isinstance(images, str | os.PathLike | bytes | Image.Image) or not isinstance(images, Iterable):
             raise InputError("extract takes a list of images; put the one image into a list")
         sources = list(images)
-        if masks is not None and len(masks) != len(sources):
-            raise InputError(f"{len(sources)} images need as many masks (None for no mask), not {len(masks)}")
+        if masks is not None and (not isinstance(masks, Sequence) or len(masks) != len(sources)):
+            raise InputError(f"{len(sources)} images need as many masks in a list (None for no mask)")
         features = []
         for source, mask in zip(sources, masks or [None] * len(sources), strict=True):
             loaded = read(source, self.options.limits, stretch=self.options.stretch)

@@ -240,7 +240,7 @@ def usable_device(device: torch.device | str) -> torch.device:
 
     try:
         found = torch.zeros(0, dtype=torch.float32, device=device).device
-    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError, ImportError) as error:
         reason = reason_of(error)  # torch goes on for sixty lines
         raise InputError(f"device {str(device)!r} cannot be used: {reason}; 'cpu' always can") from error
     if found.type == "meta":
