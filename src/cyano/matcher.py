@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ from cyano.checkpoints.hub import HubOptions
 from cyano.checkpoints.loading import Networks, load
 from cyano.errors import InputError, WeightsError
 from cyano.image_keypoints import ImageKeypoints
-from cyano.models.as_built import is_as_built
+from cyano.models.as_built import for_inference, is_as_built
 from cyano.models.fast_superglue import FastSuperGlue
 from cyano.models.fast_superpoint import FastSuperPoint
 from cyano.models.superglue import SuperGlue
@@ -27,15 +26,14 @@ from cyano.options import MatcherOptions
 from cyano.processing import resize
 from cyano.processing.alignment import align_matches
 from cyano.processing.assignment import mutual_matches
-from cyano.processing.batching import pad
+from cyano.processing.batching import feature_pairs, pad
 from cyano.processing.descriptors import sample_descriptors
 from cyano.processing.images import ImageSource, LoadedImage, read
 from cyano.processing.keypoints import pick_keypoints
 from cyano.processing.localisation import keypoint_maps
 from cyano.processing.masks import mask_scores, read_mask
-from cyano.reading import reason_of
 from cyano.result import PairResult
-from cyano.types import Features, Matches
+from cyano.types import Features, Matches, usable_device
 
 __all__ = ["Matcher", "match"]
 
@@ -71,10 +69,10 @@ class Matcher:
         """
         if networks.superglue is None:
             raise WeightsError(f"{networks.source} holds a detector alone; matching needs a SuperGlue as well")
-        if batch_size < 1:
-            raise InputError(f"batch_size must be at least 1, not {batch_size}")
+        if not isinstance(batch_size, int) or batch_size < 1:
+            raise InputError(f"batch_size must be a whole number of at least 1, not {batch_size!r}")
         self.options = options
-        self.device = _device(device)
+        self.device = usable_device(device)
         self.source = networks.source
         self._batch_size = batch_size
         self._detector_dtype = torch.bfloat16 if options.precision == "bfloat16" else torch.float32
@@ -83,12 +81,14 @@ class Matcher:
         self._usual = self.assignment.matching_threshold
         self.confirmed_threshold = options.confirmed_threshold(self.assignment)
         on_cpu = self.device.type == "cpu"
-        self._superpoint: SuperPoint | FastSuperPoint = deepcopy(networks.superpoint).to(self.device)
-        if on_cpu and is_as_built(networks.superpoint):
-            self._superpoint = FastSuperPoint(networks.superpoint)
-        self._superglue: SuperGlue | FastSuperGlue = deepcopy(networks.superglue).to(self.device)
-        if on_cpu and is_as_built(networks.superglue):
-            self._superglue = FastSuperGlue(networks.superglue, self._matcher_dtype)
+        superpoint = for_inference(networks.superpoint, self.device)
+        superglue = for_inference(networks.superglue, self.device)
+        self._superpoint: SuperPoint | FastSuperPoint = superpoint
+        if on_cpu and is_as_built(superpoint):
+            self._superpoint = FastSuperPoint(superpoint)
+        self._superglue: SuperGlue | FastSuperGlue = superglue
+        if on_cpu and is_as_built(superglue):
+            self._superglue = FastSuperGlue(superglue, self._matcher_dtype)
 
     def __repr__(self) -> str:
         keypoints, threshold = self.detection.max_keypoints, self.assignment.matching_threshold
@@ -173,11 +173,11 @@ class Matcher:
             ImageError: an image or a mask cannot be read or used.
             InputError: the masks are fewer or more than the images, or the images are not a list.
         """
-        if isinstance(images, str | os.PathLike | bytes | Image.Image):
+        if isinstance(images, str | os.PathLike | bytes | Image.Image) or not isinstance(images, Iterable):
             raise InputError("extract takes a list of images; put the one image into a list")
         sources = list(images)
-        if masks is not None and len(masks) != len(sources):
-            raise InputError(f"{len(sources)} images need as many masks (None for no mask), not {len(masks)}")
+        if masks is not None and (not isinstance(masks, Sequence) or len(masks) != len(sources)):
+            raise InputError(f"{len(sources)} images need as many masks in a list (None for no mask)")
         features = []
         for source, mask in zip(sources, masks or [None] * len(sources), strict=True):
             loaded = read(source, self.options.limits, stretch=self.options.stretch)
@@ -196,16 +196,9 @@ class Matcher:
             One result for each pair, without the images' pixels.
 
         Raises:
-            InputError: descriptors have another number of channels than the matcher takes.
+            InputError: these are not pairs of features, or not features that the matcher takes.
         """
-        listed = [(a.to(self.device), b.to(self.device)) for a, b in pairs]
-        size = self.assignment.hidden_size
-        for features in (side for pair in listed for side in pair):
-            if features.descriptors.shape[1] != size:
-                raise InputError(
-                    f"these weights match descriptors of {size} channels, not of {features.descriptors.shape[1]}; "
-                    "extract the features with the same weights"
-                )
+        listed = feature_pairs(pairs, self.device, self.assignment)
         results = []
         for start in range(0, len(listed), self._batch_size):
             chunk = listed[start : start + self._batch_size]
@@ -282,15 +275,6 @@ def match(
         WeightsError: the weights are missing or damaged, or cannot be fetched.
     """
     return Matcher.from_pretrained(weights, options=options, device=device).match(image0, image1)
-
-
-def _device(device: torch.device | str) -> torch.device:
-    """The device of that name, if this machine has it."""
-    try:
-        return torch.zeros(0, dtype=torch.float32, device=device).device
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = reason_of(error)  # torch goes on for sixty lines
-        raise InputError(f"device {str(device)!r} cannot be used: {reason}; 'cpu' always can") from error
 
 
 def _mask(source: ImageSource | None, image: LoadedImage) -> NDArray[np.bool_] | None:

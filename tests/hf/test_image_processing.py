@@ -302,3 +302,49 @@ def test_tensors_of_every_kind_are_pictures() -> None:
 def test_sizes_that_are_none_are_one_error() -> None:
     with pytest.raises(InputError, match="target_sizes must be of shape"):
         sizes_of(None, (1, 2))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        np.zeros((20, 20), complex),
+        np.full((20, 20), "a"),
+        np.full((20, 20), None),
+        np.zeros((20, 20), "M8[s]"),
+        torch.zeros(20, 20, dtype=torch.complex64),
+        torch.zeros(20, 20, device="meta"),
+        torch.zeros(20, 20).to_sparse(),
+    ],
+)
+def test_what_holds_no_pixels_is_one_error(picture: object) -> None:
+    with pytest.raises(ImageError, match="pixels"):
+        SuperPointImageProcessor()(picture, return_tensors="pt")
+
+
+def test_eight_bit_floats_are_read_as_floats() -> None:
+    values = torch.rand(1, 20, 20).to(torch.float8_e4m3fn)
+    found = SuperPointImageProcessor(do_resize=False)(values, return_tensors="pt").pixel_values
+    assert torch.equal(found[0], values.float())
+
+
+def test_a_closed_picture_is_one_error(tmp_path: Path) -> None:
+    Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
+    picture = Image.open(tmp_path / "a.png")
+    picture.close()
+    with pytest.raises(ImageError, match="before it is closed"):
+        SuperPointImageProcessor()(picture)
+
+
+@pytest.mark.parametrize("side", [float("nan"), float("inf"), 0, -5])
+def test_sizes_that_no_image_has_are_refused(side: float) -> None:
+    output = SuperPointKeypointDescriptionOutput(
+        keypoints=torch.zeros(1, 1, 2), scores=torch.ones(1, 1), descriptors=torch.ones(1, 1, 4), mask=torch.ones(1, 1)
+    )
+    for processor in (SuperPointImageProcessor(), SuperPointImageProcessor(transformers_exact=True)):
+        with pytest.raises(InputError, match="at least one pixel"):
+            processor.post_process_keypoint_detection(output, [(20, side)])
+    for other in (None, {}, "x", (1, 2)):
+        with pytest.raises(InputError, match="outputs must be those of the model"):
+            SuperPointImageProcessor().post_process_keypoint_detection(other, [(20, 20)])
+        with pytest.raises(InputError, match="outputs must be those of the model"):
+            SuperGlueImageProcessor().post_process_keypoint_matching(other, [((20, 20), (20, 20))])
