@@ -215,6 +215,23 @@ def test_positions_map_pixel_centres_to_pixel_centres() -> None:
     assert result["matching_scores"].tolist() == pytest.approx([0.9])
 
 
+def test_no_position_lies_beyond_the_outermost_pixels() -> None:
+    output = SuperPointKeypointDescriptionOutput(
+        keypoints=torch.tensor([[[0.0, 0.0], [639 / 640, 479 / 480], [0.5, 479 / 480]]]),
+        scores=torch.full((1, 3), 0.5),
+        descriptors=torch.ones(1, 3, 4),
+        mask=torch.ones(1, 3),
+        network_sizes=torch.tensor([[480, 640]]),
+    )
+    for height, width in ((48, 64), (960, 1280)):
+        result = SuperPointImageProcessor().post_process_keypoint_detection(output, [(height, width)])[0]["keypoints"]
+        if height < 480:  # enlarged: (0 + 0.5) / 10 - 0.5 would be 0.45 before the first pixel
+            expected = [[0.0, 0.0], [63.0, 47.0], [(320 + 0.5) / 10 - 0.5, 47.0]]
+        else:
+            expected = [[0.5, 0.5], [1278.5, 958.5], [640.5, 958.5]]
+        torch.testing.assert_close(result, torch.tensor(expected))
+
+
 @pytest.mark.parametrize("threshold", [0.0, 0.2, 0.95])
 def test_exact_positions_are_those_of_transformers(threshold: float) -> None:
     output = _matched()
