@@ -84,6 +84,9 @@ def test_a_model_that_is_there_is_shown(walk: Walk, tmp_path: Path) -> None:
     wrong = run("view", tmp_path)
     assert wrong.exit_code == 1
     assert "no model of COLMAP" in wrong.stderr
+    folder = run("view", walk.out)
+    assert folder.exit_code == 1
+    assert f"give {walk.out / 'sparse' / '0'}" in folder.stderr.replace("\n", " ")
 
 
 def test_a_doubtful_model_is_no_success(walk: Walk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,7 +175,7 @@ def test_known_intrinsics_are_used_as_they_are(walk: Walk, tmp_path: Path) -> No
     assert camera != ("PINHOLE", [400, 400, 240, 180])
     for wrong, text in (
         (("--keep-cameras",), "goes with --camera-params"),
-        (("--camera-params", "400"), "goes with --camera-model"),
+        (("--camera-params", "400"), "those of a --camera-model"),
         (("--camera-model", "PINHOLE", "--camera-params", "400,x"), "numbers with commas"),
         (("--camera-model", "PINHOLE", "--camera-params", "", "--keep-cameras"), "numbers with commas"),
         (("--camera-model", "PINHOLE", "--camera-params", "400,240,180"), "fx, fy, cx, cy"),
@@ -253,7 +256,7 @@ def test_images_that_do_not_connect(tmp_path: Path) -> None:
     ("arguments", "text"),
     [
         (["--workers", "2"], "--engine ray"),
-        (["--top-k", "3"], "say which"),
+        (["--top-k", "3"], "give --pairs as well"),
         (["--pairs", "sequential", "--min-score", "0.5"], "--loop-every"),
         (["--engine", "ray", "--workers", "0"], "at least one worker"),
     ],

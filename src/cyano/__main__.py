@@ -1,0 +1,6 @@
+"""`python -m cyano`: the program `cyano`."""
+
+from cyano.cli.main import main
+
+if __name__ == "__main__":
+    main()
