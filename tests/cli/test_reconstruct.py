@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -242,8 +243,10 @@ def test_images_that_do_not_connect(tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         flat_image(images / name)
     (images / "c.png").write_bytes(b"no image")
+    (images / "d.jxl").write_bytes(b"passed over")
     result = run("reconstruct", images, "--out", tmp_path / "out")
     assert result.exit_code == 1
+    assert re.search(r"^note: .*d\.jxl", result.stderr, re.MULTILINE)
     assert "failed: c.png" in result.stderr
     assert "no model comes of" in result.stderr
     (images / "b.png").unlink()
