@@ -22,6 +22,14 @@ def test_writes_whole_files_and_nothing_else(tmp_path: Path) -> None:
         assert list(path.parent.iterdir()) == [path]
 
 
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"")
+    for path in (file / "x", file / "in" / "x"):
+        with pytest.raises(OutputError, match=rf"{path} cannot be written: {file} is a file, not a folder; give"):
+            write_atomically(path, b"1")
+
+
 def test_a_folder_is_no_file() -> None:
     with pytest.raises(OutputError, match="is a folder"):
         write_atomically(Path("."), b"")

@@ -215,6 +215,9 @@ def _exchanged(one: Path, two: Path) -> bool:
 
 
 def _cannot(path: Path, error: Exception) -> OutputError:
+    file = next((parent for parent in path.parents if os.path.lexists(parent) and not parent.is_dir()), None)
+    if file is not None:
+        return OutputError(f"{path} cannot be written: {file} is a file, not a folder; give another name")
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return OutputError(f"{path} cannot be written: {reason}; check the folder and its space")
 

@@ -28,6 +28,11 @@ def test_help_loads_no_heavy_package() -> None:
     assert not loaded & {"torch", "numpy", "cv2", "matplotlib", "PIL", "huggingface_hub"}
 
 
+def test_the_package_is_a_program() -> None:
+    done = subprocess.run([sys.executable, "-m", "cyano", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"cyano {cyano.__version__}\n"
+
+
 @pytest.mark.parametrize(
     ("command", "example"),
     [
