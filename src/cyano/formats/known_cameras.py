@@ -17,7 +17,7 @@ from cyano.reading import parse_toml, read_bytes
 from cyano.records import record_from
 from cyano.types import ImageSize
 
-__all__ = ["KnownCamera", "camera_of", "read_cameras_file", "reference_size", "which"]
+__all__ = ["KnownCamera", "camera_of", "plain_camera", "read_cameras_file", "reference_size", "which"]
 
 _OFF_CENTRE = 0.1
 """Share of a side by which a principal point may be off the middle of a picture that its parameters are taken for."""
@@ -138,13 +138,18 @@ def reference_size(pycolmap: Any, known: KnownCamera, sizes: Iterable[ImageSize]
 
 
 def _off_centre(pycolmap: Any, known: KnownCamera, size: ImageSize) -> tuple[float, float]:
-    camera = _plain(pycolmap, known, size)
+    camera = plain_camera(pycolmap, known, size)
     places = [camera.params[place] for place in camera.principal_point_idxs()]
     x, y = places if len(places) == 2 else (size.width / 2, size.height / 2)
     return abs(x / size.width - 0.5), abs(y / size.height - 0.5)
 
 
-def _plain(pycolmap: Any, known: KnownCamera, size: ImageSize) -> Any:
+def plain_camera(pycolmap: Any, known: KnownCamera, size: ImageSize) -> Any:
+    """COLMAP's camera of pictures of that size.
+
+    Raises:
+        InputError: the parameters are not those of the model.
+    """
     camera = pycolmap.Camera(model=known.model, width=size.width, height=size.height, params=list(known.params))
     if not camera.verify_params():
         raise InputError(f"the camera model {known.model} has the parameters {camera.params_info}, not {known.params}")
@@ -165,7 +170,7 @@ def camera_of(pycolmap: Any, known: KnownCamera, name: str, stored: ImageSize, o
         InputError: the parameters are not those of the model, or the image has another shape than the picture that
             they are for.
     """
-    camera = _plain(pycolmap, known, known.size or stored)
+    camera = plain_camera(pycolmap, known, known.size or stored)
     if known.size not in (None, stored):
         if known.size is not None and not stored.has_shape_of(known.size):
             raise InputError(

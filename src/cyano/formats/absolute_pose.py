@@ -1,0 +1,114 @@
+"""The pose of a camera from points of the world and where it sees them, by COLMAP's LO-RANSAC and refinement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cyano.concise import Concise
+from cyano.formats.colmap_pixels import keypoints_to_colmap
+from cyano.formats.extras import load_pycolmap, quiet
+from cyano.formats.known_cameras import KnownCamera, plain_camera
+
+__all__ = ["AbsolutePose", "Intrinsics", "absolute_pose", "projected"]
+
+
+@dataclass(frozen=True)
+class Intrinsics:
+    """What is known of a camera.
+
+    Attributes:
+        camera: parameters in COLMAP's order and pixels, with the size of the image.
+        exact: leave them; otherwise the focal length is refined.
+        guessed: the focal length is a guess: it is searched for with the pose.
+    """
+
+    camera: KnownCamera
+    exact: bool = True
+    guessed: bool = False
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class AbsolutePose(Concise):
+    """A pose, and how well it is determined.
+
+    Attributes:
+        T_world_to_camera: (4, 4) float64.
+        camera: with the focal length that was found.
+        inliers: (K,) bool, whether the points are seen where the pose has them.
+        covariance: (6, 6) float64 of a rotation (radians, applied after the pose) and a translation; NaN where the
+            inliers do not determine it.
+    """
+
+    T_world_to_camera: NDArray[np.float64]
+    camera: KnownCamera
+    inliers: NDArray[np.bool_]
+    covariance: NDArray[np.float64]
+
+
+def absolute_pose(
+    points2D: NDArray[np.floating],
+    points3D: NDArray[np.float64],
+    intrinsics: Intrinsics,
+    *,
+    threshold_px: float = 4.0,
+    seed: int = 0,
+) -> AbsolutePose | None:
+    """Estimate a pose from correspondences, of which many may be wrong.
+
+    Args:
+        points2D: (K, 2) pixels of the original image.
+        points3D: (K, 3) in the world's frame.
+        intrinsics: of the camera.
+        threshold_px: how far an inlier may be from its projection.
+        seed: of the sampling; the same seed gives the same pose.
+
+    Returns:
+        The pose, or None where there is none: too few points, or none that agree.
+
+    Raises:
+        InputError: the camera is none of COLMAP's.
+        MissingExtraError: pycolmap is not installed.
+    """
+    pycolmap = load_pycolmap()
+    known = intrinsics.camera
+    assert_size = known.size
+    if assert_size is None or len(points2D) < 4:
+        return None
+    camera = plain_camera(pycolmap, known, assert_size)
+    estimation = pycolmap.AbsolutePoseEstimationOptions()
+    estimation.ransac.max_error, estimation.ransac.random_seed = threshold_px, seed
+    estimation.estimate_focal_length = intrinsics.guessed
+    refinement = pycolmap.AbsolutePoseRefinementOptions()
+    refinement.refine_focal_length = not intrinsics.exact
+    middle = points3D.mean(axis=0)  # far from the origin, float64 squares of coordinates lose what matters
+    pixels = keypoints_to_colmap(np.asarray(points2D, np.float64))
+    with quiet(pycolmap, errors=False):
+        found = pycolmap.estimate_and_refine_absolute_pose(
+            pixels, points3D - middle, camera, estimation, refinement, return_covariance=True
+        )
+    if found is None:
+        return None
+    pose = np.vstack([found["cam_from_world"].matrix(), (0.0, 0.0, 0.0, 1.0)])
+    pose[:3, 3] -= pose[:3, :3] @ middle
+    covariance = np.asarray(found.get("covariance", np.full((6, 6), np.nan)), np.float64)[:6, :6]
+    params = tuple(float(value) for value in camera.params)
+    inliers = np.asarray(found["inlier_mask"], bool)
+    return AbsolutePose(pose, replace(known, params=params), inliers, covariance)
+
+
+def projected(
+    points3D: NDArray[np.float64], T_world_to_camera: NDArray[np.float64], camera: KnownCamera
+) -> NDArray[np.float64]:
+    """(K, 2) pixels where a camera sees (K, 3) points; NaN behind it."""
+    pycolmap = load_pycolmap()
+    if camera.size is None:
+        raise ValueError("a camera that projects has a size")
+    inside = points3D @ T_world_to_camera[:3, :3].T + T_world_to_camera[:3, 3]
+    pixels = np.full((len(points3D), 2), np.nan)
+    front = inside[:, 2] > 0
+    if front.any():
+        pixels[front] = plain_camera(pycolmap, camera, camera.size).img_from_cam(inside[front]) - 0.5
+    return pixels

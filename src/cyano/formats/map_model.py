@@ -1,0 +1,78 @@
+"""A COLMAP model as a map: which keypoints of which image are which points of the world."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cyano.concise import Concise
+from cyano.formats.colmap_pixels import keypoints_from_colmap
+from cyano.formats.known_cameras import KnownCamera
+from cyano.formats.sparse import opened_model
+from cyano.types import ImageSize
+
+__all__ = ["MapImage", "MapModel", "read_map_model"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MapImage(Concise):
+    """An image of a map.
+
+    Attributes:
+        name: of the image.
+        camera: with its parameters in COLMAP's order and pixels, and the size of the image.
+        T_world_to_camera: (4, 4) float64.
+        keypoints: (N, 2) float32 pixels of the original image, exact where they were aligned.
+        points: (N,) int64, the row in `MapModel.points` of each keypoint, -1 where it is none.
+    """
+
+    name: str
+    camera: KnownCamera
+    T_world_to_camera: NDArray[np.float64]
+    keypoints: NDArray[np.float32]
+    points: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MapModel(Concise):
+    """Images with poses, and the points that they see.
+
+    Attributes:
+        images: by name, in the order of the names.
+        points: (P, 3) float64 in the world's frame.
+        point_ids: (P,) int64, COLMAP's numbers of them.
+    """
+
+    images: dict[str, MapImage]
+    points: NDArray[np.float64]
+    point_ids: NDArray[np.int64]
+
+
+def read_map_model(folder: str | os.PathLike[str]) -> MapModel:
+    """Read a model.
+
+    Args:
+        folder: with COLMAP's files of it, for example `model/sparse/0`.
+
+    Raises:
+        InputError: there is no such model, or it is damaged.
+        MissingExtraError: pycolmap is not installed.
+    """
+    with opened_model(folder) as model:
+        ids = np.array(sorted(model.points3D), np.int64)
+        points = np.array([model.points3D[number].xyz for number in ids], np.float64).reshape(-1, 3)
+        images = {}
+        for image in sorted((each for each in model.images.values() if each.has_pose), key=lambda each: each.name):
+            seen = np.full(image.num_points2D(), -1, np.int64)
+            for number in image.get_observation_point2D_idxs():
+                seen[number] = np.searchsorted(ids, image.point2D(number).point3D_id)
+            camera = model.cameras[image.camera_id]
+            size = ImageSize(camera.height, camera.width)
+            known = KnownCamera(camera.model_name, tuple(float(value) for value in camera.params), size)
+            pose = np.vstack([image.cam_from_world().matrix(), (0.0, 0.0, 0.0, 1.0)])
+            places = np.array([point.xy for point in image.points2D], np.float32).reshape(-1, 2)
+            images[image.name] = MapImage(image.name, known, pose, keypoints_from_colmap(places), seen)
+        return MapModel(images, points, ids)
