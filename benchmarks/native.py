@@ -54,7 +54,7 @@ def serve(connection: Connection, kernels: str, precision: Any, threads: int) ->
     import torch
 
     from cyano import Matcher, MatcherOptions
-    from cyano.processing.alignment import align_matches
+    from cyano.processing.aligned_matches import align_matches
 
     torch.set_num_threads(threads)
     matcher, pictures = Matcher.from_pretrained(options=MatcherOptions(precision=precision)), jpegs()

@@ -24,7 +24,7 @@ from cyano.models.superpoint import DenseFeatures, SuperPoint
 from cyano.models.transport import log_transport
 from cyano.options import MatcherOptions
 from cyano.processing import resize
-from cyano.processing.alignment import align_matches
+from cyano.processing.aligned_matches import align_matches
 from cyano.processing.assignment import mutual_matches
 from cyano.processing.batching import feature_pairs, pad
 from cyano.processing.descriptors import sample_descriptors

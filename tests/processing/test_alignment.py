@@ -9,18 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from cyano.processing import alignment
-from cyano.processing.alignment import (
-    CERTAIN_PX,
-    CONFIRMED,
-    FARTHEST_PX,
-    PRIOR,
-    STIFFNESS,
-    SURE,
-    Alignment,
-    align,
-    align_matches,
-)
+from cyano.processing import aligned_matches
+from cyano.processing.aligned_matches import CONFIRMED, PRIOR, SURE, align_matches
+from cyano.processing.alignment import CERTAIN_PX, FARTHEST_PX, STIFFNESS, Alignment, align
 from cyano.types import Features, ImageSize, Matches, ResizeMap
 
 SIZE = 240, 320
@@ -245,7 +236,7 @@ def test_the_score_asked_without_a_place_is_that_of_bayes(with_place: int, witho
     score = 0.6
     scores = np.full(with_place + without, score, np.float32)
     moved = np.arange(len(scores)) < with_place
-    asked = alignment._score_without_a_place(scores, moved, np.ones_like(moved))
+    asked = aligned_matches._score_without_a_place(scores, moved, np.ones_like(moved))
     lost = (PRIOR * (1 - CONFIRMED) + score * without) / (PRIOR + score * len(scores))
 
     def posterior(prior: float, lost: float) -> float:

@@ -18,6 +18,7 @@ Mapper = Literal["incremental", "global"]
 Hold = Literal["nothing", "distortion", "all"]
 
 _MAX_SEED = 2**31 - 1
+_FARTHEST_PX, _SMALLEST_ANGLE = 4.0, 1.5  # of observations and of rays, as the mappers filter points
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def run_mapper(
 
 
 def adjust(pycolmap: Any, model: Any, start: Start) -> None:
-    """Bundle adjustment of a model that has lost images."""
+    """Bundle adjustment of a model that has lost images, without the points that do not fit then."""
     # Not pycolmap.bundle_adjustment, which sets COLMAP's level of logging back.
     options = pycolmap.BundleAdjustmentOptions()
     options.print_summary = False
@@ -116,6 +117,7 @@ def adjust(pycolmap: Any, model: Any, start: Start) -> None:
         config.add_image(number)
     config.fix_gauge(pycolmap.BundleAdjustmentGauge.TWO_CAMS_FROM_WORLD)
     pycolmap.create_default_bundle_adjuster(options, config, model).solve()
+    pycolmap.ObservationManager(model).filter_all_points3D(_FARTHEST_PX, _SMALLEST_ANGLE)
 
 
 def _hold(adjustment: Any, start: Start) -> None:

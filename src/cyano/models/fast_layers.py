@@ -60,12 +60,13 @@ class Linear:
         self.weight = torch.ops.mkldnn._reorder_linear_weight(weight, None) if self.packed else weight
 
     def __getstate__(self) -> dict[str, object]:
-        # Packed weights have the layout of this processor, and no storage that could be copied.
-        return {**vars(self), "weight": self.weight.to_dense() if self.packed else self.weight}
+        # Packed weights have the layout of this processor, and no storage that could be copied. Not a tensor that is
+        # gone after pickling: the file descriptor that a spawned process would get it by would be another one's then.
+        return {**vars(self), "weight": self.weight.to_dense().numpy() if self.packed else self.weight}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._pack(self.weight)
+        self._pack(torch.as_tensor(self.weight))
 
     def __call__(self, x: Tensor) -> Tensor:
         """(T, C) -> (T, C')."""
