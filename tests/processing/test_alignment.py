@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from cyano.processing import aligned_matches
+from cyano.processing import aligned_matches, alignment
 from cyano.processing.aligned_matches import CONFIRMED, PRIOR, SURE, align_matches
 from cyano.processing.alignment import CERTAIN_PX, FARTHEST_PX, STIFFNESS, Alignment, align
 from cyano.types import Features, ImageSize, Matches, ResizeMap
