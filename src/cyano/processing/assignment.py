@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -35,6 +36,21 @@ class MatchTensors(NamedTuple):
             self.scores0[index, :count0].float().cpu().numpy(),
             self.scores1[index, :count1].float().cpu().numpy(),
         )
+
+    def pairs(self, counts: Sequence[tuple[int, int]]) -> list[Matches]:
+        """All pairs, by their counts of keypoints; a GPU is asked for them once.
+
+        Args:
+            counts: keypoints of image 0 and of image 1, of each pair.
+        """
+        numbers = [self.matches0.int(), self.matches1.int()]
+        # Four bytes each, so that all can travel in one tensor.
+        numbers += [each.float().contiguous().view(torch.int32) for each in (self.scores0, self.scores1)]
+        widths = [each.shape[1] for each in numbers]
+        matches0, matches1, scores0, scores1 = torch.split(torch.cat(numbers, dim=1).cpu(), widths, dim=1)
+        scores = (each.contiguous().view(torch.float32) for each in (scores0, scores1))
+        here = MatchTensors(matches0.long(), matches1.long(), *scores)
+        return [here.pair(i, count0, count1) for i, (count0, count1) in enumerate(counts)]
 
 
 def mutual_matches(log_assignment: Tensor, threshold: float) -> MatchTensors:
