@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cyano import atomic
-from cyano.atomic import tidy, write_atomically, written_beside
+from cyano.atomic import append_line, tidy, write_atomically, written_beside
 from cyano.errors import OutputError
 
 
@@ -18,6 +20,14 @@ def test_writes_whole_files_and_nothing_else(tmp_path: Path) -> None:
         write_atomically(path, content)
         assert path.read_bytes() == content
         assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"")
+    for path in (file / "x", file / "in" / "x"):
+        with pytest.raises(OutputError, match=rf"{path} cannot be written: {file} is a file, not a folder; give"):
+            write_atomically(path, b"1")
 
 
 def test_a_folder_is_no_file() -> None:
@@ -153,3 +163,22 @@ def test_the_longest_names_have_room_for_a_private_one(tmp_path: Path) -> None:
         write_atomically(tmp_path / ("x" * 256), b"x")
     with pytest.raises(OutputError, match="null"):
         write_atomically(tmp_path / "a\0b", b"x")
+
+
+def test_a_line_that_has_no_room_leaves_the_log_as_it_was(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    append_line(log, "first")
+    append_line(log, "second")
+    assert log.read_bytes() == b"first\nsecond\n"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (16, before[1]))  # three bytes of the line fit
+        with pytest.raises(OutputError, match="cannot be written"):
+            append_line(log, "third")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert log.read_bytes() == b"first\nsecond\n"
+    with pytest.raises(OutputError, match="cannot be written"):
+        append_line(tmp_path / "absent" / "log.jsonl", "line")

@@ -313,6 +313,49 @@ def test_features_of_other_programs_match_alike(matcher: Matcher, photograph: np
     _same(matcher.match_features([tuple(learned)])[0], expected)
 
 
+def test_what_is_no_pair_of_features_is_refused(matcher: Matcher, photograph: np.ndarray) -> None:
+    one = matcher.extract([photograph])[0]
+    for bad in (None, 3, (one, one), [one, one], [(one,)], [(one, one, one)], [(one, {})], [("a.jpg", "b.jpg")]):
+        with pytest.raises(InputError, match="list of pairs of Features"):
+            matcher.match_features(bad)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="read 0 extras of each keypoint, not 2"):
+        matcher.match_features([(one, replace(one, extras=torch.zeros(len(one), 2)))])
+    assert matcher.match_features([]) == []
+
+
+@pytest.mark.parametrize(
+    "options", [{"max_keypoints": True}, {"limits": 3}, {"resize": 640}, {"max_keypoints": "100"}, {"few_matches": 1.5}]
+)
+def test_options_of_another_kind_are_refused(options: dict) -> None:
+    with pytest.raises(InputError, match=next(iter(options))):
+        MatcherOptions(**options)
+
+
+def test_sides_and_counts_are_whole_numbers(matcher: Matcher, photograph: np.ndarray) -> None:
+    for side in ("640", 640.5, float("nan"), (640,)):
+        with pytest.raises(InputError, match="whole pixels"):
+            ResizeRule.longest(side)  # type: ignore[arg-type]
+    for count in ("x", 1.5, 0):
+        with pytest.raises(InputError, match="batch_size"):
+            Matcher(load(), batch_size=count)  # type: ignore[arg-type]
+    for images in (None, 3):
+        with pytest.raises(InputError, match="list of images"):
+            matcher.extract(images)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="as many masks"):
+        matcher.extract([photograph], masks=3)  # type: ignore[arg-type]
+
+
+def test_networks_in_training_are_matched_with_as_trained(photograph: np.ndarray) -> None:
+    image0, image1 = _shifted(photograph, 48, 32)
+    networks = load()
+    expected = Matcher(networks, OPTIONS).match(image0, image1)
+    networks.superpoint.train()
+    assert networks.superglue is not None
+    networks.superglue.train()
+    _same(Matcher(networks, OPTIONS).match(image0, image1), expected)
+    assert networks.superglue.training
+
+
 def test_networks_that_a_user_has_changed_run_as_they_are(photograph: np.ndarray) -> None:
     """Hooks fire, and a projection that gives nothing leaves no matches; unchanged modules agree with the fast form."""
     image0, image1 = _shifted(photograph, 48, 32)

@@ -26,24 +26,38 @@ class ProcessingTest(unittest.TestCase):
     @unittest.skip("for another time")
     def test_skipped(self):
         pass
+
+    def test_in_parts(self):
+        for part in range(3):
+            with self.subTest(part):
+                pass
 """
 MODELING = """
+import unittest
 from transformers import SuperPointConfig, SuperPointForKeypointDetection
 
 def test_two_blocks():
-    SuperPointForKeypointDetection(SuperPointConfig(encoder_hidden_sizes=[4, 4]))
+    model = SuperPointForKeypointDetection(SuperPointConfig(encoder_hidden_sizes=[4, 4]))
+    assert not model.can_generate() and model.config.get_text_config(decoder=True) is model.config
+
+class PartsTest(unittest.TestCase):
+    def test_one_part_fails(self):
+        for part in range(3):
+            with self.subTest(part):
+                self.assertNotEqual(part, 1)
 
 def test_fails():
     assert SuperPointConfig().nms_radius == 3
 """
 
 
-def _run(folder: Path) -> subprocess.CompletedProcess[str]:
+def _run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests")])}
     command = [
         sys.executable,
         str(ROOT / "benchmarks" / "transformers_tests.py"),
         str(folder),
+        *options,
         "-p",
         "no:cacheprovider",
     ]
@@ -60,12 +74,16 @@ def test_outcomes_are_counted_and_faults_told_from_known_failures(tmp_path: Path
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     done = _run(folder)
-    assert "{'passed': 2, 'failed': 2, 'skipped': 1}" in done.stdout, done.stdout + done.stderr
+    assert "{'failed': 3, 'passed': 3, 'skipped': 1}" in done.stdout, done.stdout + done.stderr
     assert done.returncode == 1
     assert "FAIL  tests/models/superpoint/test_modeling_superpoint.py::test_fails" in done.stdout
+    assert done.stdout.count("::PartsTest::test_one_part_fails - ") == 1
     assert "known tests/models/superglue/test_image_processing_superglue.py" in done.stdout
     (folder / "models/superpoint/test_modeling_superpoint.py").unlink()
     assert _run(folder).returncode == 0
+    theirs = _run(folder, "--theirs")
+    assert "::test_classes_are_cyanos - " in theirs.stdout
+    assert theirs.returncode == 1
 
 
 def test_a_folder_without_their_tests_is_told(tmp_path: Path) -> None:

@@ -189,7 +189,26 @@ class TestFeatures:
             Features(*good, (30, 40))  # type: ignore[arg-type]
         with pytest.raises(InputError, match=r"floats in \[0, 1\], not torch.uint8"):
             Features(*good, self.frame, image=torch.ones(15, 20, dtype=torch.uint8))
-        with pytest.raises(InputError, match=r"\(H, W\), not \(1, 15, 20\)"):
-            Features(*good, self.frame, image=torch.ones(1, 15, 20))
-        with pytest.raises(InputError, match="one device, not on cpu and meta"):
-            Features(good[0].to("meta"), *good[1:], self.frame)
+        for shape in ((1, 15, 20), (20, 15), (30, 40)):
+            with pytest.raises(InputError, match=r"is \(15, 20\) as their frame says, not "):
+                Features(*good, self.frame, image=torch.ones(shape))
+
+    def test_what_holds_no_finite_numbers_is_refused(self) -> None:
+        good = {"keypoints": torch.ones(2, 2), "scores": torch.ones(2), "descriptors": torch.ones(2, 4)}
+        for name, values in good.items():
+            for bad in (float("nan"), float("inf"), 1e300):  # float32 ends at 3e38
+                spoilt = values.double().clone()
+                spoilt[1] = bad
+                with pytest.raises(InputError, match=f"{name} of features must be finite"):
+                    Features(**{**good, name: spoilt}, frame=self.frame)
+            for strange in (values.to("meta"), values.to_sparse()):
+                with pytest.raises(InputError, match=f"{name} of features must be an ordinary tensor"):
+                    Features(**{**good, name: strange}, frame=self.frame)
+        with pytest.raises(InputError, match="image of features must be finite"):
+            Features(**good, frame=self.frame, image=torch.full((15, 20), float("nan")))
+
+    @pytest.mark.parametrize("device", ["nosuch", "meta"])
+    def test_a_device_that_cannot_be_used_is_refused(self, device: str) -> None:
+        features = Features(torch.ones(1, 2), torch.ones(1), torch.ones(1, 4), self.frame)
+        with pytest.raises(InputError, match="cannot be used"):
+            features.to(device)

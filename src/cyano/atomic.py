@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from cyano.errors import CyanoError, OutputError
 
-__all__ = ["archive_bytes", "tidy", "write_atomically", "written_beside"]
+__all__ = ["append_line", "archive_bytes", "tidy", "write_atomically", "written", "written_beside"]
 
 _MAX_NAME = 200  # bytes of a name that its private place begins with; file systems take 255
 _PRIVATE = re.compile(r"\.(.+)\.[0-9a-f]{8,16}", re.DOTALL)
@@ -58,6 +58,34 @@ def write_atomically(path: Path, content: bytes) -> None:
     finally:
         with contextlib.suppress(OSError, ValueError):
             temporary.unlink(missing_ok=True)  # there is one only if something went wrong
+
+
+@contextlib.contextmanager
+def written(path: Path) -> Iterator[None]:
+    """Turns what the system refuses while something is written at `path` into one `OutputError`."""
+    try:
+        yield
+    except CyanoError:
+        raise
+    except OSError as error:
+        raise _cannot(path, error) from error
+
+
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a log, whole or not at all: what a full disk has taken of it is cut off again.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    with written(path), path.open("ab", buffering=0) as log:
+        content, size = line.encode() + b"\n", log.seek(0, os.SEEK_END)
+        try:
+            count = log.write(content)
+            if count != len(content):  # the rest would meet a full disk
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            log.truncate(size)
+            raise
 
 
 @contextlib.contextmanager
@@ -187,6 +215,9 @@ def _exchanged(one: Path, two: Path) -> bool:
 
 
 def _cannot(path: Path, error: Exception) -> OutputError:
+    file = next((parent for parent in path.parents if os.path.lexists(parent) and not parent.is_dir()), None)
+    if file is not None:
+        return OutputError(f"{path} cannot be written: {file} is a file, not a folder; give another name")
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return OutputError(f"{path} cannot be written: {reason}; check the folder and its space")
 

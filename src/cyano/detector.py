@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from copy import deepcopy
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cyano.models.as_built import is_as_built
+from cyano.models.as_built import for_inference, is_as_built
 from cyano.models.fast_superpoint import FastSuperPoint
 from cyano.models.superpoint import DenseFeatures, SuperPoint, SuperPointConfig
 from cyano.models.transfers import upload
@@ -73,8 +72,11 @@ class Detector:
         self._dtype = torch.bfloat16 if options.precision == "bfloat16" else torch.float32
         on_cpu = device.type == "cpu"
         self._batch_size = 1 if on_cpu else batch_size  # a processor is busy with one image
-        fast = on_cpu and is_as_built(network)
-        self._network: SuperPoint | FastSuperPoint = FastSuperPoint(network) if fast else _on(device, network)
+        copied = for_inference(network, device)
+        if device.type == "cuda":  # the layout that tensor cores read; elsewhere results are to stay as they are
+            copied = copied.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        fast = on_cpu and is_as_built(copied)
+        self._network: SuperPoint | FastSuperPoint = FastSuperPoint(copied) if fast else copied
 
     def prepare(self, image: LoadedImage, keep: NDArray[np.bool_] | None, quarter_turns: int = 0) -> NetworkImage:
         """Turn and resize an image.
@@ -132,11 +134,3 @@ class Detector:
         with torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32):
             dense: DenseFeatures = self._network(images)
         return DenseFeatures(dense.scores, dense.descriptors.float())
-
-
-def _on(device: torch.device, network: SuperPoint) -> SuperPoint:
-    """A copy on a device, on an NVIDIA GPU with the filters in the layout that its tensor cores read."""
-    copied = deepcopy(network).to(device)
-    if device.type != "cuda":
-        return copied
-    return copied.to(memory_format=torch.channels_last)  # type: ignore[no-any-return, call-overload]

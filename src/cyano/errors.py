@@ -3,7 +3,7 @@
     CyanoError
     ├── InputError (ValueError)          an argument, an option or a file's content is not usable
     │   └── ImageError                   an image cannot be read, or is too small, too large or not an image
-    ├── WeightsError                     weights are missing, damaged, of another network, or cannot be fetched
+    ├── WeightsError (OSError)           weights are missing, damaged, of another network, or cannot be fetched
     ├── OutputError (OSError)            a result cannot be written, or would overwrite another configuration's
     └── MissingExtraError (ImportError)  an optional package is absent; the message names the extra to install
 
@@ -27,7 +27,7 @@ class ImageError(InputError):
     """An image cannot be read, or its size or its values are out of bounds."""
 
 
-class WeightsError(CyanoError):
+class WeightsError(CyanoError, OSError):
     """Weights are missing, damaged, belong to another network, or cannot be fetched."""
 
 

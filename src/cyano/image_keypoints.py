@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cyano import geometry
 from cyano.concise import Concise
 from cyano.errors import InputError
+from cyano.geometry.camera import checked_camera
 from cyano.types import Features, ImageSize, ResizeMap
 
 if TYPE_CHECKING:
@@ -82,4 +83,4 @@ class ImageKeypoints(Concise):
         Raises:
             InputError: see `exif_camera`; or the given one is of a picture of another shape.
         """
-        return self.exif_camera() if given is None else given.fitted(self.size, self.name)
+        return self.exif_camera() if given is None else checked_camera(given).fitted(self.size, self.name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -17,19 +16,18 @@ from cyano.checkpoints.loading import Networks, load
 from cyano.detector import Detector, NetworkImage
 from cyano.errors import InputError, WeightsError
 from cyano.image_keypoints import ImageKeypoints
-from cyano.models.as_built import is_as_built
+from cyano.models.as_built import for_inference, is_as_built
 from cyano.models.fast_superglue import FastSuperGlue
 from cyano.models.superglue import SuperGlue
 from cyano.models.transport import log_transport
 from cyano.options import MatcherOptions
 from cyano.processing.alignment import align_matches
 from cyano.processing.assignment import mutual_matches
-from cyano.processing.batching import pad
+from cyano.processing.batching import feature_pairs, pad
 from cyano.processing.images import ImageSource, LoadedImage, read
 from cyano.processing.masks import read_mask
-from cyano.reading import reason_of
 from cyano.result import PairResult
-from cyano.types import Features, Matches
+from cyano.types import Features, Matches, usable_device
 
 __all__ = ["Matcher", "match"]
 
@@ -65,10 +63,10 @@ class Matcher:
         """
         if networks.superglue is None:
             raise WeightsError(f"{networks.source} holds a detector alone; matching needs a SuperGlue as well")
-        if batch_size < 1:
-            raise InputError(f"batch_size must be at least 1, not {batch_size}")
+        if not isinstance(batch_size, int) or batch_size < 1:
+            raise InputError(f"batch_size must be a whole number of at least 1, not {batch_size!r}")
         self.options = options
-        self.device = _device(device)
+        self.device = usable_device(device)
         self.source = networks.source
         self._batch_size = batch_size
         self._matcher_dtype = torch.float32 if options.precision == "float32" else torch.bfloat16
@@ -76,9 +74,10 @@ class Matcher:
         self._usual = self.assignment.matching_threshold
         self.confirmed_threshold = options.confirmed_threshold(self.assignment)
         self._detector = Detector(networks.superpoint, options, self.detection, self.device, batch_size)
-        self._superglue: SuperGlue | FastSuperGlue = deepcopy(networks.superglue).to(self.device)
-        if self.device.type == "cpu" and is_as_built(networks.superglue):
-            self._superglue = FastSuperGlue(networks.superglue, self._matcher_dtype)
+        superglue = for_inference(networks.superglue, self.device)
+        self._superglue: SuperGlue | FastSuperGlue = superglue
+        if self.device.type == "cpu" and is_as_built(superglue):
+            self._superglue = FastSuperGlue(superglue, self._matcher_dtype)
 
     def __repr__(self) -> str:
         keypoints, threshold = self.detection.max_keypoints, self.assignment.matching_threshold
@@ -164,11 +163,11 @@ class Matcher:
             ImageError: an image or a mask cannot be read or used.
             InputError: the masks are fewer or more than the images, or the images are not a list.
         """
-        if isinstance(images, str | os.PathLike | bytes | Image.Image):
+        if isinstance(images, str | os.PathLike | bytes | Image.Image) or not isinstance(images, Iterable):
             raise InputError("extract takes a list of images; put the one image into a list")
         sources = list(images)
-        if masks is not None and len(masks) != len(sources):
-            raise InputError(f"{len(sources)} images need as many masks (None for no mask), not {len(masks)}")
+        if masks is not None and (not isinstance(masks, Sequence) or len(masks) != len(sources)):
+            raise InputError(f"{len(sources)} images need as many masks in a list (None for no mask)")
         return self._detector(self._prepared(sources, masks or [None] * len(sources)))
 
     def _prepared(self, sources: Sequence[ImageSource], masks: Sequence[ImageSource | None]) -> Iterator[NetworkImage]:
@@ -189,21 +188,9 @@ class Matcher:
             One result for each pair, without the images' pixels.
 
         Raises:
-            InputError: descriptors have another number of channels than the matcher takes.
+            InputError: these are not pairs of features, or not features that the matcher takes.
         """
-        given = list(pairs)
-        size = self.assignment.hidden_size
-        # An image is in many pairs, and goes to the device once.
-        there = {
-            id(side): side.to(self.device) for side in {id(side): side for pair in given for side in pair}.values()
-        }
-        for features in there.values():
-            if features.descriptors.shape[1] != size:
-                raise InputError(
-                    f"these weights match descriptors of {size} channels, not of {features.descriptors.shape[1]}; "
-                    "extract the features with the same weights"
-                )
-        listed = [(there[id(a)], there[id(b)]) for a, b in given]
+        listed = feature_pairs(pairs, self.device, self.assignment)
         batches = (listed[start : start + self._batch_size] for start in range(0, len(listed), self._batch_size))
         return [result for batch in batches for result in self._matched(batch)]
 
@@ -253,15 +240,6 @@ def match(
         WeightsError: the weights are missing or damaged, or cannot be fetched.
     """
     return Matcher.from_pretrained(weights, options=options, device=device).match(image0, image1)
-
-
-def _device(device: torch.device | str) -> torch.device:
-    """The device of that name, if this machine has it."""
-    try:
-        return torch.zeros(0, dtype=torch.float32, device=device).device
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = reason_of(error)  # torch goes on for sixty lines
-        raise InputError(f"device {str(device)!r} cannot be used: {reason}; 'cpu' always can") from error
 
 
 def _mask(source: ImageSource | None, image: LoadedImage) -> NDArray[np.bool_] | None:

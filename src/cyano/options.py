@@ -80,7 +80,7 @@ class MatcherOptions:
             ("sinkhorn_iterations", self.sinkhorn_iterations, 1),
             ("few_matches", self.few_matches, 0),
         ):
-            if value is not None and (not isinstance(value, Integral) or value < least):
+            if value is not None and (not isinstance(value, Integral) or isinstance(value, bool) or value < least):
                 raise InputError(f"{name} must be a whole number of at least {least}, not {value!r}")
         for name, share in (("keypoint_threshold", self.keypoint_threshold), ("match_threshold", self.match_threshold)):
             if share is not None and not (isinstance(share, Real) and 0 <= share <= 1):
@@ -91,6 +91,8 @@ class MatcherOptions:
             raise InputError(f"precision is one of {', '.join(get_args(Precision))}, not {self.precision!r}")
         if self.rotations not in ("off", "auto"):
             raise InputError(f"rotations is 'off' or 'auto', not {self.rotations!r}")
+        if not isinstance(self.limits, ImageLimits):
+            raise InputError(f"limits are ImageLimits, not {self.limits!r}")
         if not isinstance(self.resize, ResizeRule):
             raise InputError(f"resize is a ResizeRule such as ResizeRule.longest(1024), not {self.resize!r}")
 

@@ -15,17 +15,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING, TypeVar
 
 from cyano.concise import Concise
 from cyano.errors import InputError
+from cyano.reading import reason_of
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
     from numpy.typing import NDArray
 
-__all__ = ["Features", "ImageSize", "Matches", "ResizeMap"]
+__all__ = ["Features", "ImageSize", "Matches", "ResizeMap", "usable_device"]
 
 
 @dataclass(frozen=True, order=True)
@@ -36,6 +38,8 @@ class ImageSize:
     width: int
 
     def __post_init__(self) -> None:
+        if not all(isinstance(side, Integral) for side in (self.height, self.width)):
+            raise InputError(f"a size is in whole pixels, not {self.height!r}x{self.width!r}")
         if self.height < 1 or self.width < 1:
             raise InputError(f"an image has at least 1x1 pixels, not {self.height}x{self.width}")
 
@@ -140,7 +144,7 @@ class Features(Concise):
             kept, as in a `cyano.store`.
 
     Raises:
-        InputError: the shapes or the devices do not fit each other, or these are not arrays of numbers.
+        InputError: the shapes or the devices do not fit each other, or these are not arrays of finite numbers.
     """
 
     keypoints: torch.Tensor
@@ -172,8 +176,9 @@ class Features(Concise):
             )
         if self.extras is not None and (self.extras.ndim != 2 or self.extras.shape[0] != count):
             raise InputError(f"extras of {count} keypoints are ({count}, E), not {tuple(self.extras.shape)}")
-        if self.image is not None and self.image.ndim != 2:
-            raise InputError(f"the image of features is (H, W), not {tuple(self.image.shape)}")
+        seen = self.frame.network.height, self.frame.network.width
+        if self.image is not None and self.image.shape != seen:
+            raise InputError(f"the image of features is {seen} as their frame says, not {tuple(self.image.shape)}")
 
     def __len__(self) -> int:
         return int(self.keypoints.shape[0])
@@ -184,7 +189,12 @@ class Features(Concise):
         return self.frame.to_network(self.keypoints)
 
     def to(self, device: torch.device | str) -> Features:
-        """The same features on another device."""
+        """The same features on another device.
+
+        Raises:
+            InputError: this machine has no such device.
+        """
+        device = usable_device(device)
         extras, image = (None if each is None else each.to(device) for each in (self.extras, self.image))
         moved = (self.keypoints.to(device), self.scores.to(device), self.descriptors.to(device))
         return Features(*moved, self.frame, extras, image)
@@ -208,7 +218,34 @@ def _floats(name: str, values: object) -> torch.Tensor:
         raise InputError(f"{name} of features must be {wanted}, not {values.dtype}")
     if isinstance(values, np.ndarray):
         values = torch.from_numpy(np.require(values, np.float32, ["C", "W"]))
-    return values.to(torch.float16 if name == "image" else torch.float32)
+    if values.is_meta or values.layout != torch.strided:
+        raise InputError(f"{name} of features must be an ordinary tensor with values, not {_kind_of(values)}")
+    values = values.to(torch.float16 if name == "image" else torch.float32)
+    if not bool(torch.isfinite(values).all()):
+        raise InputError(f"{name} of features must be finite numbers; leave out keypoints with NaN or infinity")
+    return values
+
+
+def _kind_of(values: torch.Tensor) -> str:
+    return "one on the device meta" if values.is_meta else f"one of {values.layout}"
+
+
+def usable_device(device: torch.device | str) -> torch.device:
+    """The device of that name, if this machine has it.
+
+    Raises:
+        InputError: it has not.
+    """
+    import torch
+
+    try:
+        found = torch.zeros(0, dtype=torch.float32, device=device).device
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError, ImportError) as error:
+        reason = reason_of(error)  # torch goes on for sixty lines
+        raise InputError(f"device {str(device)!r} cannot be used: {reason}; 'cpu' always can") from error
+    if found.type == "meta":
+        raise InputError("device 'meta' cannot be used: it holds no values; 'cpu' always can")
+    return found
 
 
 @dataclass(frozen=True, eq=False, repr=False)

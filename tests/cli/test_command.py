@@ -37,12 +37,19 @@ def test_help_fits_80_columns_and_breaks_no_word(path: tuple[str, ...], monkeypa
     monkeypatch.setenv("COLUMNS", "80")
     shown = run(*path, "--help", columns=80).stdout
     assert max(map(len, shown.splitlines())) <= 80
-    assert not re.search(r"<\w+>|\{\w+\}|╭", shown)
+    assert not re.search(r"<\w+>|\{\w+\}|╭|int(eger)? range", shown)
     assert "-h, --help" in shown
     wide = run(*path, "--help", columns=100).stdout
     examples = re.compile(r"^ {2}cyano .*(?:\n {6}.*)*", re.MULTILINE)  # those are continued by a backslash
     narrow_words, wide_words = (examples.sub("", text).split() for text in (shown, wide))
     assert narrow_words == wide_words
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=IDS)
+def test_errors_of_usage_show_the_usage_of_the_help(path: tuple[str, ...]) -> None:
+    wrong = run(*path, "--absent")
+    assert wrong.exit_code == 2
+    assert wrong.stderr.splitlines()[0] == run(*path, "--help").stdout.splitlines()[0]
 
 
 @pytest.mark.parametrize("path", [path for path in COMMANDS if path], ids=IDS[1:])
@@ -96,6 +103,7 @@ def test_defaults_are_those_of_the_weights() -> None:
     [
         ("--resize 640x480 a", "--resize 640 --resize 480 a"),
         ("--resize=640x480 a", "--resize=640 --resize 480 a"),
+        ("--resize 640,480 a", "--resize 640 --resize 480 a"),
         ("--resize 640 640x480", "--resize 640 640x480"),  # an image of that name
         ("640x480 --resize 640", "640x480 --resize 640"),
     ],
@@ -132,7 +140,7 @@ def test_verbose_shows_the_traceback_of_an_error(tmp_path: Path) -> None:
         (("pairs",), "--input-pairs"),  # the original's default list, which is not here
         (("reconstruct", "absent", "-o", "out"), "absent: there is no such folder"),
         (("evaluate", "absent"), "absent: there is no such folder"),
-        (("extract", "file", "-o", "out"), "file: is a file"),
+        (("extract", "file", "-o", "out"), "file is a file, and IMAGES is a folder"),
         (("train", "matcher", "absent", "-o", "out"), "absent: there is no such folder"),
     ],
 )

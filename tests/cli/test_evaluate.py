@@ -76,7 +76,7 @@ def test_broken_images_are_told_and_set_the_exit_code(root: Path, tmp_path: Path
 
 def test_wrong_uses(root: Path, tmp_path: Path) -> None:
     for arguments, message in (
-        (("--sets", "moon"), "there is no set moon"),
+        (("--sets", "moon"), "there is no set moon; there are plane, wedge, motorcycle, generated, stress"),
         (("--methods", "surf"), "methods are some of"),
         (("--methods", ","), "not none"),
         (("--estimators", "magic"), "estimators are some of"),

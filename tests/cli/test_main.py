@@ -28,6 +28,11 @@ def test_help_loads_no_heavy_package() -> None:
     assert not loaded & {"torch", "numpy", "cv2", "matplotlib", "PIL", "huggingface_hub"}
 
 
+def test_the_package_is_a_program() -> None:
+    done = subprocess.run([sys.executable, "-m", "cyano", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"cyano {cyano.__version__}\n"
+
+
 @pytest.mark.parametrize(
     ("command", "example"),
     [
@@ -85,3 +90,13 @@ def test_interrupted_is_130(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 
     monkeypatch.setattr("cyano.cli.report.match_images", interrupted)
     assert run("match", *shifted_photographs(tmp_path)).exit_code == 130
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no device that is always full")
+@pytest.mark.parametrize("arguments", [("--help",), ("weights", "list"), ("env", "--json")])
+def test_output_to_a_full_disk_is_one_line(arguments: tuple[str, ...]) -> None:
+    command = [sys.executable, "-c", "from cyano.cli.main import main; main()", *arguments]
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert result.returncode == 1
+    assert result.stderr == "error: the output cannot be written: No space left on device; make room for it\n"

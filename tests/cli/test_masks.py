@@ -41,4 +41,4 @@ def test_no_keypoint_lies_where_the_mask_is_black(tmp_path: Path) -> None:
     assert "mask is 5x5" in wrong.stderr
     absent = run("extract", images, "--out", tmp_path / "other", "--masks", tmp_path / "none")
     assert absent.exit_code == 1
-    assert "there is neither a folder of masks" in absent.stderr
+    assert "none: there is no such folder or file" in absent.stderr

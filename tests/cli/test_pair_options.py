@@ -56,7 +56,7 @@ def test_flags_become_options(line: str, options: PairOptions) -> None:
     [
         ({"method": "retrieval", "window": 3}, "--window has no effect with --pairs retrieval; .*--pairs sequential"),
         ({"method": "exhaustive", "pair_list": Path("p")}, "--pair-list has no effect with --pairs exhaustive"),
-        ({"top_k": 5}, "--top-k goes with --pairs sequential or retrieval or spatial; say which"),
+        ({"top_k": 5}, "--top-k goes with --pairs sequential or retrieval or spatial; give --pairs as well"),
         ({"method": "list"}, "needs --pair-list"),
         ({"method": "spatial", "max_angle": 5.0}, "--max-angle needs --poses"),
         ({"method": "sequential", "top_k": 5}, "only if --loop-every"),

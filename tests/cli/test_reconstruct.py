@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -84,6 +85,9 @@ def test_a_model_that_is_there_is_shown(walk: Walk, tmp_path: Path) -> None:
     wrong = run("view", tmp_path)
     assert wrong.exit_code == 1
     assert "no model of COLMAP" in wrong.stderr
+    folder = run("view", walk.out)
+    assert folder.exit_code == 1
+    assert f"give {walk.out / 'sparse' / '0'}" in folder.stderr.replace("\n", " ")
 
 
 def test_a_doubtful_model_is_no_success(walk: Walk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,7 +176,7 @@ def test_known_intrinsics_are_used_as_they_are(walk: Walk, tmp_path: Path) -> No
     assert camera != ("PINHOLE", [400, 400, 240, 180])
     for wrong, text in (
         (("--keep-cameras",), "goes with --camera-params"),
-        (("--camera-params", "400"), "goes with --camera-model"),
+        (("--camera-params", "400"), "those of a --camera-model"),
         (("--camera-model", "PINHOLE", "--camera-params", "400,x"), "numbers with commas"),
         (("--camera-model", "PINHOLE", "--camera-params", "", "--keep-cameras"), "numbers with commas"),
         (("--camera-model", "PINHOLE", "--camera-params", "400,240,180"), "fx, fy, cx, cy"),
@@ -239,8 +243,10 @@ def test_images_that_do_not_connect(tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         flat_image(images / name)
     (images / "c.png").write_bytes(b"no image")
+    (images / "d.jxl").write_bytes(b"passed over")
     result = run("reconstruct", images, "--out", tmp_path / "out")
     assert result.exit_code == 1
+    assert re.search(r"^note: .*d\.jxl", result.stderr, re.MULTILINE)
     assert "failed: c.png" in result.stderr
     assert "no model comes of" in result.stderr
     (images / "b.png").unlink()
@@ -253,7 +259,7 @@ def test_images_that_do_not_connect(tmp_path: Path) -> None:
     ("arguments", "text"),
     [
         (["--workers", "2"], "--engine ray"),
-        (["--top-k", "3"], "say which"),
+        (["--top-k", "3"], "give --pairs as well"),
         (["--pairs", "sequential", "--min-score", "0.5"], "--loop-every"),
         (["--engine", "ray", "--workers", "0"], "at least one worker"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from cyano.store import FeatureStore, MatchStore
@@ -26,8 +27,11 @@ def test_verify_and_compact(tmp_path: Path) -> None:
     damaged = run("store", "verify", tmp_path)
     assert damaged.exit_code == 1
     assert name in damaged.stdout.replace("\n", "")
+    assert re.search(r"verdict +1 damaged shards\n", damaged.stdout)
     assert "error: 1 damaged shards" in damaged.stderr
-    assert run("store", "verify", tmp_path).exit_code == 0
+    again = run("store", "verify", tmp_path)
+    assert again.exit_code == 0
+    assert re.search(r"verdict +undamaged\n", again.stdout)
     compacted = output(run("store", "compact", tmp_path, "--json"))["stores"]
     assert (compacted[0]["shards_before"], compacted[0]["shards_after"]) == (len(NAMES) - 1, 1)
     assert compacted[0]["items"] == len(NAMES) - 1

@@ -4,11 +4,15 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
+from PIL import Image
 
 import cyano
 from cyano.checkpoints import load
 from cyano.checkpoints.lone_matcher import load_matcher
+from cyano.cli.train import _stress_set
+from cyano.errors import InputError
 from support.commands import SHIFT, output, run, shifted_photographs
 from support.photographs import write_photographs
 from support.recipes import DETECTOR_AND_MATCHER as RECIPE
@@ -163,3 +167,13 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
     missing = run("train", "detector", str(tmp_path / "nothing"), "--run", str(tmp_path / "run"), "--recipe", "tiny")
     assert missing.exit_code == 1
     assert "no such folder" in missing.output
+    absent = run("train", "evaluate", "--out", str(tmp_path / "rum"), "--photographs", str(tmp_path))
+    assert absent.exit_code == 1
+    assert "rum: there is no such folder; check --out" in absent.output
+
+
+def test_a_stress_set_wants_photographs_that_are_kept_aside(tmp_path: Path) -> None:
+    for number in range(3):  # one family
+        Image.fromarray(np.zeros((32, 32), np.uint8)).save(tmp_path / f"view{number}.png")
+    with pytest.raises(InputError, match=r"kept aside.*a share of 0.05.*before its number stay together"):
+        _stress_set(tmp_path, 0.05)

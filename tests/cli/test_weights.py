@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 from pathlib import Path
 
@@ -21,7 +22,9 @@ def test_list_shows_licences() -> None:
     document = output(run("weights", "list", "--json"))
     assert [entry["name"] for entry in document["weights"]] == list(CATALOGUE)
     assert all(entry["licence"] for entry in document["weights"])
-    shown = run("weights", "list").stdout
+    shown = run("weights", "list", columns=80).stdout
+    for entry in document["weights"]:  # unbroken, to be copied
+        assert re.search(rf"^{entry['name']}$", shown, re.MULTILINE)
     assert "non-commercial" in shown
     assert "cyano-small" in shown
     assert "runs/base/model" in shown  # not in the wheel, and where it is

@@ -60,6 +60,23 @@ def test_assignments_are_checked() -> None:
         SuperGlueConfig(unknown=1)  # type: ignore[call-arg]
 
 
+@pytest.mark.parametrize("kind", [SuperGlueConfig, SuperPointConfig])
+def test_a_constructor_takes_what_a_configuration_holds(kind: type[SuperGlueConfig] | type[SuperPointConfig]) -> None:
+    shipped = kind.from_pretrained()
+    shipped.id2label = {0: "a"}  # type: ignore[union-attr]
+    assert list(shipped)[:4] == ["output_hidden_states", "output_attentions", "return_dict", "dtype"]
+    for content in (shipped.to_dict(), shipped.to_diff_dict()):
+        again = kind(**content)  # type: ignore[arg-type]
+        assert again == shipped
+        assert again.to_dict() == shipped.to_dict()
+    theirs = getattr(transformers, kind.__name__)(num_labels=3)
+    assert kind(**theirs.to_dict()).native() == kind().native()
+    assert kind(torch_dtype="float16").dtype == "float16"  # type: ignore[call-arg]
+    assert kind(dtype=None).dtype == "float32"  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="'bert'"):
+        kind(model_type="bert")  # type: ignore[call-arg]
+
+
 def test_the_detector_may_be_a_dictionary_or_nothing() -> None:
     assert SuperGlueConfig(keypoint_detector_config=None).detector == SuperPointConfig()
     assert SuperGlueConfig(keypoint_detector_config={"nms_radius": 7}).detector.nms_radius == 7
@@ -80,8 +97,9 @@ def test_overrides_and_sources(tmp_path: Path) -> None:
     assert SuperPointConfig.from_pretrained().max_keypoints == 1024  # the detector within the matcher's file
     with pytest.raises(InputError, match="no setting 'colour'"):
         SuperGlueConfig.from_pretrained(colour=1)
-    with pytest.raises(WeightsError, match="there are no weights"):
+    with pytest.raises(WeightsError, match="there are no weights") as caught:
         SuperGlueConfig.from_pretrained(tmp_path / "none")
+    assert isinstance(caught.value, OSError)  # what programs catch where transformers finds nothing
     assert SuperGlueConfig.from_dict({"torch_dtype": "float16"}).dtype == "float16"
     assert SuperGlueConfig.from_dict({"dtype": None}).dtype == "float32"
     with pytest.raises(InputError, match="not of a 'superglue'"):

@@ -215,6 +215,23 @@ def test_positions_map_pixel_centres_to_pixel_centres() -> None:
     assert result["matching_scores"].tolist() == pytest.approx([0.9])
 
 
+def test_no_position_lies_beyond_the_outermost_pixels() -> None:
+    output = SuperPointKeypointDescriptionOutput(
+        keypoints=torch.tensor([[[0.0, 0.0], [639 / 640, 479 / 480], [0.5, 479 / 480]]]),
+        scores=torch.full((1, 3), 0.5),
+        descriptors=torch.ones(1, 3, 4),
+        mask=torch.ones(1, 3),
+        network_sizes=torch.tensor([[480, 640]]),
+    )
+    for height, width in ((48, 64), (960, 1280)):
+        result = SuperPointImageProcessor().post_process_keypoint_detection(output, [(height, width)])[0]["keypoints"]
+        if height < 480:  # enlarged: (0 + 0.5) / 10 - 0.5 would be 0.45 before the first pixel
+            expected = [[0.0, 0.0], [63.0, 47.0], [(320 + 0.5) / 10 - 0.5, 47.0]]
+        else:
+            expected = [[0.5, 0.5], [1278.5, 958.5], [640.5, 958.5]]
+        torch.testing.assert_close(result, torch.tensor(expected))
+
+
 @pytest.mark.parametrize("threshold", [0.0, 0.2, 0.95])
 def test_exact_positions_are_those_of_transformers(threshold: float) -> None:
     output = _matched()
@@ -302,3 +319,49 @@ def test_tensors_of_every_kind_are_pictures() -> None:
 def test_sizes_that_are_none_are_one_error() -> None:
     with pytest.raises(InputError, match="target_sizes must be of shape"):
         sizes_of(None, (1, 2))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        np.zeros((20, 20), complex),
+        np.full((20, 20), "a"),
+        np.full((20, 20), None),
+        np.zeros((20, 20), "M8[s]"),
+        torch.zeros(20, 20, dtype=torch.complex64),
+        torch.zeros(20, 20, device="meta"),
+        torch.zeros(20, 20).to_sparse(),
+    ],
+)
+def test_what_holds_no_pixels_is_one_error(picture: object) -> None:
+    with pytest.raises(ImageError, match="pixels"):
+        SuperPointImageProcessor()(picture, return_tensors="pt")
+
+
+def test_eight_bit_floats_are_read_as_floats() -> None:
+    values = torch.rand(1, 20, 20).to(torch.float8_e4m3fn)
+    found = SuperPointImageProcessor(do_resize=False)(values, return_tensors="pt").pixel_values
+    assert torch.equal(found[0], values.float())
+
+
+def test_a_closed_picture_is_one_error(tmp_path: Path) -> None:
+    Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
+    picture = Image.open(tmp_path / "a.png")
+    picture.close()
+    with pytest.raises(ImageError, match="before it is closed"):
+        SuperPointImageProcessor()(picture)
+
+
+@pytest.mark.parametrize("side", [float("nan"), float("inf"), 0, -5])
+def test_sizes_that_no_image_has_are_refused(side: float) -> None:
+    output = SuperPointKeypointDescriptionOutput(
+        keypoints=torch.zeros(1, 1, 2), scores=torch.ones(1, 1), descriptors=torch.ones(1, 1, 4), mask=torch.ones(1, 1)
+    )
+    for processor in (SuperPointImageProcessor(), SuperPointImageProcessor(transformers_exact=True)):
+        with pytest.raises(InputError, match="at least one pixel"):
+            processor.post_process_keypoint_detection(output, [(20, side)])
+    for other in (None, {}, "x", (1, 2)):
+        with pytest.raises(InputError, match="outputs must be those of the model"):
+            SuperPointImageProcessor().post_process_keypoint_detection(other, [(20, 20)])
+        with pytest.raises(InputError, match="outputs must be those of the model"):
+            SuperGlueImageProcessor().post_process_keypoint_matching(other, [((20, 20), (20, 20))])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import transformers
@@ -100,6 +101,37 @@ def test_features_in_place_of_pixels(right_model: SuperGlueForKeypointMatching, 
     foreign = Features(first.keypoints, first.scores, first.descriptors[:, 1:], first.frame)
     with pytest.raises(InputError, match="the same weights"):
         right_model(features=[(foreign, second)])
+
+
+@pytest.mark.parametrize(
+    ("bad", "told"),
+    [
+        (np.zeros((1, 2, 1, 64, 64), np.float32), "not ndarray"),
+        ([1, 2], "not list"),
+        (torch.zeros(2, 1, 64, 64), r"not \(2, 1, 64, 64\)"),
+        (torch.zeros(1, 2, 1, 64, 64, dtype=torch.uint8), "not torch.uint8"),
+        (torch.zeros(1, 2, 1, 64, 64, device="meta"), "holds no values"),
+    ],
+)
+def test_what_is_no_pixels_is_refused(bad: object, told: str, right_model: SuperGlueForKeypointMatching) -> None:
+    with pytest.raises(InputError, match=told):
+        right_model(bad)
+
+
+def test_a_model_without_values_is_refused(pixels: Tensor) -> None:
+    with torch.device("meta"):
+        model = SuperGlueForKeypointMatching(SuperGlueConfig())
+    with pytest.raises(InputError, match="load its weights first"):
+        model(pixels)
+    with pytest.raises(InputError, match="load its weights first"):
+        model.keypoint_detector(pixels[:, 0])
+
+
+def test_what_is_no_features_is_refused(right_model: SuperGlueForKeypointMatching, pixels: Tensor) -> None:
+    one = _features(right_model, pixels.flatten(0, 1))[0]
+    for bad in ([one, one], [("a", "b")], [(one,)]):
+        with pytest.raises(InputError):
+            right_model(features=bad)
 
 
 def test_labels_give_the_papers_loss(right_model: SuperGlueForKeypointMatching, pixels: Tensor) -> None:

@@ -61,6 +61,37 @@ def test_changed_parameters_show_at_once(right_model: SuperGlueForKeypointMatchi
     assert model(pixels).mask.shape[-1] == 0
 
 
+def _through_numpy(values: Tensor) -> None:
+    values.detach().numpy()[...] = 1000.0
+
+
+CHANGES = {
+    "data": lambda model: model.bin_score.data.fill_(1000.0),
+    "numpy": lambda model: _through_numpy(model.bin_score),
+    "state dict": lambda model: model.state_dict()["bin_score"].fill_(1000.0),
+    "assigned": lambda model: model.load_state_dict(
+        {**model.state_dict(), "bin_score": torch.tensor(1000.0)}, assign=True
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_whatever_changes_a_parameter_shows_at_once(
+    change: str, right_model: SuperGlueForKeypointMatching, pixels: Tensor
+) -> None:
+    model = copy.deepcopy(right_model)
+    assert (model(pixels).matches >= 0).any()
+    CHANGES[change](model)
+    assert (model(pixels).matches == -1).all()
+
+
+def test_values_that_change_places_show_at_once() -> None:
+    model, prepared = random_superglue(), Prepared(lambda model, _: model.final_projection.final_proj.weight.clone())
+    before = prepared.of(model)
+    model.final_projection.final_proj.weight.data.copy_(before.flip(0, 1))
+    assert torch.equal(prepared.of(model), before.flip(0, 1))
+
+
 def test_settings_show_at_once(right_model: SuperGlueForKeypointMatching, pixels: Tensor) -> None:
     model = SuperGlueForKeypointMatching(copy.deepcopy(right_model.config)).eval()
     model.load_state_dict(right_model.state_dict())

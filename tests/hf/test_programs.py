@@ -68,7 +68,7 @@ def test_keywords_without_effect_give_one_warning(folder: Path) -> None:
 
 
 def test_keywords_that_would_give_other_results_are_refused(folder: Path) -> None:
-    for name in ("quantization_config", "gguf_file", "state_dict", "from_tf"):
+    for name in ("quantization_config", "gguf_file", "from_tf"):
         with pytest.raises(InputError, match=name):
             AutoModel.from_pretrained(folder, **{name: {"a": 1}})
     for bad in ({"a": "cpu", "b": "cuda:0"}, "nowhere", {}):
@@ -76,6 +76,40 @@ def test_keywords_that_would_give_other_results_are_refused(folder: Path) -> Non
             AutoModel.from_pretrained(folder, device_map=bad)
     with pytest.raises(InputError, match="no setting 'attn_implementatio'"):
         AutoModel.from_pretrained(folder, attn_implementatio="eager")
+
+
+@pytest.mark.parametrize("source", ["folder", "config"])
+def test_weights_that_the_program_has(
+    source: str, right_model: SuperGlueForKeypointMatching, folder: Path, tmp_path: Path
+) -> None:
+    tensors = {name: tensor * 2 for name, tensor in right_model.state_dict().items()}
+    given: dict[str, Any] = {"config": right_model.config} if source == "config" else {}
+    name = None if source == "config" else folder
+    model = SuperGlueForKeypointMatching.from_pretrained(name, state_dict=tensors, **given)
+    assert model.config == right_model.config
+    assert all(torch.equal(tensor, tensors[name]) for name, tensor in model.state_dict().items())
+    model.save_pretrained(tmp_path / "again")
+    assert not (tmp_path / "again" / "README.md").exists()  # nobody knows where they come from
+    detector = {key.removeprefix("keypoint_detector."): t for key, t in tensors.items() if "detector" in key}
+    alone = SuperPointForKeypointDetection.from_pretrained(name, state_dict=detector, **given)
+    assert all(torch.equal(tensor, detector[name]) for name, tensor in alone.state_dict().items())
+    with pytest.raises(InputError, match="state_dict cannot be used here"):
+        AutoModel.from_config(right_model.config, state_dict=tensors)
+    with pytest.raises(WeightsError, match="state_dict do not fit"):
+        AutoModel.from_pretrained(folder, state_dict={"a": torch.ones(1)})
+
+
+def test_weights_are_drawn_anew(right_model: SuperGlueForKeypointMatching, pixels: Tensor) -> None:
+    """What a program does with a model that was made on "meta"."""
+    with torch.device("meta"):
+        model = SuperGlueForKeypointMatching(right_model.config).eval()
+    model.to_empty(device="cpu")
+    torch.manual_seed(1)
+    model.init_weights()
+    torch.manual_seed(1)
+    expected = SuperGlueForKeypointMatching(right_model.config).eval()
+    assert all(torch.equal(tensor, _state(expected)[name]) for name, tensor in _state(model).items())
+    assert torch.equal(model(pixels).matching_scores, expected(pixels).matching_scores)
 
 
 def test_variants_subfolders_and_reports(folder: Path) -> None:

@@ -73,5 +73,7 @@ def test_lines_that_are_not_understood(tmp_path: Path) -> None:
         read_name_pairs(path)
     with pytest.raises(InputError, match="cannot read the pair list"):
         read_name_pairs(tmp_path)
+    with pytest.raises(InputError, match=r"absent.txt: there is no such file$"):
+        read_name_pairs(tmp_path / "absent.txt")
     with pytest.raises(InputError, match="'a' occurs twice"):
         read_name_pairs(path, ["a", "a"])

@@ -13,14 +13,13 @@ from cyano.processing import alignment
 from cyano.processing.alignment import (
     CERTAIN_PX,
     CONFIRMED,
-    FARTHEST_PX,
     PRIOR,
-    STIFFNESS,
     SURE,
     Alignment,
     align,
     align_matches,
 )
+from cyano.processing.patches import FARTHEST_PX, STIFFNESS
 from cyano.types import Features, ImageSize, Matches, ResizeMap
 
 SIZE = 240, 320

@@ -50,6 +50,8 @@ def tiff(pixels: np.ndarray, *, order: str = "<", **changes: Any) -> bytes:
         279: (4, [len(data) // strips] * strips),
         284: (3, [changes.get("planar", 1)]),
     }
+    if "extra" in changes:
+        tags[338] = (3, [changes["extra"]])
     if "kind" in changes:
         tags[339] = (3, [changes["kind"]] * channels)
     ifd, extra = 8 + len(data), b""
@@ -74,6 +76,23 @@ def test_separate_planes_are_no_noise(order: str, orientation: int) -> None:
     np.testing.assert_array_equal(pixels, upright(COLOURS, orientation))
     together = read_pixels(tiff(COLOURS, order=order, orientation=orientation)).pixels
     np.testing.assert_array_equal(pixels >> 8, together)
+
+
+def test_planes_of_premultiplied_colours() -> None:
+    opacity = np.full(COLOURS.shape[:2], 32768, np.uint16)
+    premultiplied = np.round(COLOURS * (32768 / 65535)).astype(np.uint16)
+    planes = np.concatenate([np.moveaxis(premultiplied, -1, 0), opacity[None]])
+    for extra, colours in ((1, COLOURS), (2, premultiplied)):
+        pixels = read_pixels(tiff(planes, planar=2, extra=extra)).pixels
+        np.testing.assert_array_equal(pixels[..., 3], opacity)
+        np.testing.assert_allclose(pixels[..., :3].astype(float), colours, atol=2)  # of rounding at half the values
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_dark_colours_keep_their_bits_however_they_are_turned(orientation: int) -> None:
+    dark = COLOURS // 32
+    pixels = read_pixels(tiff(dark, orientation=orientation)).pixels
+    np.testing.assert_array_equal(pixels, upright(dark, orientation))
 
 
 def test_planes_that_cannot_be_read_are_refused() -> None:

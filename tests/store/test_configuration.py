@@ -63,6 +63,12 @@ def test_what_is_no_configuration_is_refused(tmp_path: Path) -> None:
         FeatureStore(tmp_path, {}, precision="int8")  # type: ignore[arg-type]
 
 
+def test_the_store_beside_a_model_is_named(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    with pytest.raises(InputError, match=rf"{tmp_path} holds no store; give {tmp_path / 'store'}$"):
+        open_stores(tmp_path)
+
+
 def test_all_stores_of_a_folder_open(tmp_path: Path) -> None:
     FeatureStore(tmp_path, CONFIGURATION, precision="float32").write([image("a")])
     MatchStore(tmp_path, CONFIGURATION).write([pair("a", "b")])

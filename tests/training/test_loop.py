@@ -16,7 +16,7 @@ from cyano.errors import InputError, OutputError
 from cyano.training.loop import Batch, train_stage
 from cyano.training.progress import LOG_FILE, Progress, duration, log_line
 from cyano.training.schedule import Schedule
-from cyano.training.state import STATE_FILE, alone_in
+from cyano.training.state import STATE_FILE, alone_in, claim_folder
 
 CPU = torch.device("cpu")
 
@@ -180,3 +180,11 @@ def test_figures_are_told_in_words_with_units_and_the_time_left() -> None:
 )
 def test_durations_are_told_in_two_units(seconds: float, told: str) -> None:
     assert duration(seconds) == told
+
+
+def test_another_configuration_is_refused_by_what_differs(tmp_path: Path) -> None:
+    record = {"steps": 3, "seed": 0, "network": {"sizes": [8, 16], "radius": 4}}
+    claim_folder(tmp_path, record)
+    claim_folder(tmp_path, {**record, "steps": 5})  # more of the same
+    with pytest.raises(OutputError, match=r"\(network\.sizes: \[8, 16\] -> \[8, 32\]; seed: 0 -> 1\)"):
+        claim_folder(tmp_path, {**record, "seed": 1, "network": {"sizes": [8, 32], "radius": 4}})

@@ -19,7 +19,7 @@ from cyano.checkpoints.configs import (
     superpoint_to_dict,
 )
 from cyano.checkpoints.files import read_json, read_tensors, write_safetensors
-from cyano.errors import InputError, OutputError, WeightsError
+from cyano.errors import CyanoError, InputError, OutputError, WeightsError
 from cyano.models.superglue import SuperGlueConfig
 from cyano.models.superpoint import SuperPointConfig
 
@@ -224,7 +224,7 @@ def publish(
                 beside.mkdir()
             _write_into(beside, texts, tensors)
     except OSError as error:
-        if isinstance(error, OutputError):
+        if isinstance(error, CyanoError):
             raise
         raise OutputError(f"{folder} cannot be written: {error.strerror or error}; check its permissions") from error
 

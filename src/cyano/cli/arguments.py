@@ -73,8 +73,8 @@ Weights = Annotated[
 Precision = Annotated[
     PrecisionName,
     typer.Option(
-        help="mixed runs the matcher in bfloat16: faster on processors with bfloat16 instructions. bfloat16 is the same, "
-        "but on a GPU, where it is for the detector as well.",
+        help="mixed runs the matcher in bfloat16: faster on processors with bfloat16 instructions. bfloat16 is the "
+        "same, but on a GPU, where it is for the detector as well.",
         rich_help_panel=MATCHING,
     ),
 ]
@@ -121,7 +121,7 @@ SinkhornIterations = Annotated[
 Rotations = Annotated[
     RotationsName,
     typer.Option(
-        help="auto also tries image B turned by 90, 180 and 270 degrees if there are few matches.",
+        help="auto also tries image 1 turned by 90, 180 and 270 degrees if there are few matches.",
         rich_help_panel=MATCHING,
     ),
 ]
@@ -141,7 +141,7 @@ NoStretch = Annotated[
     bool,
     typer.Option(
         "--no-stretch",
-        help="Leave 16-bit pictures dark that use a small part of their range, as those of 12-bit and thermal cameras.",
+        help="Do not stretch 16-bit images that use a small part of their range (12-bit and thermal cameras).",
         rich_help_panel=MATCHING,
     ),
 ]
@@ -182,8 +182,8 @@ def existing_folder(path: Path | None, what: str) -> None:
         InputError: there is no such folder, or it is a file.
     """
     if path is not None and not path.is_dir():
-        fact = "is a file" if path.exists() else "there is no such folder"
-        raise InputError(f"{path}: {fact}; {what} is a folder")
+        known = f"{path} is a file, and {what} is a folder"
+        raise InputError(known if path.exists() else f"{path}: there is no such folder; check {what}")
 
 
 @contextmanager

@@ -46,8 +46,8 @@ CameraParams = Annotated[
     str | None,
     typer.Option(
         metavar="A,B,...",
-        help="Of all images, in COLMAP's order and original pixels: for PINHOLE fx,fy,cx,cy. Images of other sizes and "
-        "those that EXIF turns get them scaled and turned.",
+        help="Intrinsics of all images, in COLMAP's order and pixels of the original images: for PINHOLE fx,fy,cx,cy. "
+        "They are scaled for images of other sizes, and turned for those that EXIF turns.",
         show_default="focal length from EXIF, or from the matches",
         rich_help_panel=MODEL,
     ),
@@ -56,8 +56,8 @@ CameraSize = Annotated[
     str | None,
     typer.Option(
         metavar="WIDTHxHEIGHT",
-        help="Of the pictures that --camera-params are for.",
-        show_default="the images' size whose middle the principal point is near to",
+        help="Size of the images that --camera-params are for.",
+        show_default="the image size whose centre is nearest to the principal point",
         rich_help_panel=MODEL,
     ),
 ]
@@ -75,7 +75,7 @@ KeepCameras = Annotated[
     bool,
     typer.Option(
         "--keep-cameras",
-        help="Use --camera-params or those of --cameras-file as they are; else they are where refinement begins.",
+        help="Hold --camera-params or those of --cameras-file fixed; without it, bundle adjustment refines them.",
         rich_help_panel=MODEL,
     ),
 ]
@@ -101,9 +101,9 @@ def camera_options(
     if params is None and file is None and keep_cameras:
         raise typer.BadParameter("--keep-cameras goes with --camera-params or --cameras-file")
     if params is None and size is not None:
-        raise typer.BadParameter("--camera-size goes with --camera-params, whose pictures' size it is")
+        raise typer.BadParameter("--camera-size is the size of the images that --camera-params are for; give both")
     if params is not None and model is None:
-        raise typer.BadParameter("--camera-params goes with --camera-model, which says what they are")
+        raise typer.BadParameter("--camera-params are those of a --camera-model, for example PINHOLE; give both")
     try:
         numbers = () if params is None else tuple(float(each) for each in params.split(","))
     except ValueError as error:

@@ -95,9 +95,7 @@ Mapper = Annotated[
     MapperName,
     typer.Option(help="Incremental or global structure from motion.", rich_help_panel=MODEL),
 ]
-Seed = Annotated[
-    int, typer.Option(min=0, max=2**31 - 1, help="Of the mapper's random sampling.", rich_help_panel=MODEL)
-]
+Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Random seed of the mapper.", rich_help_panel=MODEL)]
 Starts = Annotated[
     int,
     typer.Option(
@@ -182,7 +180,7 @@ def check_folders(images: Path, masks: Path | None) -> None:
     """
     shared.existing_folder(images, "IMAGES")
     if masks is not None and not masks.exists():
-        raise InputError(f"there is neither a folder of masks nor a mask {masks}; give one, or none")
+        raise InputError(f"{masks}: there is no such folder or file; masks are a folder or one image")
 
 
 def collection_of(images: Path, out: Path, settings: Settings, *, verify: bool = True) -> Collection:

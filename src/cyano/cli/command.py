@@ -21,7 +21,8 @@ _COMMON = (
     ("-v, --verbose", "Also print the log, and the traceback of an error."),
     ("-h, --help", "Show this message and exit."),
 )
-_TYPES = {"path": "PATH", "int": "N", "integer": "N", "float": "X", "str": "TEXT", "text": "TEXT", "list[path]": "PATH"}
+_NUMBERS = {"int": "N", "integer": "N", "int range": "N", "integer range": "N", "float": "X", "float range": "X"}
+_TYPES = {**_NUMBERS, "path": "PATH", "str": "TEXT", "text": "TEXT", "list[path]": "PATH"}
 _WIDEST, _LEFT = 100, 28
 """Columns of a help text at most, and those of the names of options."""
 
@@ -33,11 +34,18 @@ class Command(TyperCommand):
         """Parse arguments after `--resize 640 480` became `--resize 640 --resize 480`."""
         return super().parse_args(ctx, fold_resize(take_verbosity(args)))
 
+    def get_usage(self, ctx: Any) -> str:
+        """The first line of the help, also above an error of usage."""
+        return f"Usage: {ctx.command_path} [OPTIONS] {' '.join(map(_argument_name, self._arguments()))}".rstrip()
+
+    def _arguments(self) -> list[Any]:
+        return [each for each in self.params if each.param_type_name == "argument"]
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Print the help: usage, text, arguments, and options by panels."""
-        arguments = [each for each in self.params if each.param_type_name == "argument"]
+        arguments = self._arguments()
         names = [_argument_name(each) for each in arguments]
-        typer.echo(f"Usage: {ctx.command_path} [OPTIONS] {' '.join(names)}".rstrip() + "\n")
+        typer.echo(self.get_usage(ctx) + "\n")
         typer.echo(_prose(self.help or ""))
         _section("Arguments", [(name, _described(each)) for name, each in zip(names, arguments, strict=True)])
         panels: dict[str, list[tuple[str, str]]] = {"Options": []}
@@ -53,9 +61,13 @@ class Command(TyperCommand):
 class Group(TyperGroup):
     """A command with commands below it."""
 
+    def get_usage(self, ctx: Any) -> str:
+        """The first line of the help, also above an error of usage."""
+        return f"Usage: {ctx.command_path} COMMAND [OPTIONS] ..."
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Print the help: usage, text, and the commands in the order in which they were added."""
-        typer.echo(f"Usage: {ctx.command_path} COMMAND [OPTIONS] ...\n")
+        typer.echo(self.get_usage(ctx) + "\n")
         typer.echo(_prose(self.help or ""))
         commands = [(name, command) for name, command in self.commands.items() if not command.hidden]
         _section("Commands", [(name, _first_sentence(command.help or "")) for name, command in commands])
@@ -92,10 +104,10 @@ def fold_resize(args: Sequence[str]) -> list[str]:
 
 
 def _split_sizes(args: Sequence[str]) -> list[str]:
-    """`--resize 640x480` as `--resize 640 480`."""
+    """`--resize 640x480` and `--resize 640,480` as `--resize 640 480`."""
     split: list[str] = []
     for argument in args:
-        size = re.fullmatch(r"((?:--resize=)?\d+)[xX](\d+)", argument)
+        size = re.fullmatch(r"((?:--resize=)?\d+)[xX,](\d+)", argument)
         if size is not None and (argument.startswith("--resize=") or split[-1:] == ["--resize"]):
             split += size.groups()
         else:

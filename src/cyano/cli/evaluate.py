@@ -60,6 +60,7 @@ Sets = Annotated[
 Photographs = Annotated[
     Path | None,
     typer.Option(
+        metavar="DIR",
         help="Folder of photographs for the set stress, searched recursively.",
         show_default="six that scikit-image ships",
         rich_help_panel=PROTOCOL,
@@ -204,7 +205,7 @@ class _Stress:
 
         with busy("changing photographs"):
             if self.folder is None:
-                return suite.stress_set(suite.pictures_of_skimage(), self.seed)
+                return suite.stress_set(suite.pictures_of_skimage(self.count), self.seed)
             paths, _ = find_photographs(self.folder, validation=0)
             return suite.stress_set(suite.chosen_photographs(self.folder, paths, self.count), self.seed)
 
@@ -233,8 +234,9 @@ def _sets(root: Path | None, names: list[str] | None, stress: _Stress) -> tuple[
             skipped[suite.STEREO_SET] = str(error)
     unknown = sorted(set(names or ()) - {pair_set.name for pair_set in found})
     if unknown:
-        known = ", ".join(pair_set.name for pair_set in found)
-        raise typer.BadParameter(f"--sets: there is no set {', '.join(unknown)}; there are {known or 'none'}")
+        always = (suite.STEREO_SET, suite.GENERATED_SET, suite.STRESS_SET)
+        known = ", ".join(dict.fromkeys([*(pair_set.name for pair_set in found), *always]))
+        raise typer.BadParameter(f"--sets: there is no set {', '.join(unknown)}; there are {known}")
     return [pair_set for pair_set in found if names is None or pair_set.name in names], skipped
 
 

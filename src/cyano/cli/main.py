@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import sys
 import traceback
 from typing import Annotated, Any
 
@@ -44,6 +47,9 @@ Exit codes: 0 done; 1 error (one line on stderr); 2 usage error; 3 some images o
 130 interrupted."""
 
 
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
+
+
 class ErrorsInOneLine(Group):
     """Cyano's own errors end the program with their message and exit code 1; others keep their traceback."""
 
@@ -56,6 +62,19 @@ class ErrorsInOneLine(Group):
                 traceback.print_exc()
             plain_line(error_console(), f"error: {error}", style="red")
             raise typer.Exit(1) from error
+
+    def main(self, *arguments: Any, **settings: Any) -> Any:
+        """Parse the arguments and run; a disk that is full under what is printed is an error in one line, too."""
+        try:
+            return super().main(*arguments, **settings)
+        except OSError as error:
+            if isinstance(error, CyanoError) or error.errno not in _FULL:
+                raise
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - what is left of the output has no place
+            plain_line(
+                error_console(), f"error: the output cannot be written: {error.strerror}; make room for it", "red"
+            )
+            raise SystemExit(1) from error
 
 
 app = typer.Typer(

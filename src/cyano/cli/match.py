@@ -16,7 +16,8 @@ __all__ = ["HELP", "match"]
 HELP = """Match two images: keypoints, correspondences, and the geometry that follows from them.
 
 Prints a summary and writes A_B_matches.png and A_B_matches.json to the current folder, unless another output is \
-named. Keypoints are (x, y) in pixels of the original images; (0, 0) is the centre of the top-left pixel.
+named or --json is given. A is image 0 and B is image 1. Keypoints are (x, y) in pixels of the original images; \
+(0, 0) is the centre of the top-left pixel.
 
 \b
 cyano match a.jpg b.jpg
@@ -37,7 +38,7 @@ OutDir = Annotated[
         "--out-dir",
         metavar="DIR",
         help="Folder for A_B_matches.png and A_B_matches.json; created if missing.",
-        show_default="the current folder, unless another output is named",
+        show_default="the current folder, unless another output is named or --json is given",
         rich_help_panel=shared.OUTPUT,
     ),
 ]
@@ -45,8 +46,8 @@ Picture = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="Picture of the matches (.png, .pdf, .svg, .jpg), coloured by score, or with a model by inliers and "
-        "outliers (the last of homography, fundamental, pose).",
+        help="Picture of the matches (.png, .pdf, .svg, .jpg), coloured by score (red 0, yellow 0.5, green 1), or "
+        "with a model by inliers (blue) and outliers (orange) of the last of homography, fundamental, pose.",
         rich_help_panel=shared.OUTPUT,
     ),
 ]
@@ -94,7 +95,7 @@ Intrinsics = Annotated[
     str | None,
     typer.Option(
         metavar="FX,FY,CX,CY",
-        help="Intrinsics in pixels of the original image, or the 9 entries of K, row by row.",
+        help="Intrinsics in pixels of the original image, or the 9 entries of K, row by row, comma-separated.",
         rich_help_panel=shared.MODELS,
     ),
 ]

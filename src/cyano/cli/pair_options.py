@@ -150,7 +150,7 @@ def pair_options(
     if method is None:
         if given:
             flag = _flag(next(iter(given)))
-            raise typer.BadParameter(f"{flag} goes with --pairs {_fitting(next(iter(given)))}; say which")
+            raise typer.BadParameter(f"{flag} goes with --pairs {_fitting(next(iter(given)))}; give --pairs as well")
         return None
     for name in given:
         if name not in METHOD_OPTIONS[method]:

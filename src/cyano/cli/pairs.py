@@ -171,7 +171,7 @@ def pairs(
     as_json: shared.AsJson = False,
 ) -> None:
     """Parse, run the list, print the table; the help is `HELP`."""
-    shared.existing_file(input_pairs, "--input-pairs, the list of pairs")
+    shared.existing_file(input_pairs, "--input-pairs")
     shared.existing_folder(input_dir, "--input-dir")
     with busy("loading"):
         from cyano.cli import pairs_run

@@ -11,10 +11,10 @@ __all__ = ["HELP", "reconstruct"]
 
 HELP = """Structure from motion from a folder of images: features, pairs, matches, COLMAP database, sparse model.
 
-Writes into DIR: store (features, matches, exact keypoints), database.db, sparse (models, the largest in 0), \
-model.html (to turn the model in a browser), model.png and model.ply. May be stopped at any moment; run again, it does \
-what is not done yet. Images that cannot be read are listed at the end, and the rest goes on. Each stage is a command, \
-too, with the same options: extract, match-all, verify-pairs, align, colmap.
+Writes into DIR: store (features, matches, refined keypoints), database.db, sparse (models, the largest in 0), \
+model.html (to turn the model in a browser), model.png and model.ply. It may be stopped at any moment; the same \
+command then goes on where it was. Images that cannot be read are listed at the end, and the rest goes on. Each stage \
+is also a command, with the same options: extract, match-all, verify-pairs, align, colmap.
 
 \b
 cyano reconstruct photos --out model

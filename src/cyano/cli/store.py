@@ -1,4 +1,4 @@
-"""`cyano store`: the features, matches and exact keypoints that a collection's run keeps on disk."""
+"""`cyano store`: the features, matches and refined keypoints that a collection's run keeps on disk."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ app = typer.Typer(
     help="""Verify and compact stored features, matches and refined keypoints.
 
 \b
-cyano store verify collection/store
-cyano store compact collection/store""",
+cyano store verify model/store
+cyano store compact model/store""",
 )
 
 Store = Annotated[Path, typer.Argument(metavar="STORE", help="The folder with features and matches in it.")]
@@ -57,6 +57,7 @@ def verify(store: Store, as_json: AsJson = False) -> None:
                 ("quarantined", f"{' '.join(entry['item'])}: {entry['reason']} (attempts: {entry['attempts']})")
                 for entry in document["quarantined"]
             ]
+            rows = [("verdict", _verdict(document)), *rows]
             print_facts(result_console(as_json), document["kind"], rows)
         if changed:
             print_facts(result_console(as_json), "made from them", [("changed", damage.reason) for damage in changed])
@@ -88,6 +89,11 @@ def compact(store: Store, as_json: AsJson = False) -> None:
         size = f"{document['bytes_before']} -> {document['bytes_after']}"
         rows = [("folder", document["folder"]), ("items", str(document["items"])), ("shards", shards), ("bytes", size)]
         print_facts(result_console(as_json), document["kind"], rows)
+
+
+def _verdict(document: dict[str, Any]) -> str:
+    damaged = len(document["damaged"])
+    return f"{damaged} damaged shards" if damaged else "undamaged"
 
 
 def _described(store: AnyStore) -> dict[str, Any]:

@@ -160,10 +160,17 @@ def matcher(
 
 def _stress_set(images: Path, validation: float) -> PairSet:
     """The stress set of the photographs that a training with this share of validation keeps aside."""
+    from cyano.errors import InputError
     from cyano.evaluation import suite
     from cyano.training.photographs import find_photographs
 
     _, aside = find_photographs(images, validation)
+    if not aside:
+        raise InputError(
+            f"no photograph of {images} is kept aside from training: the recipe keeps a share of {validation:g} "
+            "(validation), and files of one name before its number stay together; give other photographs to "
+            "`cyano evaluate --sets stress --photographs`"
+        )
     return suite.stress_set(suite.chosen_photographs(images, aside))
 
 
@@ -177,11 +184,16 @@ def evaluate(
     recipe: Recipe = "small",
     photographs: Annotated[
         Path | None,
-        typer.Option(help="The folder that is trained on: six of the photographs kept aside make the set stress."),
+        typer.Option(
+            metavar="DIR",
+            help="The folder that is trained on: six of the photographs kept aside make the set stress.",
+        ),
     ] = None,
     sets: Annotated[str | None, typer.Option(metavar="A,B", help="These sets only.", show_default="all")] = None,
 ) -> None:
     """Evaluate the newest checkpoints of a run, finished or not, and add the numbers to its curve.jsonl."""
+    for folder, name in ((run, "--out"), (root, "ROOT"), (photographs, "--photographs")):
+        existing_folder(folder, name)
     from cyano.checkpoints import load, load_matcher
     from cyano.cli.arguments import matcher_options
     from cyano.evaluation import suite
@@ -196,9 +208,8 @@ def evaluate(
     chosen = [pair_set for pair_set in found if sets is None or pair_set.name in sets.split(",")]
     if not chosen:
         known = ", ".join(pair_set.name for pair_set in found)
-        raise typer.BadParameter(
-            f"there are no sets to evaluate; give ROOT or --photographs, and --sets of {known or 'those'}"
-        )
+        remedy = f"choose --sets of {known}" if known else "give ROOT or --photographs"
+        raise typer.BadParameter(f"there are no sets to evaluate; {remedy}")
     matching = matcher_options([640], 1024)
     if config.features == "sift":
         names = suite.method_names(["sift-superglue", "sift"])

@@ -42,21 +42,16 @@ cyano weights convert run/model smaller --half"""
 @app.command("list", cls=Command)
 def list_weights(as_json: AsJson = False) -> None:
     """List known weights with their licences; other folders, files and hub names load as well."""
-    from rich.table import Table
-
     from cyano.checkpoints import CATALOGUE
 
     if as_json:
         known = [{**vars(entry), "checksums": dict(entry.checksums)} for entry in CATALOGUE.values()]
         print_json({"weights": known})
         return
-    table = Table(show_lines=True)
-    for column in ("name", "description", "licence", "commercial use", "where"):
-        table.add_column(column, overflow="fold")
     for entry in CATALOGUE.values():
-        commercial = "yes" if entry.commercial_use else "no"
-        table.add_row(entry.name, entry.description, entry.licence, commercial, entry.where)
-    result_console(as_json).print(table)
+        rows = [("description", entry.description), ("licence", entry.licence)]
+        rows += [("commercial use", "yes" if entry.commercial_use else "no"), ("where", entry.where)]
+        print_facts(result_console(as_json), entry.name, rows)
 
 
 @app.command(cls=Command, help=INFO_HELP)

@@ -66,7 +66,8 @@ def derived(target: Path, made_from: str, make: Callable[[Path], T], kind: type[
     exists = os.path.lexists(target)
     if exists and not record.exists() and not force:
         raise OutputError(
-            f"{target} is there and was not made here; move it away, or replace it with --overwrite (force=True)"
+            f"{target} is there and was not made here; move it away, or replace it with "
+            "--overwrite (in Python, force=True)"
         )
     known = _read(record)
     if exists and known is not None and known.made_from:

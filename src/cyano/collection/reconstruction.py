@@ -93,9 +93,10 @@ def reconstruct(
     need_pycolmap()  # better missed now than after hours
     need_camera(cameras, collection.names())
     extraction = extract_images(collection, run)
-    failures = extraction.failures
+    failures, notes = extraction.failures, tuple(collection.notes())
     try:
         choice = select_pairs(collection, pairs, vlad)
+        notes = (*choice.notes, *notes)
         run.watcher.say(f"{len(choice.pairs)} pairs ({choice.method})")
         matching = match_pairs(collection, choice.pairs, run)
         failures += matching.failures
@@ -109,10 +110,10 @@ def reconstruct(
         model = write_model(collection, mapping, force=run.force)
         run.watcher.at("model", 1, 1)
     except CyanoError:
-        _tell_failures(failures, run.watcher)  # which no summary will list any more
+        _tell(failures, notes, run.watcher)  # which no summary will list any more
         raise
     seconds = time.monotonic() - started
-    notes = (*choice.notes, *collection.notes(), *_of_guesses(database), *_of_starts(mapping, model))
+    notes = (*notes, *_of_guesses(database), *_of_starts(mapping, model))
     return Reconstruction(extraction, choice, matching, alignment, database, model, seconds, notes)
 
 
@@ -138,7 +139,9 @@ def _of_starts(wanted: MappingOptions, model: ModelSummary) -> list[str]:
     ]
 
 
-def _tell_failures(failures: Sequence[Failure], watcher: Watcher) -> None:
-    """Say what cannot be used, and why."""
+def _tell(failures: Sequence[Failure], notes: Sequence[str], watcher: Watcher) -> None:
+    """Say what was left out and what cannot be used, and why."""
+    for note in notes:
+        watcher.say(f"note: {note}")
     for failure in failures:
         watcher.say(f"failed: {' '.join(failure.item)}: {failure.reason}")

@@ -56,7 +56,7 @@ class Recipe:
         if self.options.rotations != "off":
             raise InputError("features are extracted once per image and do not turn; use rotations='off'")
         if self.masks is not None and not self.masks.exists():
-            raise InputError(f"there is neither a folder of masks nor a mask {self.masks}; give one, or none")
+            raise InputError(f"{self.masks}: there is no such folder or file; masks are a folder or one image")
         try:
             torch.device(self.device)
         except RuntimeError as error:

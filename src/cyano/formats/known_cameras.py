@@ -128,11 +128,11 @@ def reference_size(pycolmap: Any, known: KnownCamera, sizes: Iterable[ImageSize]
     off = [max(_off_centre(pycolmap, known, size)) for size in candidates]
     best = int(np.argmin(off))
     if off[best] > _OFF_CENTRE:
-        shown = some([f"{size.width}x{size.height}" for size in candidates])
+        shown = some([f"{size.width}x{size.height} px" for size in candidates])
         raise InputError(
-            f"the principal point of {known.model} {known.params} is not near the middle of the images ({shown} "
-            "pixels), so these are not the pictures that the parameters are for; give the size of those "
-            "(--camera-size), or other parameters"
+            f"the principal point of {known.model} {known.params} is not near the middle of the images ({shown}), so "
+            "these are not the pictures that the parameters are for; give the size of those (--camera-size), or other "
+            "parameters"
         )
     return candidates[best]
 

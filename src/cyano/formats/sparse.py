@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -84,7 +85,9 @@ def opened_model(folder: str | os.PathLike[str]) -> Iterator[Any]:
     pycolmap = load_pycolmap()
     check_model(pycolmap, folder)
     told = f"{os.fspath(folder)} holds no model of COLMAP that can be read"
-    with quiet(pycolmap, errors=False), translated(told, "give the folder of one, or export it again"):
+    inside = [path for path in (Path(folder) / "sparse/0", Path(folder) / "0") if path.is_dir()]
+    remedy = f"give {inside[0]}" if inside else "give the folder of one, or export it again"
+    with quiet(pycolmap, errors=False), translated(told, remedy):
         yield pycolmap.Reconstruction(os.fspath(folder))
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from cyano.types import ResizeMap
 
-__all__ = ["Camera"]
+__all__ = ["Camera", "checked_camera"]
 
 _FILM_LONG_SIDE_MM = 36.0
 
@@ -47,6 +47,11 @@ class Camera:
     size: ImageSize | None = None
 
     def __post_init__(self) -> None:
+        for name in ("fx", "fy", "cx", "cy"):
+            # The dataclass is frozen: this is the one place where its values are set.
+            object.__setattr__(self, name, _number(getattr(self, name), f"{name} of a camera"))
+        if self.size is not None and not isinstance(self.size, ImageSize):
+            raise InputError(f"the size of a camera is an ImageSize(height, width), not {self.size!r}")
         if not all(math.isfinite(value) for value in (self.fx, self.fy, self.cx, self.cy)):
             raise InputError(f"camera parameters must be finite numbers, not {self}")
         if self.fx <= 0 or self.fy <= 0:
@@ -80,7 +85,7 @@ class Camera:
             focal_35mm_mm: the tag's value in millimetres.
             size: size of the image that the points are measured in.
         """
-        focal = focal_35mm_mm / _FILM_LONG_SIDE_MM * size.longest
+        focal = _number(focal_35mm_mm, "a focal length") / _FILM_LONG_SIDE_MM * size.longest
         return cls._centred(focal, size)
 
     @classmethod
@@ -90,7 +95,7 @@ class Camera:
         Raises:
             InputError: an angle that is not between 0 and 180 degrees.
         """
-        if not 0 < degrees < 180:
+        if not 0 < _number(degrees, "a field of view") < 180:
             raise InputError(f"the field of view must lie between 0 and 180 degrees, not {degrees}")
         focal = size.longest / 2 / math.tan(math.radians(degrees) / 2)
         return cls._centred(focal, size)
@@ -145,3 +150,26 @@ class Camera:
     def normalise(self, points: ArrayLike) -> NDArray[np.float64]:
         """(N, 2) pixels -> (N, 2) float64 positions (X / Z, Y / Z) in the camera's frame."""
         return (points_2d(points) - (self.cx, self.cy)) / (self.fx, self.fy)
+
+
+def checked_camera(camera: object) -> Camera:
+    """The camera, if it is one.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if not isinstance(camera, Camera):
+        raise InputError(
+            f"a camera is a cyano.geometry.Camera, such as Camera.from_matrix(K), not {type(camera).__name__}"
+        )
+    return camera
+
+
+def _number(value: object, name: str) -> float:
+    """A float of a number, numpy's and a tensor of one number among them."""
+    try:
+        if isinstance(value, str | bytes):
+            raise TypeError
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+        raise InputError(f"{name} must be a number, not {value!r:.100}") from error

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cyano.errors import InputError
+from cyano.reading import reason_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["finite_array", "matched_points", "points_2d"]
+__all__ = ["finite_array", "matched_points", "numbers_of", "points_2d"]
 
 
 def finite_array(values: ArrayLike, shape: tuple[int, ...], name: str) -> NDArray[np.float64]:
@@ -20,10 +21,7 @@ def finite_array(values: ArrayLike, shape: tuple[int, ...], name: str) -> NDArra
     Raises:
         InputError: other shape, not numbers, or NaN or infinity among them.
     """
-    array = _float64(values, name)
-    if array.shape != shape:
-        raise InputError(f"{name} must have shape {shape}, not {array.shape}")
-    return _finite(array, name)
+    return _finite(numbers_of(values, name, shape), name)
 
 
 def points_2d(points: ArrayLike, name: str = "points") -> NDArray[np.float64]:
@@ -32,7 +30,7 @@ def points_2d(points: ArrayLike, name: str = "points") -> NDArray[np.float64]:
     Raises:
         InputError: other shape, not numbers, or NaN or infinity among them.
     """
-    array = _float64(points, name)
+    array = numbers_of(points, name)
     if array.ndim != 2 or array.shape[1] != 2:
         raise InputError(f"{name} must have shape (N, 2), one (x, y) per row, not {array.shape}")
     return _finite(array, name)
@@ -50,13 +48,31 @@ def matched_points(points0: ArrayLike, points1: ArrayLike) -> tuple[NDArray[np.f
     return first, second
 
 
-def _float64(values: ArrayLike, name: str) -> NDArray[np.float64]:
-    if hasattr(values, "detach"):  # a tensor, of whichever device, with gradients or without
-        values = values.detach().cpu().double()
+def numbers_of(values: ArrayLike, name: str, shape: tuple[int, ...] | None = None) -> NDArray[np.float64]:
+    """A float64 array of at least one dimension: of lists, arrays, and tensors of any device, with gradients or not.
+
+    Args:
+        values: real numbers; NaN and infinity may be among them.
+        name: of the values, for the message.
+        shape: what the array has to have; None for any.
+
+    Raises:
+        InputError: these are not real numbers, or of another shape.
+    """
     try:
-        return np.asarray(values, dtype=np.float64)
+        given: Any = values
+        if hasattr(given, "detach"):
+            given = given.detach().cpu()
+            given = given.double() if given.is_floating_point() else given  # bfloat16 is none of numpy's
+        array = np.asarray(given)
+        if array.dtype.kind in "cOSUVmM":
+            raise TypeError(f"not of {array.dtype}")
+        array = array.astype(np.float64)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"{name} must be an array of numbers: {error}") from error
+        raise InputError(f"{name} must be an array of numbers: {reason_of(error)}") from error
+    if array.ndim == 0 or (shape is not None and array.shape != shape):
+        raise InputError(f"{name} must have shape {shape or '(..., D)'}, not {array.shape}")
+    return array
 
 
 def _finite(array: NDArray[np.float64], name: str) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import math
 from dataclasses import dataclass
-from numbers import Integral
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Literal, get_args
 
 from cyano.concise import facts_html
@@ -61,6 +61,12 @@ class RobustOptions:
     def __post_init__(self) -> None:
         if self.estimator not in get_args(Estimator):
             raise InputError(f"unknown estimator {self.estimator!r}: choose one of {', '.join(get_args(Estimator))}")
+        for name, value in (
+            ("threshold_px", 1 if self.threshold_px is None else self.threshold_px),
+            ("confidence", self.confidence),
+        ):
+            if not isinstance(value, Real):
+                raise InputError(f"{name} must be a number, not {value!r}")
         if self.threshold_px is not None and not 0 < self.threshold_px < math.inf:
             raise InputError(f"threshold_px must be a positive number of pixels, not {self.threshold_px}")
         if not 0 < self.confidence < 1:

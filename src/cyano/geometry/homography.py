@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cyano.errors import InputError
-from cyano.geometry.checks import finite_array, matched_points
+from cyano.geometry.checks import finite_array, matched_points, numbers_of
 from cyano.geometry.transforms import to_homogeneous, warp_points
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def corner_error(H_estimated: ArrayLike, H_true: ArrayLike, size: ImageSize) -> 
         finite or sends a corner to infinity.
     """
     corners = image_corners(size)
-    H = np.asarray(H_estimated, dtype=np.float64)
+    H = numbers_of(H_estimated, "H_estimated", (3, 3))
     truth = warp_points(finite_array(H_true, (3, 3), "H_true"), corners)
     distance = float(np.linalg.norm(warp_points(H, corners) - truth, axis=1).mean())
     return distance if np.isfinite(distance) else float("inf")

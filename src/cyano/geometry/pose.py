@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from cyano.geometry.checks import finite_array, matched_points
+from cyano.geometry.checks import finite_array, matched_points, numbers_of
 from cyano.geometry.transforms import angle_between, rotation_angle_between, to_homogeneous
 
 if TYPE_CHECKING:
@@ -46,10 +46,10 @@ def pose_error(T_true: ArrayLike, R: ArrayLike, t: ArrayLike) -> PoseError:
         that is not finite.
 
     Raises:
-        InputError: T_true is not a finite (4, 4) matrix.
+        InputError: T_true is not a finite (4, 4) matrix, or R and t are not numbers.
     """
     truth = finite_array(T_true, (4, 4), "T_true")
-    rotation, translation = np.asarray(R, dtype=np.float64), np.ravel(t)
+    rotation, translation = numbers_of(R, "R", (3, 3)), numbers_of(t, "t").ravel()
     if not (np.isfinite(rotation).all() and np.isfinite(translation).all()):
         return PoseError(math.inf, math.inf)
     return PoseError(

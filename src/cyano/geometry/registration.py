@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cyano.errors import ImageError
+from cyano.errors import ImageError, InputError
+from cyano.geometry.checks import numbers_of
 from cyano.geometry.homography import invert_homography
+from cyano.types import ImageSize
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from cyano.types import ImageSize
 
 __all__ = ["warp_image"]
 
@@ -42,7 +43,7 @@ def warp_image(image: NDArray[np.uint8], H: ArrayLike, size: ImageSize) -> tuple
 
     _check_image(image, size)
     inverse = invert_homography(H)
-    matrix, target = np.asarray(H, dtype=np.float64), (size.width, size.height)
+    matrix, target = numbers_of(H, "H", (3, 3)), (size.width, size.height)
     # Each target pixel looks up its place in image 1, so `WARP_INVERSE_MAP` takes H as it is.
     sharp, nearest = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
     source = np.ascontiguousarray(image)
@@ -55,6 +56,8 @@ def warp_image(image: NDArray[np.uint8], H: ArrayLike, size: ImageSize) -> tuple
 
 
 def _check_image(image: NDArray[np.uint8], size: ImageSize) -> None:
+    if not isinstance(image, np.ndarray) or not isinstance(size, ImageSize):
+        raise InputError(f"an array and an ImageSize are needed, not {type(image).__name__} and {type(size).__name__}")
     is_grey_or_rgb = image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)
     if not is_grey_or_rgb or image.dtype != np.uint8 or image.size == 0:
         raise ImageError(f"the image must be (H, W) or (H, W, 3) uint8 and not empty, not {image.shape} {image.dtype}")

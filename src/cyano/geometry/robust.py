@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cyano.errors import InputError
-from cyano.geometry.checks import matched_points
+from cyano.geometry.camera import checked_camera
+from cyano.geometry.checks import matched_points, numbers_of
 from cyano.geometry.epipolar import essential_from_pose, fundamental_from_essential, sampson_distance
 from cyano.geometry.estimates import MIN_MATCHES, EstimateStatus, RobustEstimate, RobustOptions
 from cyano.geometry.homography import scale_homography
@@ -138,10 +139,14 @@ def _estimate(
     options: RobustOptions,
     doubtful: ArrayLike | None,
 ) -> RobustEstimate:
+    if not isinstance(options, RobustOptions):
+        raise InputError(f"options are RobustOptions, not {type(options).__name__}")
+    for camera in cameras:
+        checked_camera(camera)
     task = Task(kind, *matched_points(points0, points1), cameras, options)
     if doubtful is None:
         return _solved(task)
-    sure = ~np.asarray(doubtful, dtype=np.bool_)
+    sure = numbers_of(doubtful, "doubtful") == 0
     if sure.shape != (len(task.points0),):
         raise InputError(f"doubtful needs one value for each of the {len(task.points0)} matches, not {sure.shape}")
     estimate = _solved(replace(task, points0=task.points0[sure], points1=task.points1[sure]))

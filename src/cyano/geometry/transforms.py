@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cyano.geometry.checks import finite_array
+from cyano.errors import InputError
+from cyano.geometry.checks import finite_array, numbers_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -25,20 +26,23 @@ __all__ = [
 
 def to_homogeneous(points: ArrayLike) -> NDArray[np.float64]:
     """(..., D) points -> (..., D + 1) with a last coordinate of 1."""
-    array = np.asarray(points, dtype=np.float64)
+    array = numbers_of(points, "points")
     return np.concatenate([array, np.ones_like(array[..., :1])], axis=-1)
 
 
 def from_homogeneous(points: ArrayLike) -> NDArray[np.float64]:
     """(..., D + 1) -> (..., D), divided by the last coordinate; points at infinity become inf or NaN."""
-    array = np.asarray(points, dtype=np.float64)
+    array = numbers_of(points, "points")
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(array[..., :-1] / array[..., -1:], dtype=np.float64)
 
 
 def warp_points(H: ArrayLike, points: ArrayLike) -> NDArray[np.float64]:
     """Map (..., 2) points by the (3, 3) homography `H`; points on its horizon become inf or NaN."""
-    return from_homogeneous(to_homogeneous(points) @ np.asarray(H, dtype=np.float64).T)
+    array = numbers_of(points, "points")
+    if array.shape[-1] != 2:
+        raise InputError(f"points must have shape (..., 2), not {array.shape}")
+    return from_homogeneous(to_homogeneous(array) @ numbers_of(H, "H", (3, 3)).T)
 
 
 def rigid_motion(R: ArrayLike, t: ArrayLike) -> NDArray[np.float64]:
@@ -49,7 +53,7 @@ def rigid_motion(R: ArrayLike, t: ArrayLike) -> NDArray[np.float64]:
     """
     T = np.eye(4)
     T[:3, :3] = finite_array(R, (3, 3), "R")
-    T[:3, 3] = finite_array(np.ravel(t), (3,), "t")
+    T[:3, 3] = finite_array(numbers_of(t, "t").ravel(), (3,), "t")
     return T
 
 
@@ -83,12 +87,12 @@ def angle_between(u: ArrayLike, v: ArrayLike) -> float:
 
     The arctangent keeps all digits near 0 and pi, where the arccosine of a rounded cosine keeps half of them.
     """
-    first, second = np.ravel(u), np.ravel(v)
+    first, second = (finite_array(numbers_of(each, "a vector").ravel(), (3,), "a vector") for each in (u, v))
     return float(np.arctan2(np.linalg.norm(np.cross(first, second)), first @ second))
 
 
 def rotation_angle_between(R0: ArrayLike, R1: ArrayLike) -> float:
     """The angle of the rotation that takes `R0` to `R1`, both (3, 3), in [0, pi] radians."""
     # |R0 - R1|_F = 2 sqrt(2) sin(angle / 2); unlike the trace it keeps its digits for small angles.
-    chord = np.linalg.norm(np.asarray(R0, dtype=np.float64) - np.asarray(R1, dtype=np.float64))
+    chord = np.linalg.norm(numbers_of(R0, "R0", (3, 3)) - numbers_of(R1, "R1", (3, 3)))
     return float(2 * np.arcsin(min(1.0, chord / (2 * np.sqrt(2)))))

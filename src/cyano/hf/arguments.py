@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -14,7 +15,17 @@ from cyano.errors import InputError
 from cyano.hf.outputs import BatchFeature
 from cyano.hf.pixels import Picture, as_array, is_picture
 
-__all__ = ["REFUSED", "Layout", "batch", "common_channels", "in_colour", "pairs_of", "singles_of", "sizes_of"]
+__all__ = [
+    "REFUSED",
+    "Layout",
+    "batch",
+    "checked_outputs",
+    "common_channels",
+    "in_colour",
+    "pairs_of",
+    "singles_of",
+    "sizes_of",
+]
 
 _IDLE: Final = frozenset(
     {"backend", "crop_size", "default_to_square", "disable_grouping", "image_mean", "image_std", "pad_size", "use_fast"}
@@ -141,4 +152,18 @@ def sizes_of(target_sizes: Tensor | Sequence[Any] | None, shape: tuple[int, ...]
             f"target_sizes must be of shape {shape}: (height, width) of each original image of the batch, "
             f"not {tuple(sizes.shape)}"
         )
-    return sizes
+    if not bool((torch.isfinite(sizes) & (sizes >= 1)).all()):
+        raise InputError(f"target_sizes must be heights and widths of at least one pixel, not {sizes.tolist()}")
+    return sizes.detach()
+
+
+def checked_outputs(outputs: object, names: Sequence[str], threshold: float = 0.0) -> None:
+    """Refuse what is no output of a model, and a threshold that is no number.
+
+    Raises:
+        InputError: see above.
+    """
+    if lacking := [name for name in names if not isinstance(getattr(outputs, name, None), Tensor)]:
+        raise InputError(f"outputs must be those of the model; {type(outputs).__name__} has no {' and '.join(lacking)}")
+    if not isinstance(threshold, Real | Tensor):
+        raise InputError(f"threshold must be a number, not {threshold!r}")

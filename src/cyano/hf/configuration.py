@@ -7,7 +7,7 @@ configurations of `cyano.models`; `native()` makes them.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -16,19 +16,13 @@ from cyano.checkpoints import configs, resolve
 from cyano.checkpoints.files import read_json
 from cyano.checkpoints.huggingface import CONFIG_FILE, model_folder, write_json
 from cyano.errors import InputError
+from cyano.hf.general import DTYPES, GENERAL_DEFAULTS, takes_general_settings, with_dtype
 from cyano.hf.keywords import Keywords
 from cyano.hf.uploading import Uploads
 from cyano.models.superglue import SuperGlueConfig as NativeSuperGlueConfig
 from cyano.models.superpoint import SuperPointConfig as NativeSuperPointConfig
 
 __all__ = ["SuperGlueConfig", "SuperPointConfig"]
-
-_GENERAL_DEFAULTS: Mapping[str, object] = {
-    "output_hidden_states": False,
-    "output_attentions": False,
-    "return_dict": True,
-}
-_DTYPES = ("float32", "float16", "bfloat16", "float64")
 
 
 @dataclass(kw_only=True)
@@ -55,14 +49,14 @@ class _Config(Uploads):
         super().__setattr__(name, self._checked(name, value))
 
     def _checked(self, name: str, value: object) -> object:
-        defaults = {**_GENERAL_DEFAULTS, **self._defaults}
+        defaults = {**GENERAL_DEFAULTS, **self._defaults}
         if name in defaults:
             value = configs.checked_value(name, defaults[name] if value is None else value, defaults[name])
             return list(value) if isinstance(value, tuple) else value
         if name == "dtype":
             value = str(value).removeprefix("torch.")
-            if value not in _DTYPES:
-                raise InputError(f"dtype must be one of {', '.join(_DTYPES)}, not {value!r}")
+            if value not in DTYPES:
+                raise InputError(f"dtype must be one of {', '.join(DTYPES)}, not {value!r}")
             return value
         configs.check_keys({name: value}, {**self._defaults, configs.LOCALISATION: None})
         return value
@@ -93,11 +87,7 @@ class _Config(Uploads):
             if key not in names:
                 raise InputError(f"{cls.__name__} has no setting {key!r}")
         merged = {key: value for key, value in cls._from_file(data).items() if key != "model_type"}
-        if "torch_dtype" in merged:  # the word of transformers 4
-            merged.setdefault("dtype", merged.pop("torch_dtype"))
-        if merged.get("dtype", "") is None:
-            del merged["dtype"]
-        merged.update(overrides)
+        merged = {**with_dtype(merged), **overrides}
         known = {key: value for key, value in merged.items() if key in names}
         config = cls(**known)  # type: ignore[arg-type]  # __setattr__ checks the types
         others = {key: value for key, value in merged.items() if key not in names}
@@ -108,8 +98,12 @@ class _Config(Uploads):
     def to_dict(self) -> dict[str, object]:
         """The content of config.json, nested configurations as dictionaries."""
         values = {key: value.to_dict() if isinstance(value, _Config) else value for key, value in vars(self).items()}
-        shown = {key: value for key, value in values.items() if _GENERAL_DEFAULTS.get(key, ...) is not value}
+        shown = {key: value for key, value in values.items() if GENERAL_DEFAULTS.get(key, ...) is not value}
         return {"model_type": self.model_type, **shown}
+
+    def __iter__(self) -> Iterator[str]:
+        """The names of all settings."""
+        return iter(vars(self))
 
     def to_json_string(self) -> str:
         """config.json as text, keys sorted."""
@@ -197,6 +191,7 @@ class _Config(Uploads):
         self._saved(folder, keywords)
 
 
+@takes_general_settings
 @dataclass(kw_only=True)
 class SuperPointConfig(_Config):
     """The detector's settings, with transformers' names and defaults.
@@ -237,6 +232,7 @@ class SuperPointConfig(_Config):
         return configs.superpoint_from_dict({key: vars(self)[key] for key in known if key in vars(self)})
 
 
+@takes_general_settings
 @dataclass(kw_only=True)
 class SuperGlueConfig(_Config):
     """The matcher's settings, with transformers' names and defaults.

@@ -13,15 +13,15 @@ from torch.nn.utils.rnn import pad_sequence
 from cyano.errors import InputError
 from cyano.hf.configuration import SuperPointConfig as MutableConfig
 from cyano.models.recording import is_exported, is_recorded
-from cyano.models.superglue import KeypointSet, normalize_keypoints
+from cyano.models.superglue import KeypointSet, SuperGlueConfig, normalize_keypoints
 from cyano.models.superpoint import CELL, DenseFeatures, SuperPointConfig
-from cyano.processing.batching import pad
+from cyano.processing.batching import feature_pairs, pad
 from cyano.processing.descriptors import sample_descriptors
 from cyano.processing.keypoints import Border, pick_fixed, pick_keypoints
 from cyano.processing.localisation import keypoint_maps
 from cyano.types import Features
 
-__all__ = ["Detections", "detections", "first_channel", "given_features"]
+__all__ = ["Detections", "checked_pixels", "detections", "first_channel", "given_features"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +50,26 @@ class Detections:
         positions = normalize_keypoints(pixels, self.sizes[part])
         mask = None if not is_recorded() and bool(self.real.all()) else self.real[part]
         return KeypointSet(positions.to(dtype), self.scores[part].to(dtype), self.descriptors[part].to(dtype), mask)
+
+
+def checked_pixels(pixel_values: Tensor, shape: str, device: torch.device) -> Tensor:
+    """The pixels, if they are floats of that rank and with values.
+
+    Raises:
+        InputError: they are not, or the model itself has no values on its device.
+    """
+    if device.type == "meta":
+        raise InputError("the model lies on the device meta and holds no values; load its weights first")
+    wanted = f"pixel_values must be a tensor {shape} of floats in [0, 1]"
+    if not isinstance(pixel_values, Tensor):
+        raise InputError(f"{wanted}, not {type(pixel_values).__name__}")
+    if pixel_values.ndim != shape.count(",") + 1:
+        raise InputError(f"{wanted}, not {tuple(pixel_values.shape)}")
+    if not pixel_values.is_floating_point():
+        raise InputError(f"{wanted}, not {pixel_values.dtype}")
+    if pixel_values.is_meta:
+        raise InputError(f"{wanted}, not one on the device meta, which holds no values")
+    return pixel_values
 
 
 def first_channel(images: Tensor) -> Tensor:
@@ -110,27 +130,25 @@ def _picked(scores: Tensor, rules: SuperPointConfig, sides: Border) -> tuple[Ten
     return keypoints, values, torch.ones_like(values, dtype=torch.bool)
 
 
-def given_features(pairs: Sequence[tuple[Features, Features]], device: torch.device, channels: int) -> Detections:
+def given_features(
+    pairs: Sequence[tuple[Features, Features]], device: torch.device, config: SuperGlueConfig
+) -> Detections:
     """Features that were extracted before, as if they had just been detected.
 
     Args:
         pairs: features of image 0 and of image 1.
         device: where they are wanted.
-        channels: of the descriptors that the matcher takes.
+        config: of the matcher.
 
     Raises:
-        InputError: there are none, an image was turned before the detection, or another detector found them.
+        InputError: there are none, an image was turned before the detection, another detector found them, or these are
+            not pairs of features.
     """
-    images = [image.to(device) for pair in pairs for image in pair]
+    images = [image for pair in feature_pairs(pairs, device, config) for image in pair]
     if not images:
         raise InputError("features must hold at least one pair")
     if any(image.frame.quarter_turns % 4 for image in images):
         raise InputError("features of turned images have no relative keypoints; match them with cyano.Matcher")
-    if other := {image.descriptors.shape[1] for image in images} - {channels}:
-        raise InputError(
-            f"the matcher takes descriptors of {channels} channels, not {other.pop()}; extract the features with the "
-            "detector of the same weights"
-        )
     sizes = [(image.frame.network.height, image.frame.network.width) for image in images]
     positions = [
         image.network_keypoints / image.keypoints.new_tensor([width, height])

@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from cyano.errors import InputError
-from cyano.hf.arguments import batch, pairs_of, singles_of, sizes_of
+from cyano.hf.arguments import batch, checked_outputs, pairs_of, singles_of, sizes_of
 from cyano.hf.drawing import side_by_side
 from cyano.hf.image_processor import ImageProcessor
 from cyano.hf.outputs import (
@@ -82,6 +82,7 @@ class SuperGlueImageProcessor(ImageProcessor):
         Raises:
             InputError: the sizes do not fit the outputs.
         """
+        checked_outputs(outputs, ("matches", "matching_scores", "keypoints", "mask"), threshold)
         sizes = sizes_of(target_sizes, (len(outputs.mask), 2, 2))
         network = outputs.network_sizes if isinstance(outputs, SuperGlueKeypointMatchingOutput) else None
         positions = self.original_positions(
@@ -177,6 +178,7 @@ class SuperPointImageProcessor(ImageProcessor):
         Raises:
             InputError: the sizes do not fit the outputs.
         """
+        checked_outputs(outputs, ("keypoints", "scores", "descriptors", "mask"))
         sizes = sizes_of(target_sizes, (len(outputs.mask), 2))
         network = outputs.network_sizes if isinstance(outputs, SuperPointKeypointDescriptionOutput) else None
         positions = self.original_positions(outputs.keypoints, sizes, network)

@@ -178,7 +178,9 @@ class ImageProcessor(Uploads):
         return grey(image) if self.do_grayscale else image
 
     def original_positions(self, relative: Tensor, sizes: Tensor, network_sizes: Tensor | None) -> Tensor:
-        """(I, N, 2) relative positions to original pixels.
+        """(I, N, 2) relative positions to original pixels, none beyond the outermost pixels' centres.
+
+        An image that was enlarged is constant beyond them, so that nothing says where in there a keypoint lies.
 
         Args:
             relative: (x, y) over width and height of the network's image.
@@ -195,5 +197,6 @@ class ImageProcessor(Uploads):
             if network_sizes is not None:
                 network = ImageSize(*network_sizes[i].tolist())
             pixels = relative[i].float() * relative.new_tensor([network.width, network.height], dtype=torch.float32)
-            result[i] = ResizeMap(original, network).to_original(pixels)
+            last = pixels.new_tensor([original.width - 1, original.height - 1])
+            result[i] = ResizeMap(original, network).to_original(pixels).clamp(min=0).minimum(last)
         return result

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import torch
+from torch import Tensor
 
 from cyano.checkpoints import HubOptions
 from cyano.errors import InputError
@@ -44,7 +45,6 @@ _REFUSED: Final[Mapping[str, str]] = {
     "from_tf": "files of TensorFlow",
     "gguf_file": "GGUF files",
     "quantization_config": "quantised weights",
-    "state_dict": "weights in memory (use load_state_dict)",
 }
 """Keywords that ask for other results than those without them."""
 
@@ -60,6 +60,7 @@ class Keywords:
         device: where the model goes; None where nothing is said.
         loading_info: whether a report is wanted beside the model.
         unused: whether settings that are not known are wanted back, rather than refused.
+        state_dict: weights in place of the saved ones.
         settings: all others: settings of the configuration or the processor.
     """
 
@@ -69,6 +70,7 @@ class Keywords:
     device: torch.device | None = None
     loading_info: bool = False
     unused: bool = False
+    state_dict: Mapping[str, Tensor] | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -80,12 +82,13 @@ class Keywords:
         """
         name_or_path, hub, rest = source_of(name_or_path, given)
         variant, device_map = rest.pop("variant", None), rest.pop("device_map", None)
+        state_dict = rest.pop("state_dict", None)
         info, unused = rest.pop("output_loading_info", False), rest.pop("return_unused_kwargs", False)
         for name, what in _REFUSED.items():
             if rest.pop(name, None):
                 raise InputError(f"{name} cannot be used: {what} cannot be loaded into these models")
         warn_without_effect({name: rest.pop(name) for name in _WITHOUT_EFFECT if name in rest}, _WITHOUT_EFFECT)
-        return cls(name_or_path, hub, variant, _device(device_map), bool(info), bool(unused), rest)
+        return cls(name_or_path, hub, variant, _device(device_map), bool(info), bool(unused), state_dict, rest)
 
 
 def source_of(

@@ -16,7 +16,7 @@ from cyano.checkpoints import Checkpoint
 from cyano.checkpoints.checkpoint import DETECTOR
 from cyano.errors import InputError, WeightsError
 from cyano.hf.configuration import SuperGlueConfig
-from cyano.hf.detection import Detections, given_features
+from cyano.hf.detection import Detections, checked_pixels, given_features
 from cyano.hf.modeling_superpoint import SuperPointForKeypointDetection
 from cyano.hf.outputs import SuperGlueKeypointMatchingOutput
 from cyano.hf.prepared import Prepared, runs_fast
@@ -127,10 +127,10 @@ class SuperGlueForKeypointMatching(PretrainedModel, SuperGlue):
     def _found(self, pixel_values: Tensor | None, features: Sequence[tuple[Features, Features]] | None) -> Detections:
         """Keypoints of 2B images, those of a pair one after the other."""
         if features is not None and pixel_values is None:
-            return given_features(features, self.device, self.config.hidden_size)
+            return given_features(features, self.device, self.config.native())
         if pixel_values is None or features is not None:
             raise InputError("give either pixel_values or features")
-        if pixel_values.ndim != 5 or pixel_values.shape[1] != 2:
+        if checked_pixels(pixel_values, "(B, 2, C, H, W)", self.device).shape[1] != 2:
             raise InputError(f"pixel_values must be (B, 2, C, H, W), not {tuple(pixel_values.shape)}")
         found = self.keypoint_detector(pixel_values.flatten(0, 1), output_hidden_states=False, return_dict=True)
         return Detections(found.keypoints, found.scores, found.descriptors, found.mask > 0, found.network_sizes)

@@ -15,7 +15,7 @@ from torch import Tensor
 from cyano.checkpoints import Checkpoint
 from cyano.errors import InputError
 from cyano.hf.configuration import SuperPointConfig
-from cyano.hf.detection import Detections, detections, first_channel
+from cyano.hf.detection import Detections, checked_pixels, detections, first_channel
 from cyano.hf.outputs import SuperPointKeypointDescriptionOutput
 from cyano.hf.prepared import Prepared, runs_fast
 from cyano.hf.pretrained import PretrainedModel
@@ -66,8 +66,7 @@ class SuperPointForKeypointDetection(PretrainedModel, SuperPoint):
         """
         if labels is not None:
             raise InputError("a detector takes no labels; labels train a SuperGlueForKeypointMatching")
-        if pixel_values.ndim != 4:
-            raise InputError(f"pixel_values must be (B, C, H, W), not {tuple(pixel_values.shape)}")
+        checked_pixels(pixel_values, "(B, C, H, W)", self.device)
         wanted = self.config.output_hidden_states if output_hidden_states is None else output_hidden_states
         states: list[Tensor] = []
         found = self.detect(pixel_values, states if wanted else None)
@@ -84,8 +83,6 @@ class SuperPointForKeypointDetection(PretrainedModel, SuperPoint):
 
     def detect(self, images: Tensor, states: list[Tensor] | None = None) -> Detections:
         """(I, C, H, W) images to keypoints; the outputs of the encoder's blocks are added to `states`, if given."""
-        if not images.is_floating_point():
-            raise InputError(f"pixel_values must be floats in [0, 1], not {images.dtype}")
         grey = first_channel(images)
         if states is None and runs_fast(self, self.config.native()):
             dense = self._fast.of(self)(grey)

@@ -14,7 +14,9 @@ from PIL import Image
 from torch import Tensor
 
 from cyano.errors import ImageError, InputError
+from cyano.exif import PILLOW_ERRORS
 from cyano.processing.images import read
+from cyano.reading import reason_of
 from cyano.types import ImageSize
 
 __all__ = ["Picture", "SizeRule", "as_array", "grey", "is_picture", "resize", "resized_size"]
@@ -62,6 +64,8 @@ def as_array(picture: Picture, known: bool = False) -> NDArray[Any]:
         pixels = _from_pillow(picture)
         return pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, -1, 0)
     array = _from_tensor(picture) if isinstance(picture, Tensor) else picture
+    if array.dtype.kind not in "buif":
+        raise ImageError(f"pixels of dtype {array.dtype} are not read; convert them to numbers in [0, 255] or [0, 1]")
     if array.dtype == np.bool_:
         array = np.where(array, np.uint8(255), np.uint8(0))
     if array.ndim == 2:
@@ -75,13 +79,22 @@ def as_array(picture: Picture, known: bool = False) -> NDArray[Any]:
 
 def _from_tensor(tensor: Tensor) -> NDArray[Any]:
     """In numpy's types, which bfloat16 is none of."""
+    if tensor.is_meta or tensor.layout != torch.strided or tensor.is_quantized:
+        raise ImageError("only dense tensors with values hold pixels; pass an ordinary one (`.to_dense()`)")
     seen = tensor.detach().cpu()
-    array: NDArray[Any] = (seen.float() if seen.dtype == torch.bfloat16 else seen).numpy()
+    small = seen.is_floating_point() and seen.dtype not in (torch.float16, torch.float32, torch.float64)
+    array: NDArray[Any] = (seen.float() if small else seen).numpy()
     return array
 
 
 def _from_pillow(image: Image.Image) -> NDArray[Any]:
     """(H, W) grey or (H, W, 3) colour, uint8."""
+    try:
+        image.load()
+    except PILLOW_ERRORS as error:
+        raise ImageError(
+            f"the PIL image cannot be read ({reason_of(error)}); pass it before it is closed, or a copy of it"
+        ) from error
     if image.mode in ("RGB", "L"):
         return np.asarray(image)
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):

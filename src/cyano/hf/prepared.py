@@ -35,26 +35,28 @@ def runs_fast(module: SuperPoint | SuperGlue, config: SuperPointConfig | SuperGl
 
 
 class _Source(NamedTuple):
-    """A tensor that a form was made from; as long as both are held, no other one has its place in memory."""
+    """A tensor that a form was made from, and its values then.
+
+    torch's counter of changes says nothing of those by way of `parameter.data` or of numpy, and is not kept under
+    inference mode; comparing all values takes a hundredth of the time that a pair of images does.
+    """
 
     tensor: Tensor
     values: Tensor
-    version: float
 
     @classmethod
     def of(cls, tensor: Tensor) -> _Source:
-        return cls(tensor, tensor.detach(), _version(tensor))
+        return cls(tensor, tensor.detach().clone())
 
     def is_still(self, tensor: Tensor) -> bool:
-        same = tensor is self.tensor and tensor.data_ptr() == self.values.data_ptr()
-        return same and tensor.dtype == self.values.dtype and _version(tensor) == self.version
+        same = tensor is self.tensor and tensor.dtype == self.values.dtype and tensor.device == self.values.device
+        return same and torch.equal(tensor.detach(), self.values)
 
 
 class Prepared(Generic[Module, Form]):
     """A fast form that is made at first use, and again after any parameter has changed.
 
-    Copies of a model (and pickles) start without one. One kind of change leaves no trace and is not seen: in
-    place through `parameter.data`; change the parameter itself under `torch.no_grad()` instead.
+    Copies of a model (and pickles) start without one.
     """
 
     def __init__(self, build: Callable[[Module, torch.dtype], Form]) -> None:
@@ -77,8 +79,3 @@ class Prepared(Generic[Module, Form]):
 
     def __reduce__(self) -> tuple[type[Self], tuple[Callable[[Module, torch.dtype], Form]]]:
         return type(self), (self._build,)
-
-
-def _version(tensor: Tensor) -> float:
-    """A number that changes with the values; tensors made under inference mode do not count their changes."""
-    return float(tensor.sum(dtype=torch.float64)) if tensor.is_inference() else tensor._version

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -56,6 +57,12 @@ class PretrainedModel(Uploads, nn.Module):
         """How many numbers the model has; none of them are embeddings."""
         return sum(p.numel() for p in self.parameters() if p.requires_grad or not only_trainable)
 
+    def init_weights(self) -> None:
+        """Draw all weights anew, as the constructor does; after `to_empty`, which leaves none."""
+        with torch.device("cpu"):
+            fresh = type(self)(self.config, transformers_exact=self.transformers_exact)
+        self.load_state_dict(fresh.state_dict())
+
     def _checkpoint(self, tensors: Mapping[str, Tensor]) -> Checkpoint:
         """The model's settings with some tensors, as they are saved."""
         raise NotImplementedError
@@ -76,9 +83,14 @@ class PretrainedModel(Uploads, nn.Module):
             dtype: its dtype.
             transformers_exact: see the class.
             **keywords: as for `from_pretrained`.
+
+        Raises:
+            InputError: a keyword cannot be used here.
         """
         dtype = keywords.pop("torch_dtype", None) if dtype is None else dtype
         words = Keywords.of(None, keywords)
+        if words.state_dict is not None:
+            raise InputError("state_dict cannot be used here: weights go to from_pretrained or load_state_dict")
         model = cls(cls.config_class.of(config, **words.settings), transformers_exact=transformers_exact)
         return model.to(words.device, _chosen_dtype(dtype, "float32"))
 
@@ -102,9 +114,10 @@ class PretrainedModel(Uploads, nn.Module):
             config: settings in place of the saved ones.
             dtype: the dtype to load in; None for float32.
             transformers_exact: see the class.
-            **keywords: settings to change, `device_map`, `variant`, `revision`, `subfolder`, `cache_dir`, `token`,
-                `local_files_only`, `force_download`, and `output_loading_info`, which gives a report beside the
-                model. Other keywords of transformers have no effect.
+            **keywords: settings to change, `state_dict` (weights in place of the saved ones), `device_map`,
+                `variant`, `revision`, `subfolder`, `cache_dir`, `token`, `local_files_only`, `force_download`, and
+                `output_loading_info`, which gives a report beside the model. Other keywords of transformers have no
+                effect.
 
         Raises:
             WeightsError: nothing is there, it cannot be fetched, it is damaged, or it is another network's.
@@ -172,10 +185,12 @@ def _changed(path: Path, checkpoint: Checkpoint) -> bool:
     )
 
 
-def _loaded(config_class: Any, words: Keywords, config: Any) -> tuple[Any, Checkpoint, Origin]:
+def _loaded(config_class: Any, words: Keywords, config: Any) -> tuple[Any, Checkpoint, Origin | None]:
     """Load weights and their settings, or those given, and say where they were."""
     if config is not None and words.settings:
         raise InputError(f"give {', '.join(words.settings)} in the config or as keywords, not both")
+    if words.state_dict is not None:
+        return *_from_memory(config_class, words, config, words.state_dict), None
     path = resolve(words.name_or_path, words.hub)
     folder = model_folder(path)
     if folder.is_dir() and not (folder / CONFIG_FILE).exists() and not list(folder.glob("super*.pth")):
@@ -185,6 +200,18 @@ def _loaded(config_class: Any, words: Keywords, config: Any) -> tuple[Any, Check
         content = _content(folder, checkpoint) if config is None else {}
     config = config_class.from_dict(content, **words.settings) if config is None else config_class.of(config)
     return config, checkpoint, Origin(str(words.name_or_path or weights.DEFAULT), folder)
+
+
+def _from_memory(
+    config_class: Any, words: Keywords, config: Any, tensors: Mapping[str, Tensor]
+) -> tuple[Any, Checkpoint]:
+    """Weights that the program has, with settings that are saved or given."""
+    if config is None:
+        config = config_class.from_pretrained(words.name_or_path, **asdict(words.hub), **words.settings)
+    config = config_class.of(config)
+    whole = isinstance(config, SuperGlueConfig)
+    detector, matcher = (config.detector, config.native()) if whole else (config, None)
+    return config, Checkpoint.fitted("state_dict", detector.native(), matcher, tensors)
 
 
 def _content(folder: Path, checkpoint: Checkpoint) -> dict[str, object]:

@@ -41,6 +41,10 @@ class Attention(nn.Module):
         self.self = _Projections(size)
         self.output = _Output(size)
 
+    def extra_repr(self) -> str:
+        """Its setting, as `repr` shows it."""
+        return f"heads={self.heads}"
+
     def forward(self, x: Tensor, source: Tensor, mask: Tensor | None, weights: list[Tensor] | None) -> Tensor:
         """(B, M, D) states that ask and (B, N, D) source that answers -> (B, M, D) messages.
 

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cyano.errors import InputError
 from cyano.models.attention import Attention
 from cyano.models.precision import full_precision
 from cyano.models.transfers import upload
@@ -158,6 +159,10 @@ class _GraphNetwork(nn.Module):
         self.kinds = config.gnn_layers_types
         self.layers = nn.ModuleList(Layer(config.hidden_size, config.num_attention_heads) for _ in self.kinds)
 
+    def extra_repr(self) -> str:
+        """Its setting, as `repr` shows it."""
+        return f"kinds={self.kinds}"
+
     def forward(
         self,
         x0: Tensor,
@@ -168,6 +173,11 @@ class _GraphNetwork(nn.Module):
         states: list[tuple[Tensor, Tensor]] | None = None,
     ) -> tuple[Tensor, Tensor]:
         """(B, M, D) and (B, N, D) states before and after; see `SuperGlue.propagate`."""
+        if len(self.layers) != len(self.kinds):
+            raise InputError(
+                f"there are {len(self.layers)} attention layers and {len(self.kinds)} kinds of them; where layers are "
+                "added or removed, set gnn.kinds as well"
+            )
         for layer, kind in zip(self.layers, self.kinds, strict=True):
             cross = kind == "cross"
             weights: list[Tensor] | None = None if trace is None else []

@@ -69,6 +69,8 @@ def read_name_pairs(path: str | os.PathLike[str], names: Sequence[str] | None = 
                         places.setdefault(pair.name0, len(places))
                         places.setdefault(pair.name1, len(places))
                     _add(listed, seen, places, pair, number)
+    except FileNotFoundError as error:
+        raise InputError(f"cannot read the pair list {path}: there is no such file") from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read the pair list {path}: {error}; give a text file in UTF-8") from error
     except InputError as error:

@@ -158,7 +158,8 @@ def _nearby(options: PairOptions, names: Sequence[str], folder: str | os.PathLik
         raise InputError("spatial pairs need positions; give the folder of the images, or poses")
     if names and not found.names:
         raise InputError(
-            f"none of the {len(names)} images has a position in {source}; give poses, or select pairs another way"
+            f"none of the {len(names)} images has a position in {source}; give others (--poses), or select pairs "
+            "another way (--pairs)"
         )
     if options.max_angle is not None and found.directions is None:
         raise InputError(f"{source} does not say where images look; give COLMAP's images.txt, or no max_angle")

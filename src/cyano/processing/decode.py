@@ -160,9 +160,12 @@ def from_file(file: BinaryIO, limits: ImageLimits, name: str) -> RawImage:
             if not deep:
                 return raw
             file.seek(0)
-            shallow = upright(raw.pixels, _BACK.get(facts.orientation, facts.orientation))
-            colours = deep_colours(file.read(), shallow)
-            return raw if colours is None else replace(raw, pixels=upright(colours, facts.orientation))
+            content = file.read()
+            colours = deep_colours(content, raw.pixels)  # turned already, as OpenCV does with TIFF
+            if colours is None and facts.is_turned:
+                colours = deep_colours(content, upright(raw.pixels, _BACK.get(facts.orientation, facts.orientation)))
+                colours = None if colours is None else upright(colours, facts.orientation)
+            return raw if colours is None else replace(raw, pixels=colours)
 
 
 def from_pil(image: Image.Image, limits: ImageLimits, name: str) -> RawImage:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 import cv2
 import numpy as np
@@ -32,6 +33,8 @@ class ResizeRule:
 
     def __post_init__(self) -> None:
         shortest = self.longest_side if self.size is None else min(self.size.height, self.size.width)
+        if shortest is not None and not isinstance(shortest, Integral):
+            raise InputError(f"images are resized to whole pixels, not {shortest!r}")
         if shortest is not None and shortest < MIN_SIDE:
             raise InputError(f"images are resized to at least {MIN_SIDE} pixels a side, not {shortest}; ask for more")
 

@@ -59,8 +59,16 @@ def planes(image: Image.Image, file: BinaryIO, name: str) -> NDArray[np.uint16] 
     if len(content) < np.prod(shape) * dtype.itemsize:
         raise ImageError(f"{name}: the image is truncated; copy, download or export it again")
     found = np.frombuffer(content, dtype, int(np.prod(shape))).reshape(shape)
-    with_alpha = count == 4 and tags.get(_EXTRA, (0,))[0] in (1, 2)
-    return np.ascontiguousarray(np.moveaxis(found[: 4 if with_alpha else 3], 0, -1), np.uint16)
+    extra = tags.get(_EXTRA, (0,))[0] if count == 4 else 0
+    pixels = np.ascontiguousarray(np.moveaxis(found[: 4 if extra in (1, 2) else 3], 0, -1), np.uint16)
+    return _unassociated(pixels) if extra == 1 else pixels
+
+
+def _unassociated(pixels: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """(H, W, 4) colours that were multiplied by their opacity, as they are without."""
+    opacity = np.maximum(pixels[..., 3:], 1).astype(np.float64)
+    pixels[..., :3] = np.rint(np.minimum(pixels[..., :3] * (65535 / opacity), 65535))
+    return pixels
 
 
 def whites(image: Image.Image) -> int | None:
@@ -83,7 +91,7 @@ def deep_colours(content: bytes, shallow: NDArray[np.uint8]) -> NDArray[np.uint1
 
     Args:
         content: of the file.
-        shallow: (H, W, 3) or (H, W, 4), what Pillow made of it, not turned.
+        shallow: (H, W, 3) or (H, W, 4), what Pillow made of it.
 
     Returns:
         Pixels of the same shape; None where the picture is not dark, or cannot be read another way.

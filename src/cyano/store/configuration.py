@@ -100,7 +100,7 @@ def _refuse_others(folder: Path, wanted: Mapping[str, Any]) -> None:
     more = f"; and {len(changes) - _SHOWN} more" if len(changes) > _SHOWN else ""
     raise OutputError(
         f"{folder} holds results of other options ({'; '.join(changes[:_SHOWN])}{more}); repeat those options, "
-        "give another folder, or start anew beside them with --overwrite (force=True)"
+        "give another folder, or start anew beside them with --overwrite (in Python, force=True)"
     )
 
 

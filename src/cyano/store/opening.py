@@ -33,5 +33,7 @@ def open_stores(root: str | os.PathLike[str]) -> list[AnyStore]:
             precision = configuration.pop(PRECISION, None)
             stores.append(store(root, configuration, precision=precision))
     if not stores:
-        raise InputError(f"{root} holds no store; give the folder that has {' or '.join(_STORES)} in it")
+        inside = Path(root) / "store"
+        remedy = f"give {inside}" if inside.is_dir() else f"give the folder that has {' or '.join(_STORES)} in it"
+        raise InputError(f"{root} holds no store; {remedy}")
     return stores

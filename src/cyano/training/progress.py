@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
+from cyano.atomic import append_line, written
 from cyano.training.schedule import Schedule
 from cyano.training.state import StageState
 from cyano.watching import NOBODY, Watcher
@@ -49,7 +50,8 @@ class Progress:
             schedule: says how often to write.
             watcher: is told of every step and gets every line.
         """
-        folder.mkdir(parents=True, exist_ok=True)
+        with written(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         self._name = folder.name
         self._path = folder / LOG_FILE
         self._schedule = schedule
@@ -76,11 +78,11 @@ class Progress:
         self._count = 0
         line: dict[str, Any] = {"step": state.step, "seconds": round(state.seconds, 1)}
         line |= {name: float(f"{value:.5g}") for name, value in means.items()}
-        with self._path.open("a", encoding="utf-8") as log:
-            log.write(json.dumps(line) + "\n")
+        append_line(self._path, json.dumps(line))
         if self._board is not None:
-            for name, value in means.items():
-                self._board.add_scalar(name, value, state.step)
+            with written(self._path.parent):
+                for name, value in means.items():
+                    self._board.add_scalar(name, value, state.step)
         self._watcher.say(log_line(state.step, self._schedule.steps, means))
 
 

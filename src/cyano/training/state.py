@@ -120,6 +120,14 @@ def alone_in(folder: Path) -> Iterator[None]:
         yield
 
 
+def _differences(name: str, before: Any, now: Any) -> list[str]:
+    """One text for each value that differs, of tables in tables by their keys."""
+    if not (isinstance(before, dict) and isinstance(now, dict)):
+        return [] if before == now else [f"{name}: {before} -> {now}"]
+    keys = sorted(before.keys() | now.keys())
+    return [text for key in keys for text in _differences(f"{name}.{key}", before.get(key), now.get(key))]
+
+
 def claim_folder(folder: Path, record: dict[str, Any]) -> None:
     """Note what a stage's folder is made with, or refuse to go on in a folder that was made with something else.
 
@@ -137,6 +145,6 @@ def claim_folder(folder: Path, record: dict[str, Any]) -> None:
         found = read_json(path, remedy="use a new folder, or delete this one")
         changed = sorted(k for k in wanted.keys() | found.keys() if wanted.get(k) != found.get(k) and k != "steps")
         if changed:
-            shown = "; ".join(f"{key}: {found.get(key)} -> {wanted.get(key)}" for key in changed)
+            shown = "; ".join(text for key in changed for text in _differences(key, found.get(key), wanted.get(key)))
             raise OutputError(f"{folder} was begun with another configuration ({shown}); use a new folder or delete it")
     write_atomically(path, (json.dumps(wanted, indent=2, sort_keys=True) + "\n").encode())

@@ -156,7 +156,9 @@ def test_photographs_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_those_who_give_no_photographs_have_some(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert {np.asarray(picture).ndim for picture in pictures_of_skimage().values()} == {2, 3}
+    pictures = pictures_of_skimage()
+    assert {np.asarray(picture).ndim for picture in pictures.values()} == {2, 3}
+    assert list(pictures_of_skimage(2)) == ["astronaut", "gravel"]
     monkeypatch.setitem(sys.modules, "skimage", None)
     with pytest.raises(MissingExtraError, match=r"\.\[demo\]"):
         pictures_of_skimage()

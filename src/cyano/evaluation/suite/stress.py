@@ -70,12 +70,16 @@ def chosen_photographs(folder: Path, paths: Sequence[Path], count: int = NUM_PHO
     """
     if not paths or count < 1:
         raise InputError("a stress set is made of at least one photograph; give a folder that holds some")
-    spread = np.rint(np.linspace(0, len(paths) - 1, min(count, len(paths)))).astype(int)
-    return {paths[index].relative_to(folder).as_posix(): paths[index] for index in spread}
+    return {paths[index].relative_to(folder).as_posix(): paths[index] for index in _spread(count, len(paths))}
 
 
-def pictures_of_skimage() -> dict[str, ImageSource]:
-    """Six photographs that scikit-image ships, for those who give none.
+def _spread(count: int, total: int) -> list[int]:
+    """So many places of a list, evenly."""
+    return [round(place) for place in np.linspace(0, total - 1, min(count, total))]
+
+
+def pictures_of_skimage(count: int = NUM_PHOTOGRAPHS) -> dict[str, ImageSource]:
+    """So many of six photographs that scikit-image ships, for those who give none.
 
     Raises:
         MissingExtraError: scikit-image is not installed.
@@ -87,4 +91,5 @@ def pictures_of_skimage() -> dict[str, ImageSource]:
             'the stress set takes its photographs from scikit-image: pip install ".[demo]" in the folder of Cyano, or '
             "give a folder of your own (--photographs)"
         ) from error
-    return {name: np.asarray(getattr(data, name)()) for name in _OF_SKIMAGE}
+    names = [_OF_SKIMAGE[index] for index in _spread(count, len(_OF_SKIMAGE))]
+    return {name: np.asarray(getattr(data, name)()) for name in names}
