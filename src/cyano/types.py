@@ -144,7 +144,8 @@ class Features(Concise):
             kept, as in a `cyano.store`.
 
     Raises:
-        InputError: the shapes or the devices do not fit each other, or these are not arrays of finite numbers.
+        InputError: the shapes or the devices do not fit each other, or these are not arrays of finite numbers
+            (numbers on a GPU are not looked at, for the program would have to wait for it).
     """
 
     keypoints: torch.Tensor
