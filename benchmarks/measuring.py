@@ -11,7 +11,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,14 @@ def peak_memory_mib() -> float:
     return peak / (1024 if sys.platform == "linux" else 1024 * 1024)
 
 
+def installed(package: str) -> str | None:
+    """Its version; None where it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
 def save(name: str, seed: int, results: Mapping[str, Any]) -> Path:
     """Write results with all that is needed to repeat them."""
     record = {
@@ -93,7 +101,7 @@ def save(name: str, seed: int, results: Mapping[str, Any]) -> Path:
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "seed": seed,
         "machine": machine(),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "versions": {"python": platform.python_version(), **{name: installed(name) for name in PACKAGES}},
         "results": results,
     }
     RESULTS.mkdir(exist_ok=True)

@@ -123,7 +123,7 @@ def test_padded_batches_of_modules_are_the_pairs_one_by_one() -> None:
     networks = Networks(random_superpoint(), random_superglue(), "random", None)
     options = MatcherOptions(max_keypoints=120, keypoint_threshold=0.0)
     fast, padded = Matcher(networks, options), Matcher(networks, options, batch_size=3)
-    padded._superpoint, padded._superglue = networks.superpoint, networks.superglue
+    padded._superglue = networks.superglue
     generator = np.random.default_rng(0)
     images = [generator.integers(0, 255, size).astype(np.uint8) for size in [(80, 96), (64, 48), (40, 40), (96, 96)]]
     features = fast.extract(images)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -44,11 +45,22 @@ class ImageKeypoints(Concise):
     stretched: tuple[int, int] | None = None
 
     @classmethod
-    def of(cls, features: Features, image: LoadedImage | None = None) -> ImageKeypoints:
-        """Features in the form of a result: numpy arrays on the CPU, and the image if there is one."""
-        shown = () if image is None else (image.name, image.rgb, image.focal_35mm, image.stretched)
-        keypoints, scores = (each.detach().cpu().numpy() for each in (features.keypoints, features.scores))
-        return cls(keypoints, scores, features.frame, *shown)
+    def of_each(cls, sides: Sequence[Features], images: Sequence[LoadedImage] | None = None) -> list[ImageKeypoints]:
+        """Features in the form of results: numpy arrays on the CPU, and the images if there are any.
+
+        A GPU is asked for all of them at once.
+        """
+        import torch  # a result is made without
+
+        rows = [torch.cat([each.keypoints, each.scores[:, None]], dim=1).detach() for each in sides]
+        here = torch.split(torch.cat(rows).cpu(), [len(each) for each in rows])
+        results = []
+        for number, (features, row) in enumerate(zip(sides, here, strict=True)):
+            image = None if images is None else images[number]
+            shown = () if image is None else (image.name, image.rgb, image.focal_35mm, image.stretched)
+            keypoints, scores = (np.ascontiguousarray(each) for each in (row[:, :2].numpy(), row[:, 2].numpy()))
+            results.append(cls(keypoints, scores, features.frame, *shown))
+        return results
 
     @property
     def size(self) -> ImageSize:

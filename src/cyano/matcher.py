@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
 from cyano.checkpoints.hub import HubOptions
 from cyano.checkpoints.loading import Networks, load
+from cyano.detector import Detector, NetworkImage
 from cyano.errors import InputError, WeightsError
 from cyano.image_keypoints import ImageKeypoints
 from cyano.models.as_built import for_inference, is_as_built
 from cyano.models.fast_superglue import FastSuperGlue
-from cyano.models.fast_superpoint import FastSuperPoint
 from cyano.models.superglue import SuperGlue
-from cyano.models.superpoint import DenseFeatures, SuperPoint
 from cyano.models.transport import log_transport
 from cyano.options import MatcherOptions
-from cyano.processing import resize
 from cyano.processing.aligned_matches import align_matches
 from cyano.processing.assignment import mutual_matches
 from cyano.processing.batching import feature_pairs, pad
-from cyano.processing.descriptors import sample_descriptors
 from cyano.processing.images import ImageSource, LoadedImage, read
-from cyano.processing.keypoints import pick_keypoints
-from cyano.processing.localisation import keypoint_maps
-from cyano.processing.masks import mask_scores, read_mask
+from cyano.processing.masks import read_mask
 from cyano.result import PairResult
 from cyano.types import Features, Matches, usable_device
 
@@ -61,7 +55,7 @@ class Matcher:
             networks: from `cyano.checkpoints.load`.
             options: how to match.
             device: where to run.
-            batch_size: pairs per batch on a GPU.
+            batch_size: pairs, and images, per batch on a GPU.
 
         Raises:
             WeightsError: the weights are a detector's alone.
@@ -75,19 +69,14 @@ class Matcher:
         self.device = usable_device(device)
         self.source = networks.source
         self._batch_size = batch_size
-        self._detector_dtype = torch.bfloat16 if options.precision == "bfloat16" else torch.float32
         self._matcher_dtype = torch.float32 if options.precision == "float32" else torch.bfloat16
         self.detection, self.assignment = options.over(networks.superpoint.config, networks.superglue.config)
         self._usual = self.assignment.matching_threshold
         self.confirmed_threshold = options.confirmed_threshold(self.assignment)
-        on_cpu = self.device.type == "cpu"
-        superpoint = for_inference(networks.superpoint, self.device)
+        self._detector = Detector(networks.superpoint, options, self.detection, self.device, batch_size)
         superglue = for_inference(networks.superglue, self.device)
-        self._superpoint: SuperPoint | FastSuperPoint = superpoint
-        if on_cpu and is_as_built(superpoint):
-            self._superpoint = FastSuperPoint(superpoint)
         self._superglue: SuperGlue | FastSuperGlue = superglue
-        if on_cpu and is_as_built(superglue):
+        if self.device.type == "cpu" and is_as_built(superglue):
             self._superglue = FastSuperGlue(superglue, self._matcher_dtype)
 
     def __repr__(self) -> str:
@@ -145,17 +134,18 @@ class Matcher:
         limits, stretch = self.options.limits, self.options.stretch
         loaded0, loaded1 = (read(image, limits, stretch=stretch) for image in (image0, image1))
         keep0, keep1 = _mask(mask0, loaded0), _mask(mask1, loaded1)
-        features0, features1 = self._detect(loaded0, keep0), self._detect(loaded1, keep1)
+        prepare = self._detector.prepare
+        features0, features1 = self._detector([prepare(loaded0, keep0), prepare(loaded1, keep1)])
         matches = self._assign([(features0, features1)])[0]
         if self.options.rotations == "auto" and matches.above(self._usual).count < self.options.few_matches:
             for turns in (1, 2, 3):
-                turned = self._detect(loaded1, keep1, turns)
+                turned = self._detector([prepare(loaded1, keep1, turns)])[0]
                 candidate = self._assign([(features0, turned)])[0]
                 if candidate.above(self._usual).count > matches.above(self._usual).count:
                     features1, matches = turned, candidate
         moved, kept = align_matches(features0, features1, matches, self._usual)
-        sides = ImageKeypoints.of(features0, loaded0), ImageKeypoints.of(moved, loaded1)
-        return PairResult(*sides, kept, matches.beyond(kept))
+        side0, side1 = ImageKeypoints.of_each([features0, moved], [loaded0, loaded1])
+        return PairResult(side0, side1, kept, matches.beyond(kept))
 
     def extract(
         self, images: Iterable[ImageSource], *, masks: Sequence[ImageSource | None] | None = None
@@ -163,7 +153,7 @@ class Matcher:
         """Detect and describe keypoints, once per image, to match many times.
 
         Args:
-            images: any number of images, read one at a time.
+            images: any number of images, read one at a time; on a GPU those of one size share batches.
             masks: one for each image, None where there is none; zero where keypoints are not wanted.
 
         Returns:
@@ -178,11 +168,13 @@ class Matcher:
         sources = list(images)
         if masks is not None and (not isinstance(masks, Sequence) or len(masks) != len(sources)):
             raise InputError(f"{len(sources)} images need as many masks in a list (None for no mask)")
-        features = []
-        for source, mask in zip(sources, masks or [None] * len(sources), strict=True):
+        return self._detector(self._prepared(sources, masks or [None] * len(sources)))
+
+    def _prepared(self, sources: Sequence[ImageSource], masks: Sequence[ImageSource | None]) -> Iterator[NetworkImage]:
+        """Read and resize, one image at a time."""
+        for source, mask in zip(sources, masks, strict=True):
             loaded = read(source, self.options.limits, stretch=self.options.stretch)
-            features.append(self._detect(loaded, _mask(mask, loaded)))
-        return features
+            yield self._detector.prepare(loaded, _mask(mask, loaded))
 
     def match_features(self, pairs: Iterable[tuple[Features, Features]]) -> list[PairResult]:
         """Match pairs of images whose features were extracted before; counts may be unequal.
@@ -199,40 +191,16 @@ class Matcher:
             InputError: these are not pairs of features, or not features that the matcher takes.
         """
         listed = feature_pairs(pairs, self.device, self.assignment)
-        results = []
-        for start in range(0, len(listed), self._batch_size):
-            chunk = listed[start : start + self._batch_size]
-            for (features0, features1), assigned in zip(chunk, self._assign(chunk), strict=True):
-                moved, kept = align_matches(features0, features1, assigned, self._usual)
-                sides = ImageKeypoints.of(features0), ImageKeypoints.of(moved)
-                results.append(PairResult(*sides, kept, assigned.beyond(kept)))
-        return results
+        batches = (listed[start : start + self._batch_size] for start in range(0, len(listed), self._batch_size))
+        return [result for batch in batches for result in self._matched(batch)]
 
-    @torch.inference_mode()
-    def _detect(self, image: LoadedImage, keep: NDArray[np.bool_] | None, quarter_turns: int = 0) -> Features:
-        """Resize, run the detector, pick keypoints, read their descriptors."""
-        grey, frame = resize.apply(image, self.options.resize, quarter_turns)
-        images = torch.from_numpy(grey)[None, None].to(self.device)
-        dense = self._dense(images)
-        rules = self.detection
-        maps = keypoint_maps(dense.scores, images, rules)
-        scores = maps.scores[0] if keep is None else mask_scores(maps.scores[0], keep, frame)
-        keypoints, values = pick_keypoints(
-            scores, rules.keypoint_threshold, rules.max_keypoints, rules.border_removal_distance
-        )
-        if self.options.subpixel:
-            keypoints = maps.refine(keypoints)
-        descriptors = sample_descriptors(dense.descriptors[0], keypoints)
-        seen = images[0, 0].half() if self.options.align else None
-        return Features(frame.to_original(keypoints), values, descriptors, frame, image=seen)
-
-    def _dense(self, images: Tensor) -> DenseFeatures:
-        """The detector's maps, float32."""
-        if isinstance(self._superpoint, FastSuperPoint):
-            return self._superpoint(images)
-        with self._autocast(self._detector_dtype):
-            dense: DenseFeatures = self._superpoint(images)
-        return DenseFeatures(dense.scores, dense.descriptors.float())
+    def _matched(self, batch: Sequence[tuple[Features, Features]]) -> list[PairResult]:
+        """The results of one batch."""
+        found = self._assign(batch)
+        aligned = [align_matches(*pair, each, self._usual) for pair, each in zip(batch, found, strict=True)]
+        sides = ImageKeypoints.of_each([pair[0] for pair in batch] + [moved for moved, _ in aligned])
+        every = zip(sides[: len(batch)], sides[len(batch) :], aligned, found, strict=True)
+        return [PairResult(side0, side1, kept, each.beyond(kept)) for side0, side1, (_, kept), each in every]
 
     @torch.inference_mode()
     def _assign(self, pairs: Sequence[tuple[Features, Features]]) -> list[Matches]:
@@ -242,15 +210,12 @@ class Matcher:
         if isinstance(self._superglue, FastSuperGlue):
             log_assignment = self._superglue(set0, set1, iterations=iterations)
         else:
-            with self._autocast(self._matcher_dtype):
+            half = self._matcher_dtype != torch.float32
+            with torch.autocast(self.device.type, self._matcher_dtype, enabled=half):
                 scores = self._superglue.similarity(*self._superglue.propagate(set0, set1)).float()
             log_assignment = log_transport(scores, self._superglue.bin_score, iterations, set0.mask, set1.mask)
         found = mutual_matches(log_assignment, self.confirmed_threshold)
-        return [found.pair(i, len(a), len(b)) for i, (a, b) in enumerate(pairs)]
-
-    def _autocast(self, dtype: torch.dtype) -> torch.autocast:
-        """Half precision for the modules, if that is wanted."""
-        return torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32)
+        return found.pairs([(len(a), len(b)) for a, b in pairs])
 
 
 def match(

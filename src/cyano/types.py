@@ -144,7 +144,8 @@ class Features(Concise):
             kept, as in a `cyano.store`.
 
     Raises:
-        InputError: the shapes or the devices do not fit each other, or these are not arrays of finite numbers.
+        InputError: the shapes or the devices do not fit each other, or these are not arrays of finite numbers
+            (numbers on a GPU are not looked at, for the program would have to wait for it).
     """
 
     keypoints: torch.Tensor
@@ -221,9 +222,14 @@ def _floats(name: str, values: object) -> torch.Tensor:
     if values.is_meta or values.layout != torch.strided:
         raise InputError(f"{name} of features must be an ordinary tensor with values, not {_kind_of(values)}")
     values = values.to(torch.float16 if name == "image" else torch.float32)
-    if not bool(torch.isfinite(values).all()):
+    if _is_at_hand(values) and not bool(torch.isfinite(values).all()):
         raise InputError(f"{name} of features must be finite numbers; leave out keypoints with NaN or infinity")
     return values
+
+
+def _is_at_hand(values: torch.Tensor) -> bool:
+    """Whether looking at the numbers costs nothing: for those of a GPU the program would have to wait."""
+    return values.device.type == "cpu"
 
 
 def _kind_of(values: torch.Tensor) -> str:

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from cyano.processing import aligned_matches, alignment
+from cyano.processing import aligned_matches, alignment, patches
 from cyano.processing.aligned_matches import CONFIRMED, PRIOR, SURE, align_matches
-from cyano.processing.alignment import CERTAIN_PX, FARTHEST_PX, STIFFNESS, Alignment, align
+from cyano.processing.alignment import CERTAIN_PX, Alignment, align
+from cyano.processing.patches import FARTHEST_PX, STIFFNESS
 from cyano.types import Features, ImageSize, Matches, ResizeMap
 
 SIZE = 240, 320
@@ -82,7 +83,8 @@ def test_the_stiffer_the_nearer_where_neighbours_are_right(monkeypatch: pytest.M
     start = truth + rng.normal(0, 0.2, truth.shape)
     errors = []
     for stiffness in (0.0, STIFFNESS, 10.0):
-        monkeypatch.setattr(alignment, "STIFFNESS", stiffness)
+        for module in (alignment, patches):  # the kernel's and torch's
+            monkeypatch.setattr(module, "STIFFNESS", stiffness)
         found = _align(image0, image1, points0, start)
         assert found.moved.float().mean() > 0.99
         errors.append(np.square(found.points1.numpy() - truth)[found.moved.numpy()].sum(1).mean())

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from cyano.errors import InputError
 from cyano.models.attention import Attention
 from cyano.models.precision import full_precision
+from cyano.models.transfers import upload
 from cyano.models.transport import log_transport
 
 __all__ = ["KeypointSet", "SuperGlue", "SuperGlueConfig", "Trace", "normalize_keypoints"]
@@ -91,9 +92,13 @@ def normalize_keypoints(keypoints: Tensor, sizes: Tensor | tuple[int, int]) -> T
         keypoints: (N, 2) (x, y) of one image, or (B, N, 2).
         sizes: height and width of the image, or (B, 2).
     """
-    wide = torch.as_tensor(sizes, dtype=torch.float64, device=keypoints.device)[..., None, :]
-    centre, scale = wide.flip(-1) / 2, 0.7 * wide.amax(-1, keepdim=True)
-    return (keypoints - centre.to(keypoints.dtype)) / scale.to(keypoints.dtype)
+    device = sizes.device if isinstance(sizes, Tensor) else "cpu"
+    wide = torch.as_tensor(sizes, dtype=torch.float64, device=device)[..., None, :]
+    centre, scale = (
+        upload(each.to(keypoints.dtype), keypoints.device)
+        for each in (wide.flip(-1) / 2, 0.7 * wide.amax(-1, keepdim=True))
+    )
+    return (keypoints - centre) / scale
 
 
 class _LinearNormRelu(nn.Module):

@@ -179,5 +179,5 @@ def _scaling_steps(
 
 def is_safe(factors: Tensor) -> bool:
     """Whether all scaling factors are finite and inside the safe range (NaN fails both comparisons)."""
-    low, high = torch.aminmax(factors)
-    return float(low) > 1 / SAFE_SCALE and float(high) < SAFE_SCALE and math.isfinite(float(high))
+    low, high = torch.stack(torch.aminmax(factors)).tolist()  # together, since a GPU has to be waited for
+    return bool(low > 1 / SAFE_SCALE and high < SAFE_SCALE and math.isfinite(high))

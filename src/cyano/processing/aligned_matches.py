@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cyano.models.transfers import upload
 from cyano.processing.alignment import align
 from cyano.types import Features, Matches
 
@@ -50,17 +51,18 @@ def align_matches(
         return features1, matches.above(usual)
     partners, scores = matches.matches0[matched], matches.scores0[matched]
     device = features1.keypoints.device
-    which0, which1 = torch.from_numpy(matched).to(device), torch.from_numpy(partners).to(device)
+    which0, which1, scored = (upload(torch.from_numpy(each), device) for each in (matched, partners, scores))
     found = align(
         features0.image.float(),
         features1.image.float(),
         features0.network_keypoints[which0],
         features1.network_keypoints[which1],
-        torch.from_numpy(scores).to(device),
+        scored,
     )
     keypoints = features1.keypoints.clone()
-    keypoints[which1[found.moved]] = features1.frame.to_original(found.points1[found.moved])
-    moved, plain = found.moved.cpu().numpy(), found.uncertainty.isnan().cpu().numpy()
+    there = features1.frame.to_original(found.points1)
+    keypoints[which1] = torch.where(found.moved[:, None], there, keypoints[which1])
+    moved, plain = torch.stack([found.moved, found.uncertainty.isnan()]).cpu().numpy()
     asked = np.where(plain, 0, _score_without_a_place(scores, moved, (scores > usual) & ~plain))
     dropped = ~moved & ((scores <= usual) | (scores < asked))
     return replace(features1, keypoints=keypoints), matches.without(matched[dropped])

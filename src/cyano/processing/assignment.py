@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -27,14 +29,26 @@ class MatchTensors(NamedTuple):
     scores0: Tensor
     scores1: Tensor
 
-    def pair(self, index: int, count0: int, count1: int) -> Matches:
-        """One pair, its padding cut off, as numpy arrays."""
-        return Matches(
-            self.matches0[index, :count0].cpu().numpy(),
-            self.matches1[index, :count1].cpu().numpy(),
-            self.scores0[index, :count0].float().cpu().numpy(),
-            self.scores1[index, :count1].float().cpu().numpy(),
-        )
+    def pairs(self, counts: Sequence[tuple[int, int]]) -> list[Matches]:
+        """All pairs, their padding cut off, as numpy arrays; a GPU is asked for them once.
+
+        Args:
+            counts: keypoints of image 0 and of image 1, of each pair.
+        """
+        numbers = [self.matches0.int(), self.matches1.int()]
+        # Four bytes each, so that all can travel in one tensor.
+        numbers += [each.float().contiguous().view(torch.int32) for each in (self.scores0, self.scores1)]
+        packed = torch.cat(numbers, dim=1).cpu().numpy()
+        matches0, matches1, scores0, scores1 = np.split(packed, np.cumsum([each.shape[1] for each in numbers[:3]]), 1)
+        return [
+            Matches(
+                matches0[i, :count0].astype(np.int64),
+                matches1[i, :count1].astype(np.int64),
+                scores0[i, :count0].view(np.float32),
+                scores1[i, :count1].view(np.float32),
+            )
+            for i, (count0, count1) in enumerate(counts)
+        ]
 
 
 def mutual_matches(log_assignment: Tensor, threshold: float) -> MatchTensors:

@@ -35,13 +35,16 @@ def feature_pairs(
         listed = [tuple(pair) for pair in pairs]
     except TypeError as error:
         raise InputError(f"{_PAIRS}, not {type(pairs).__name__}") from error
+    there: dict[int, Features] = {}  # an image is in many pairs, and goes to the device once
     found = []
     for pair in listed:
         if len(pair) != 2 or not all(isinstance(side, Features) for side in pair):
             raise InputError(f"{_PAIRS}, not of {len(pair)} times {type(pair[0] if pair else pair).__name__}")
         for side in pair:
-            _check(side, config)
-        found.append((pair[0].to(device), pair[1].to(device)))
+            if id(side) not in there:
+                _check(side, config)
+                there[id(side)] = side.to(device)
+        found.append((there[id(pair[0])], there[id(pair[1])]))
     return found
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from cyano.models.precision import full_precision
 from cyano.models.superpoint import CELL
+from cyano.models.transfers import upload
 
 __all__ = ["Sampling", "sample_descriptors"]
 
@@ -31,7 +33,7 @@ def sample_descriptors(maps: Tensor, keypoints: Tensor, sampling: Sampling = "pu
         (N, D), of the maps' dtype.
     """
     _, rows, columns = maps.shape
-    size = keypoints.new_tensor([columns, rows])
+    size = upload(torch.tensor([columns, rows], dtype=keypoints.dtype, device="cpu"), keypoints.device)
     from_centre = keypoints - (CELL - 1) / 2  # pixels from the centre of the first cell
     if sampling == "published":
         grid = 2 * from_centre / (CELL * size - CELL / 2 - 0.5) - 1

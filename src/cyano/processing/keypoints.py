@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -14,6 +15,7 @@ from cyano.native.keypoints import suppress
 __all__ = [
     "Border",
     "pick_fixed",
+    "pick_in_each",
     "pick_keypoints",
     "refine_keypoints",
     "refine_summits",
@@ -87,18 +89,40 @@ def pick_keypoints(
     Returns:
         Keypoints (N, 2) float32 as (x, y) whole pixels of the map, and scores (N,) float32.
     """
-    height, width = scores.shape
-    flat = torch.nonzero(scores.flatten() > threshold)[:, 0]
-    y, x = flat // width, flat % width
-    inside = (y >= border) & (x >= border)
+    return pick_in_each([scores], threshold, max_keypoints, border, sides)[0]
+
+
+def pick_in_each(
+    scores: Sequence[Tensor], threshold: float, max_keypoints: int = -1, border: int = 4, sides: Border = "all"
+) -> list[tuple[Tensor, Tensor]]:
+    """The keypoints of several images of one size, as `pick_keypoints` has them.
+
+    How many there are is what a program has to ask its GPU for: once for all images.
+
+    Args:
+        scores: (H, W) of each image, see `pick_keypoints` for these and the others.
+        threshold: see there.
+        max_keypoints: see there.
+        border: see there.
+        sides: see there.
+    """
+    height, width = scores[0].shape
+    strong = torch.stack([each > threshold for each in scores])
+    near = max(border, 0)
+    strong[:, :near] = strong[:, :, :near] = False
     if sides == "all":
-        inside &= (y < height - border) & (x < width - border)
-    flat, x, y = flat[inside], x[inside], y[inside]
-    values = scores.flatten()[flat]
-    if 0 <= max_keypoints < len(values):
-        values, order = torch.topk(values, max_keypoints)
-        x, y = x[order], y[order]
-    return torch.stack([x, y], dim=1).float(), values.float()
+        strong[:, max(height - near, 0) :] = strong[:, :, max(width - near, 0) :] = False
+    flat = torch.nonzero(strong.flatten())[:, 0]
+    counts = [len(flat)] if len(scores) == 1 else strong.sum((1, 2)).tolist()
+    found = []
+    for each, places in zip(scores, torch.split(flat % (height * width), counts), strict=True):
+        values = each.flatten()[places]
+        if 0 <= max_keypoints < len(values):
+            values, order = torch.topk(values, max_keypoints)
+            places = places[order]  # noqa: PLW2901
+        keypoints = torch.stack([places % width, places // width], dim=1).float()
+        found.append((keypoints, values.float()))
+    return found
 
 
 def pick_fixed(

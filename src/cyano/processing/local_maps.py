@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from cyano.models.transfers import upload
+
 __all__ = ["local_maps"]
 
 NEIGHBOURS = 12
@@ -57,6 +59,8 @@ def _weighted_fit(design: Tensor, values: Tensor, weights: Tensor) -> Tensor:
     """(K, 3, 2) least squares of K systems of N rows, the slopes pulled towards 0."""
     weighted = (design * weights[..., None]).transpose(1, 2)
     normal = weighted @ design
-    pull = RIDGE * weights.sum(1, keepdim=True) * design.new_tensor([1e-3, 1.0, 1.0])
-    solved: Tensor = torch.linalg.solve(normal + torch.diag_embed(pull), weighted @ values)
+    shares = upload(torch.tensor([1e-3, 1.0, 1.0], dtype=design.dtype, device="cpu"), design.device)
+    pull = RIDGE * weights.sum(1, keepdim=True) * shares
+    # Without a look at whether it could be solved, for which a GPU would have to be waited; the pull sees to that.
+    solved: Tensor = torch.linalg.solve_ex(normal + torch.diag_embed(pull), weighted @ values).result
     return solved

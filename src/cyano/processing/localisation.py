@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from cyano.models.precision import full_precision
 from cyano.models.recording import is_recorded
 from cyano.models.superpoint import SuperPointConfig
+from cyano.models.transfers import upload
 from cyano.processing.frames import MARGIN_PX, near_frame
 from cyano.processing.keypoints import refine_keypoints, refine_summits, suppress_non_maxima
 from cyano.processing.structure import response_and_scores
@@ -44,20 +48,27 @@ def frame_margin(config: SuperPointConfig) -> int:
 
 
 @full_precision
-def keypoint_maps(probabilities: Tensor, images: Tensor, config: SuperPointConfig) -> KeypointMaps:
+def keypoint_maps(
+    probabilities: Tensor,
+    images: Tensor,
+    config: SuperPointConfig,
+    pixels: Sequence[NDArray[np.floating]] | None = None,
+) -> KeypointMaps:
     """Maps to pick keypoints from.
 
     Args:
         probabilities: (B, H, W) of the detector; it drops a last strip of fewer than 8 rows or columns.
         images: (B, 1, H', W') that it saw, in [0, 1].
         config: says how to localise, and how near to each other keypoints may be.
+        pixels: (H', W') of each image where a processor has them at hand; None fetches them from `images`.
     """
     if config.keypoint_localisation == "probability":
         return KeypointMaps(suppress_non_maxima(probabilities, config.nms_radius), probabilities, None)
     response, scores = response_and_scores(images, probabilities)
     # Frames are found by numpy, which is not recorded: keypoints near them stay.
-    for each, image in () if is_recorded() else zip(scores, images, strict=True):
-        frame = near_frame(image[0].float().cpu().numpy(), frame_margin(config))
-        if frame.any():
-            each[torch.from_numpy(frame[: each.shape[0], : each.shape[1]]).to(each.device)] = 0
+    if not is_recorded():
+        for each, seen in zip(scores, images[:, 0].float().cpu().numpy() if pixels is None else pixels, strict=True):
+            frame = near_frame(seen, frame_margin(config))[: each.shape[0], : each.shape[1]]
+            if frame.any():
+                each.masked_fill_(upload(torch.from_numpy(frame), each.device), 0)
     return KeypointMaps(suppress_non_maxima(scores, config.nms_radius), probabilities, response)

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from cyano.models.precision import full_precision
 from cyano.models.superpoint import CELL
+from cyano.models.transfers import upload
 from cyano.native import keypoints, library
 from cyano.processing.keypoints import refine_summits, window_max
 
@@ -71,7 +72,7 @@ def hessian_response(images: Tensor) -> Tensor:
         (B, H, W) float32, at least 0: the determinant of the second derivatives by Gaussian filters, in units of the
         blur.
     """
-    along_x, along_y = (torch.from_numpy(kernels).to(images.device) for kernels in _kernels())
+    along_x, along_y = (upload(torch.from_numpy(kernels), images.device) for kernels in _kernels())
     radius = along_x.shape[-1] // 2
     # Repeating the border's pixels makes no edge there; padding that is wider than a tiny image is not possible.
     padded = F.pad(images.float(), (radius, radius, radius, radius), mode="replicate")

@@ -196,7 +196,7 @@ class JointStage:
         detection = detector_loss(logits, batch["targets"], batch["valid"])
         each = maps.unbind()  # indexing instead would make the whole batch's gradient for every picture
         losses, shares = [], []
-        for pair, used in enumerate(batch["used"]):
+        for pair, used in enumerate(_places(batch["used"])):
             points0, points1 = batch["points0"][pair][used], batch["points1"][pair][used]
             rows0 = sample_descriptors(each[2 * pair], points0)
             rows1 = sample_descriptors(each[2 * pair + 1], points1)
@@ -225,15 +225,21 @@ def taught_loss(maps: Sequence[Tensor], batch: Batch, temperature: Tensor) -> tu
         InfoNCE plus twice the mean of one less the cosine, over the views that count; and the mean cosine.
     """
     losses, cosines = [temperature.sum() * 0], [temperature.new_ones(())]
-    every = zip(maps, batch["taught_points"], batch["taught"], batch["taught_counts"], strict=True)
+    every = zip(maps, batch["taught_points"], batch["taught"], _places(batch["taught_counts"]), strict=True)
     for descriptors, points, targets, counts in every:
-        if counts.any():
+        if len(counts):
             rows, wanted = sample_descriptors(descriptors, points[counts]), targets[counts]
             cosine = (rows.float() * wanted).sum(1).mean()
             losses.append(info_nce(rows, wanted, points[counts], temperature)[0] + 2 * (1 - cosine))
             cosines.append(cosine.detach())
     views = max(len(losses) - 1, 1)
     return torch.stack(losses).sum() / views, torch.stack(cosines[1:] or cosines).mean()
+
+
+def _places(chosen: Tensor) -> Sequence[Tensor]:
+    """(B, N) bool -> for each row (C,) int64, where it is True; a GPU is asked once for all rows."""
+    every = torch.nonzero(chosen)[:, 1]
+    return torch.split(every, chosen.sum(1).tolist())
 
 
 def _whole_cells(valid: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -20,13 +20,14 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from cyano.errors import InputError
+from cyano.models.transfers import upload
 from cyano.training.processes import Processes, is_first_process
 from cyano.training.progress import Progress
 from cyano.training.schedule import Schedule, build_optimiser
 from cyano.training.state import StageState, alone_in, claim_folder, load_state, save_state
 from cyano.training.workers import in_workers
 
-__all__ = ["Batch", "Stage", "train_stage"]
+__all__ = ["Batch", "Stage", "train_stage", "update"]
 
 Batch = dict[str, Tensor]
 
@@ -125,9 +126,9 @@ def _run(
     lost = 0
     for step in range(state.step, stage.schedule.steps):
         asked = time.monotonic()
-        batch = {name: tensor.to(processes.device) for name, tensor in next(batches).items()}
+        batch = {name: upload(tensor, processes.device) for name, tensor in next(batches).items()}
         waited = time.monotonic() - asked
-        figures = _step(stage, runner, optimiser, batch, step)
+        figures = update(stage, runner, optimiser, batch, step)
         lost = lost + 1 if figures["skipped"] else 0
         if lost == LOST:
             raise InputError(
@@ -146,10 +147,21 @@ def _run(
     return state
 
 
-def _step(
+def update(
     stage: Stage, runner: nn.Module, optimiser: torch.optim.Optimizer, batch: Batch, step: int
 ) -> dict[str, Tensor]:
-    """One update."""
+    """One update of the weights, after which a GPU is asked one thing: whether the gradient was finite.
+
+    Args:
+        stage: says how; its module has the parameters.
+        runner: the module, or what wraps it for several processes.
+        optimiser: of its parameters.
+        batch: on the module's device.
+        step: number of the update, counted from 0.
+
+    Returns:
+        Figures of the step. "skipped" is on the CPU, 1 where the gradient was not finite and nothing changed.
+    """
     schedule = stage.schedule
     for group in optimiser.param_groups:
         group["lr"] = schedule.rate(step) * group["scale"]
@@ -160,7 +172,7 @@ def _step(
     loss.backward()  # type: ignore[no-untyped-call]
     norm = nn.utils.clip_grad_norm_(stage.module.parameters(), schedule.clip_norm)
     # A broken batch (an overflow in half precision, say) must not reach the weights: such a step changes nothing.
-    finite = torch.isfinite(norm)
-    if finite:
+    skipped = (~torch.isfinite(norm)).float().cpu()
+    if not skipped:
         optimiser.step()
-    return {"loss": loss.detach(), "gradient": norm.detach(), "skipped": (~finite).float(), **figures}
+    return {"loss": loss.detach(), "gradient": norm.detach(), "skipped": skipped, **figures}

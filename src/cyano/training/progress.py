@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from cyano.atomic import append_line, written
@@ -58,12 +59,13 @@ class Progress:
         self._watcher = watcher
         self._board = _tensorboard(folder)
         self._sums: dict[str, float] = defaultdict(float)
+        self._figures: dict[str, list[Tensor]] = defaultdict(list)
         self._count = 0
 
     def step(self, state: StageState, figures: Mapping[str, Tensor], waited: float, took: float) -> None:
         """Take in one step: its figures, the seconds that the network waited for data, and its seconds in all."""
         for name, value in figures.items():
-            self._sums[name] += float(value)
+            self._figures[name].append(value.detach().float())  # a GPU is asked for them when they are written
         self._sums["wait_seconds"] += waited
         self._sums["step_seconds"] += took
         self._count += 1
@@ -72,9 +74,11 @@ class Progress:
             self._write(state)
 
     def _write(self, state: StageState) -> None:
-        means = {name: total / self._count for name, total in self._sums.items()}
+        sums = {name: sum(torch.stack(values).tolist()) for name, values in self._figures.items()} | self._sums
+        means = {name: total / self._count for name, total in sums.items()}
         means["pairs_per_second"] = self._schedule.batch_size / means["step_seconds"]
         self._sums.clear()
+        self._figures.clear()
         self._count = 0
         line: dict[str, Any] = {"step": state.step, "seconds": round(state.seconds, 1)}
         line |= {name: float(f"{value:.5g}") for name, value in means.items()}
