@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from copy import deepcopy
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -24,16 +25,17 @@ from cyano.models.superglue import SuperGlue
 from cyano.models.superpoint import DenseFeatures, SuperPoint
 from cyano.models.transport import log_transport
 from cyano.options import MatcherOptions
+from cyano.parallel import in_order
 from cyano.processing import resize
 from cyano.processing.alignment import align_matches
 from cyano.processing.assignment import mutual_matches
-from cyano.processing.batching import pad
+from cyano.processing.batching import check_channels, pad
 from cyano.processing.descriptors import sample_descriptors
+from cyano.processing.devices import usable_device
 from cyano.processing.images import ImageSource, LoadedImage, read
 from cyano.processing.keypoints import pick_keypoints
 from cyano.processing.localisation import keypoint_maps
 from cyano.processing.masks import mask_scores, read_mask
-from cyano.reading import reason_of
 from cyano.result import PairResult
 from cyano.types import Features, Matches
 
@@ -74,7 +76,7 @@ class Matcher:
         if batch_size < 1:
             raise InputError(f"batch_size must be at least 1, not {batch_size}")
         self.options = options
-        self.device = _device(device)
+        self.device = usable_device(device)
         self.source = networks.source
         self._batch_size = batch_size
         self._detector_dtype = torch.bfloat16 if options.precision == "bfloat16" else torch.float32
@@ -116,9 +118,8 @@ class Matcher:
         Raises:
             WeightsError: the weights are missing or damaged, or cannot be fetched.
         """
-        if device is None:
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        return cls(load(name_or_path, hub), options, device=device)
+        usual = "cuda" if torch.cuda.is_available() else "cpu"
+        return cls(load(name_or_path, hub), options, device=usual if device is None else device)
 
     def match(
         self,
@@ -178,11 +179,9 @@ class Matcher:
         sources = list(images)
         if masks is not None and len(masks) != len(sources):
             raise InputError(f"{len(sources)} images need as many masks (None for no mask), not {len(masks)}")
-        features = []
-        for source, mask in zip(sources, masks or [None] * len(sources), strict=True):
-            loaded = read(source, self.options.limits, stretch=self.options.stretch)
-            features.append(self._detect(loaded, _mask(mask, loaded)))
-        return features
+        loaded = (read(source, self.options.limits, stretch=self.options.stretch) for source in sources)
+        asked = masks or [None] * len(sources)
+        return [self._detect(image, _mask(mask, image)) for image, mask in zip(loaded, asked, strict=True)]
 
     def match_features(self, pairs: Iterable[tuple[Features, Features]]) -> list[PairResult]:
         """Match pairs of images whose features were extracted before; counts may be unequal.
@@ -198,21 +197,35 @@ class Matcher:
         Raises:
             InputError: descriptors have another number of channels than the matcher takes.
         """
-        listed = [(a.to(self.device), b.to(self.device)) for a, b in pairs]
-        size = self.assignment.hidden_size
-        for features in (side for pair in listed for side in pair):
-            if features.descriptors.shape[1] != size:
-                raise InputError(
-                    f"these weights match descriptors of {size} channels, not of {features.descriptors.shape[1]}; "
-                    "extract the features with the same weights"
-                )
+        return list(self.iter_matches(pairs))
+
+    def iter_matches(self, pairs: Iterable[tuple[Features, Features]]) -> Generator[PairResult, None, None]:
+        """As `match_features`, one result after the other: memory does not grow with the number of pairs.
+
+        Pairs are taken a few ahead of their results. On a CPU, where they are many, each core matches one of its own,
+        in threads that end with the iterator (`cyano.parallel.in_order`).
+
+        Raises:
+            InputError: as `match_features`, in the place of the result of that pair, or of its batch on a GPU.
+        """
+        source, size = iter(pairs), 1 if isinstance(self._superglue, FastSuperGlue) else self._batch_size
+        batches = iter(lambda: list(islice(source, size)), [])
+        for results in in_order(self._match_batch, batches, self.pairs_at_once):
+            yield from results
+
+    @property
+    def pairs_at_once(self) -> int:
+        """How many threads match pairs where there are many: those of torch, with the fast form of a CPU; else 1."""
+        return torch.get_num_threads() if isinstance(self._superglue, FastSuperGlue) else 1
+
+    def _match_batch(self, pairs: Sequence[tuple[Features, Features]]) -> list[PairResult]:
+        moved = [(a.to(self.device), b.to(self.device)) for a, b in pairs]
+        check_channels((side for pair in moved for side in pair), self.assignment.hidden_size)
         results = []
-        for start in range(0, len(listed), self._batch_size):
-            chunk = listed[start : start + self._batch_size]
-            for (features0, features1), assigned in zip(chunk, self._assign(chunk), strict=True):
-                moved, kept = align_matches(features0, features1, assigned, self._usual)
-                sides = ImageKeypoints.of(features0), ImageKeypoints.of(moved)
-                results.append(PairResult(*sides, kept, assigned.beyond(kept)))
+        for (features0, features1), assigned in zip(moved, self._assign(moved), strict=True):
+            aligned, kept = align_matches(features0, features1, assigned, self._usual)
+            sides = ImageKeypoints.of(features0), ImageKeypoints.of(aligned)
+            results.append(PairResult(*sides, kept, assigned.beyond(kept)))
         return results
 
     @torch.inference_mode()
@@ -256,7 +269,6 @@ class Matcher:
         return [found.pair(i, len(a), len(b)) for i, (a, b) in enumerate(pairs)]
 
     def _autocast(self, dtype: torch.dtype) -> torch.autocast:
-        """Half precision for the modules, if that is wanted."""
         return torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32)
 
 
@@ -282,15 +294,6 @@ def match(
         WeightsError: the weights are missing or damaged, or cannot be fetched.
     """
     return Matcher.from_pretrained(weights, options=options, device=device).match(image0, image1)
-
-
-def _device(device: torch.device | str) -> torch.device:
-    """The device of that name, if this machine has it."""
-    try:
-        return torch.zeros(0, dtype=torch.float32, device=device).device
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = reason_of(error)  # torch goes on for sixty lines
-        raise InputError(f"device {str(device)!r} cannot be used: {reason}; 'cpu' always can") from error
 
 
 def _mask(source: ImageSource | None, image: LoadedImage) -> NDArray[np.bool_] | None:

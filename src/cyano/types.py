@@ -132,7 +132,7 @@ class Features(Concise):
     Attributes:
         keypoints: (N, 2) float32, (x, y) in pixels of the original image.
         scores: (N,) float32 in (0, 1], the detector's confidence.
-        descriptors: (N, D) float32 rows of unit length.
+        descriptors: (N, D) float32 rows of unit length; float16 after `half`.
         frame: how the original image became the one that the detector saw; the matcher normalises
             positions in that frame.
         extras: (N, E) float32, what else the matcher's keypoint encoder reads of each keypoint; None for nothing.
@@ -188,6 +188,15 @@ class Features(Concise):
         extras, image = (None if each is None else each.to(device) for each in (self.extras, self.image))
         moved = (self.keypoints.to(device), self.scores.to(device), self.descriptors.to(device))
         return Features(*moved, self.frame, extras, image)
+
+    def half(self) -> Features:
+        """The same features with float16 descriptors, to keep many of them; `to` gives float32 again.
+
+        A `Matcher` takes them as they are and computes in float32. docs/performance.md says which matches change.
+        """
+        kept = self.to(self.keypoints.device)
+        object.__setattr__(kept, "descriptors", kept.descriptors.half())  # which the constructor makes float32
+        return kept
 
 
 def _floats(name: str, values: object) -> torch.Tensor:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from cyano.errors import InputError
 from cyano.models.superglue import KeypointSet, normalize_keypoints
 from cyano.types import Features
 
-__all__ = ["keypoint_set", "pad"]
+__all__ = ["check_channels", "keypoint_set", "pad"]
 
 
 def keypoint_set(features: Features) -> KeypointSet:
@@ -44,3 +45,21 @@ def pad(images: Sequence[Features]) -> KeypointSet:
         mask,
         None if sets[0].extras is None else padded([part.extras[0] for part in sets if part.extras is not None]),
     )
+
+
+def check_channels(images: Iterable[Features], size: int) -> None:
+    """See that features are of a detector that goes with the matcher.
+
+    Args:
+        images: features.
+        size: channels of the descriptors that the matcher takes.
+
+    Raises:
+        InputError: descriptors of one image have another number of channels.
+    """
+    for features in images:
+        if features.descriptors.shape[1] != size:
+            raise InputError(
+                f"these weights match descriptors of {size} channels, not of {features.descriptors.shape[1]}; "
+                "extract the features with the same weights"
+            )
