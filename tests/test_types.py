@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import pickle
 
 import numpy as np
 import pytest
@@ -177,6 +178,21 @@ class TestFeatures:
             assert tensor.dtype == torch.float32
             assert tensor.tolist() == [[5, 6], [3, 4]]
         assert features.image.dtype == torch.float16
+
+    def test_half_keeps_descriptors_in_half_the_bytes(self) -> None:
+        descriptors = torch.nn.functional.normalize(torch.rand(9, 4), dim=1)
+        extras, image = torch.rand(9, 2), torch.rand(30, 40).half()
+        features = Features(torch.rand(9, 2) * 20, torch.rand(9), descriptors, self.frame, extras, image)
+        for half in (features.half(), features.half().half(), pickle.loads(pickle.dumps(features.half()))):
+            assert half.descriptors.dtype == torch.float16
+            assert torch.equal(half.descriptors, descriptors.half())
+            assert features.descriptors is descriptors
+            again = half.to("cpu")
+            assert again.descriptors.dtype == torch.float32
+            assert torch.equal(again.descriptors, descriptors.half().float())
+            assert again.frame == self.frame
+            for name in ("keypoints", "scores", "extras", "image"):
+                assert torch.equal(getattr(half, name), getattr(features, name))
 
     @pytest.mark.parametrize("bad", ["words", None, [[1, 2], [3]], np.array([[1j, 2]]), torch.ones(1, 2).bool()])
     def test_what_is_no_numbers_is_refused(self, bad: object) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from PIL import Image
 from cyano.checkpoints.hub import HubOptions
 from cyano.checkpoints.loading import Networks, load
 from cyano.detector import Detector, NetworkImage
+from cyano.devices import usable_device
 from cyano.errors import InputError, WeightsError
 from cyano.image_keypoints import ImageKeypoints
 from cyano.models.as_built import for_inference, is_as_built
@@ -21,13 +23,14 @@ from cyano.models.fast_superglue import FastSuperGlue
 from cyano.models.superglue import SuperGlue
 from cyano.models.transport import log_transport
 from cyano.options import MatcherOptions
+from cyano.parallel import in_order
 from cyano.processing.aligned_matches import align_matches
 from cyano.processing.assignment import mutual_matches
 from cyano.processing.batching import feature_pairs, pad
 from cyano.processing.images import ImageSource, LoadedImage, read
 from cyano.processing.masks import read_mask
 from cyano.result import PairResult
-from cyano.types import Features, Matches, usable_device
+from cyano.types import Features, Matches
 
 __all__ = ["Matcher", "match"]
 
@@ -105,9 +108,8 @@ class Matcher:
         Raises:
             WeightsError: the weights are missing or damaged, or cannot be fetched.
         """
-        if device is None:
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        return cls(load(name_or_path, hub), options, device=device)
+        usual = "cuda" if torch.cuda.is_available() else "cpu"
+        return cls(load(name_or_path, hub), options, device=usual if device is None else device)
 
     def match(
         self,
@@ -190,12 +192,31 @@ class Matcher:
         Raises:
             InputError: these are not pairs of features, or not features that the matcher takes.
         """
-        listed = feature_pairs(pairs, self.device, self.assignment)
-        batches = (listed[start : start + self._batch_size] for start in range(0, len(listed), self._batch_size))
-        return [result for batch in batches for result in self._matched(batch)]
+        return list(self.iter_matches(pairs))
 
-    def _matched(self, batch: Sequence[tuple[Features, Features]]) -> list[PairResult]:
+    def iter_matches(self, pairs: Iterable[tuple[Features, Features]]) -> Generator[PairResult, None, None]:
+        """As `match_features`, one result after the other: memory does not grow with the number of pairs.
+
+        Pairs are taken a few ahead of their results. On a CPU, where they are many, each core matches one of its own,
+        in threads that end with the iterator (`cyano.parallel.in_order`).
+
+        Raises:
+            InputError: as `match_features`, in the place of the result of that pair, or of its batch on a GPU.
+        """
+        source = iter(pairs if isinstance(pairs, Iterable) else feature_pairs(pairs, self.device, self.assignment))
+        size = 1 if isinstance(self._superglue, FastSuperGlue) else self._batch_size
+        batches = iter(lambda: list(islice(source, size)), [])
+        for results in in_order(self._matched, batches, self.pairs_at_once):
+            yield from results
+
+    @property
+    def pairs_at_once(self) -> int:
+        """How many threads match pairs where there are many: those of torch, with the fast form of a CPU; else 1."""
+        return torch.get_num_threads() if isinstance(self._superglue, FastSuperGlue) else 1
+
+    def _matched(self, pairs: Sequence[tuple[Features, Features]]) -> list[PairResult]:
         """The results of one batch."""
+        batch = feature_pairs(pairs, self.device, self.assignment)
         found = self._assign(batch)
         aligned = [align_matches(*pair, each, self._usual) for pair, each in zip(batch, found, strict=True)]
         sides = ImageKeypoints.of_each([pair[0] for pair in batch] + [moved for moved, _ in aligned])

@@ -19,15 +19,15 @@ from numbers import Integral
 from typing import TYPE_CHECKING, TypeVar
 
 from cyano.concise import Concise
+from cyano.devices import usable_device
 from cyano.errors import InputError
-from cyano.reading import reason_of
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
     from numpy.typing import NDArray
 
-__all__ = ["Features", "ImageSize", "Matches", "ResizeMap", "usable_device"]
+__all__ = ["Features", "ImageSize", "Matches", "ResizeMap"]
 
 
 @dataclass(frozen=True, order=True)
@@ -136,7 +136,7 @@ class Features(Concise):
     Attributes:
         keypoints: (N, 2) float32, (x, y) in pixels of the original image.
         scores: (N,) float32 in (0, 1], the detector's confidence.
-        descriptors: (N, D) float32 rows of unit length.
+        descriptors: (N, D) float32 rows of unit length; float16 after `half`.
         frame: how the original image became the one that the detector saw; the matcher normalises
             positions in that frame.
         extras: (N, E) float32, what else the matcher's keypoint encoder reads of each keypoint; None for nothing.
@@ -200,6 +200,15 @@ class Features(Concise):
         moved = (self.keypoints.to(device), self.scores.to(device), self.descriptors.to(device))
         return Features(*moved, self.frame, extras, image)
 
+    def half(self) -> Features:
+        """The same features with float16 descriptors, to keep many of them; `to` gives float32 again.
+
+        A `Matcher` takes them as they are and computes in float32. docs/performance.md says which matches change.
+        """
+        kept = self.to(self.keypoints.device)
+        object.__setattr__(kept, "descriptors", kept.descriptors.half())  # which the constructor makes float32
+        return kept
+
 
 def _floats(name: str, values: object) -> torch.Tensor:
     """A tensor or an array of numbers as the tensor that `Features` holds."""
@@ -234,24 +243,6 @@ def _is_at_hand(values: torch.Tensor) -> bool:
 
 def _kind_of(values: torch.Tensor) -> str:
     return "one on the device meta" if values.is_meta else f"one of {values.layout}"
-
-
-def usable_device(device: torch.device | str) -> torch.device:
-    """The device of that name, if this machine has it.
-
-    Raises:
-        InputError: it has not.
-    """
-    import torch
-
-    try:
-        found = torch.zeros(0, dtype=torch.float32, device=device).device
-    except (RuntimeError, AssertionError, NotImplementedError, TypeError, ImportError) as error:
-        reason = reason_of(error)  # torch goes on for sixty lines
-        raise InputError(f"device {str(device)!r} cannot be used: {reason}; 'cpu' always can") from error
-    if found.type == "meta":
-        raise InputError("device 'meta' cannot be used: it holds no values; 'cpu' always can")
-    return found
 
 
 @dataclass(frozen=True, eq=False, repr=False)

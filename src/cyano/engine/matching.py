@@ -14,6 +14,7 @@ from cyano.engine.recipe import Recipe
 from cyano.engine.verification import verified
 from cyano.engine.work import MissingFeaturesError, Outcome, Stage, Worker, failed
 from cyano.geometry import RobustOptions
+from cyano.parallel import in_order
 from cyano.result import PairResult
 from cyano.store import MatchStore, StoredPair
 from cyano.types import Features
@@ -86,16 +87,17 @@ class PairWorker(Worker[ImagePair, dict[str, Features], StoredPair]):
                 yield failed(pair, MissingFeaturesError(absent))
             else:
                 ready.append(pair)
-        for start in range(0, len(ready), self._batch):
-            yield from self._matched(ready[start : start + self._batch], loaded)
+        batches = [ready[start : start + self._batch] for start in range(0, len(ready), self._batch)]
+        for outcomes in in_order(partial(self._matched, loaded), batches, self._matcher.pairs_at_once):
+            yield from outcomes
 
-    def _matched(self, pairs: Sequence[ImagePair], loaded: dict[str, Features]) -> list[Outcome[ImagePair, StoredPair]]:
+    def _matched(self, loaded: dict[str, Features], pairs: Sequence[ImagePair]) -> list[Outcome[ImagePair, StoredPair]]:
         try:
             results = self._matcher.match_features([(loaded[name0], loaded[name1]) for name0, name1 in pairs])
         except Exception as error:  # noqa: BLE001 - what fails in a batch is tried alone, and costs itself only
             if len(pairs) == 1:
                 return [failed(pairs[0], error)]
-            return [outcome for pair in pairs for outcome in self._matched([pair], loaded)]
+            return [outcome for pair in pairs for outcome in self._matched(loaded, [pair])]
         return [Outcome(pair, partial(self._stored, pair, result)) for pair, result in zip(pairs, results, strict=True)]
 
     def _stored(self, pair: ImagePair, result: PairResult) -> StoredPair:
