@@ -211,16 +211,7 @@ class PairResult:
         Raises:
             InputError: the images are not at hand.
         """
-        return viz.draw_matches(
-            _pixels(self.image0),
-            _pixels(self.image1),
-            self.keypoints0,
-            self.keypoints1,
-            scores=self.scores,
-            inliers=inliers,
-            errors=errors,
-            style=style,
-        )
+        return viz.draw_matches(*self._shown(), scores=self.scores, inliers=inliers, errors=errors, style=style)
 
     def draw_image(
         self,
@@ -242,16 +233,11 @@ class PairResult:
             InputError: the images are not at hand.
         """
         return viz.draw_matches_image(
-            _pixels(self.image0),
-            _pixels(self.image1),
-            self.keypoints0,
-            self.keypoints1,
-            scores=self.scores,
-            inliers=inliers,
-            errors=errors,
-            style=style,
-            longest_side=longest_side,
+            *self._shown(), scores=self.scores, inliers=inliers, errors=errors, style=style, longest_side=longest_side
         )
+
+    def _shown(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
+        return _pixels(self.image0), _pixels(self.image1), self.keypoints0, self.keypoints1
 
     def to_dict(self) -> dict[str, Any]:
         """The matches in plain Python values, as `save_json` writes them."""
