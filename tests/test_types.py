@@ -181,7 +181,7 @@ class TestFeatures:
 
     def test_half_keeps_descriptors_in_half_the_bytes(self) -> None:
         descriptors = torch.nn.functional.normalize(torch.rand(9, 4), dim=1)
-        extras, image = torch.rand(9, 2), torch.rand(30, 40).half()
+        extras, image = torch.rand(9, 2), torch.rand(15, 20).half()
         features = Features(torch.rand(9, 2) * 20, torch.rand(9), descriptors, self.frame, extras, image)
         for half in (features.half(), features.half().half(), pickle.loads(pickle.dumps(features.half()))):
             assert half.descriptors.dtype == torch.float16

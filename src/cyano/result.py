@@ -17,7 +17,8 @@ from cyano.concise import facts_html, json_text
 from cyano.errors import InputError
 from cyano.image_keypoints import ImageKeypoints
 from cyano.types import Matches
-from cyano.viz.encoding import NOTEBOOK_DPI, figure_bytes
+from cyano.viz.encoding import image_bytes
+from cyano.viz.sizes import NOTEBOOK_SIDE, PICTURE_SIDE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,7 +58,7 @@ class PairResult:
 
     def _repr_png_(self) -> bytes | None:
         """What a notebook shows where it cannot show HTML; nothing for matches of features, which have no pixels."""
-        return None if self._without_pixels() else figure_bytes(self.draw(), "png", dpi=NOTEBOOK_DPI)
+        return None if self._without_pixels() else image_bytes(self.draw_image(longest_side=NOTEBOOK_SIDE))
 
     def _repr_html_(self) -> str:
         """What a notebook shows: a table, and the picture if the images are at hand."""
@@ -68,7 +69,7 @@ class PairResult:
         table = facts_html(repr(self), facts)
         if self._without_pixels():
             return table
-        picture = base64.b64encode(figure_bytes(self.draw(), "jpg", dpi=NOTEBOOK_DPI)).decode()
+        picture = base64.b64encode(image_bytes(self.draw_image(longest_side=NOTEBOOK_SIDE), "jpg")).decode()
         return f'{table}<img alt="matches" src="data:image/jpeg;base64,{picture}">'
 
     def _without_pixels(self) -> bool:
@@ -210,16 +211,33 @@ class PairResult:
         Raises:
             InputError: the images are not at hand.
         """
-        return viz.draw_matches(
-            _pixels(self.image0),
-            _pixels(self.image1),
-            self.keypoints0,
-            self.keypoints1,
-            scores=self.scores,
-            inliers=inliers,
-            errors=errors,
-            style=style,
+        return viz.draw_matches(*self._shown(), scores=self.scores, inliers=inliers, errors=errors, style=style)
+
+    def draw_image(
+        self,
+        *,
+        inliers: NDArray[np.bool_] | None = None,
+        errors: NDArray[np.floating[Any]] | None = None,
+        style: viz.MatchStyle = DEFAULT_STYLE,
+        longest_side: int | None = PICTURE_SIDE,
+    ) -> NDArray[np.uint8]:
+        """The picture of `draw` as (H, W, 3) uint8 RGB, in milliseconds and without matplotlib.
+
+        Args:
+            inliers: as for `draw`.
+            errors: as for `draw`.
+            style: as for `draw`.
+            longest_side: pixels of its longer side; None leaves the images as they are.
+
+        Raises:
+            InputError: the images are not at hand.
+        """
+        return viz.draw_matches_image(
+            *self._shown(), scores=self.scores, inliers=inliers, errors=errors, style=style, longest_side=longest_side
         )
+
+    def _shown(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
+        return _pixels(self.image0), _pixels(self.image1), self.keypoints0, self.keypoints1
 
     def to_dict(self) -> dict[str, Any]:
         """The matches in plain Python values, as `save_json` writes them."""

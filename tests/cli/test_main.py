@@ -33,6 +33,52 @@ def test_the_package_is_a_program() -> None:
     assert done.stdout == f"cyano {cyano.__version__}\n"
 
 
+def test_the_help_of_every_command_loads_nothing_heavy() -> None:
+    asked = """
+import sys, typer
+from cyano.cli.main import app
+def walk(command, words):
+    yield words
+    for name, below in getattr(command, "commands", {}).items():
+        yield from walk(below, [*words, name])
+root = typer.main.get_command(app)
+told = 0
+for words in list(walk(root, [])):
+    try:
+        root.main([*words, "--help"], prog_name="cyano")
+    except SystemExit as end:
+        assert not end.code, words
+    told += 1
+heavy = {"torch", "numpy", "cv2", "matplotlib", "PIL", "huggingface_hub"} & set(sys.modules)
+print("told", told, sorted(heavy))
+"""
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    said, count, heavy = done.stdout.splitlines()[-1].split(maxsplit=2)
+    assert (said, heavy) == ("told", "[]")
+    assert int(count) > 20
+
+
+def test_matching_loads_what_it_needs_alone(tmp_path: Path) -> None:
+    a, b = shifted_photographs(tmp_path)
+    command = [sys.executable, "-X", "importtime", str(PROGRAM), "match", str(a), str(b), "-o", "out"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert len(list((tmp_path / "out").glob("*_matches.png"))) == 1
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert {"torch", "cyano.matcher", "cyano.viz.fast"} <= loaded
+    unneeded = {
+        "matplotlib",
+        "scipy",
+        "sklearn",
+        "h5py",
+        "poselib",
+        "huggingface_hub",
+        "transformers",
+        "ray",
+        "skimage",
+    }
+    assert not loaded & (unneeded | {"torch._dynamo", "torch._inductor", "sympy", "rich.progress", "rich.markdown"})
+
+
 @pytest.mark.parametrize(
     ("command", "example"),
     [

@@ -10,7 +10,7 @@ from PIL import Image
 
 from cyano.atomic import archive_bytes
 from cyano.errors import InputError
-from cyano.viz import MatchStyle, draw_keypoints, draw_matches, draw_model, draw_overlay
+from cyano.viz import MatchStyle, draw_keypoints, draw_matches, draw_overlay
 from cyano.viz.encoding import FIGURE_FORMATS, figure_bytes, image_bytes
 
 RGB = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
@@ -55,10 +55,6 @@ def test_archives_keep_dtypes() -> None:
 
 def test_a_notebook_shows_figures_by_themselves() -> None:
     figures = (draw_keypoints(RGB, np.zeros((1, 2))), draw_matches(RGB, RGB, np.zeros((1, 2)), np.zeros((1, 2))))
-    for figure in (
-        *figures,
-        draw_overlay(RGB, RGB, np.ones((20, 30), bool)),
-        draw_model(np.zeros((0, 3)), np.eye(4)[None]),
-    ):
+    for figure in (*figures, draw_overlay(RGB, RGB, np.ones((20, 30), bool))):
         with Image.open(io.BytesIO(figure._repr_png_())) as image:  # type: ignore[attr-defined]
             assert image.width == 960

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from cyano.viz import MatchStyle, draw_keypoints, draw_matches, draw_matches_image, draw_overlay
 from cyano.viz.colours import INLIER, OUTLIER, PLAIN, SCORE_ANCHORS, UNMATCHED
+from cyano.viz.sizes import NOTEBOOK_SIDE, PICTURE_SIDE
 
 BLACK0 = np.zeros((200, 300, 3), dtype=np.uint8)
 BLACK1 = np.zeros((260, 280), dtype=np.uint8)
@@ -31,7 +32,13 @@ def figure_picture(*arguments: np.ndarray, **options: object) -> np.ndarray:
     return pixels(draw_matches(*arguments, **options))  # type: ignore[arg-type]
 
 
-RENDERERS = pytest.mark.parametrize("render", [figure_picture, draw_matches_image], ids=["matplotlib", "opencv"])
+def file_picture(*arguments: np.ndarray, **options: object) -> np.ndarray:
+    return draw_matches_image(*arguments, **options, longest_side=PICTURE_SIDE)  # type: ignore[arg-type]
+
+
+RENDERERS = pytest.mark.parametrize(
+    "render", [figure_picture, draw_matches_image, file_picture], ids=["matplotlib", "painted", "painted at 1800"]
+)
 Render = Callable[..., np.ndarray]
 
 
@@ -178,21 +185,73 @@ def test_same_arguments_give_the_same_picture(render: Render) -> None:
     assert np.array_equal(first, second)
 
 
-def test_opencv_picture_has_the_size_of_the_images() -> None:
-    picture = draw_matches_image(BLACK0, BLACK1, np.zeros((0, 2)), np.zeros((0, 2)), style=MatchStyle(gap=3))
+def test_a_painted_picture_has_the_size_of_the_images_or_the_one_asked_for() -> None:
+    none = np.zeros((0, 2))
+    picture = draw_matches_image(BLACK0, BLACK1, none, none, style=MatchStyle(gap=3))
     assert picture.shape == (260, 300 + 3 + 280, 3)
     assert picture.dtype == np.uint8
+    for side in (NOTEBOOK_SIDE, PICTURE_SIDE):
+        picture = draw_matches_image(BLACK0, BLACK1, none, none, longest_side=side)
+        assert picture.shape == (round(side * 260 / 590), side, 3)
+        stacked = draw_matches_image(BLACK0, BLACK1, none, none, style=MatchStyle(stacked=True), longest_side=side)
+        assert stacked.shape == (side, round(side * 300 / 470), 3)
+    sliver = draw_matches_image(np.zeros((1, 3000), np.uint8), BLACK1, none, none, longest_side=PICTURE_SIDE)
+    assert max(sliver.shape) == PICTURE_SIDE
+    assert min(sliver.shape[:2]) >= PICTURE_SIDE / 24  # room for the text
 
 
-@pytest.mark.parametrize("line_width", [1.0, 3.0, 4.5, 9.0])
-def test_opencv_lines_are_about_as_wide_as_asked(line_width: float) -> None:
+@pytest.mark.parametrize("size", [(16, 24), (200, 300), (2200, 3000)])
+def test_text_and_lines_are_as_large_on_pictures_of_any_images(size: tuple[int, int]) -> None:
+    image, none = np.zeros(size, np.uint8), np.zeros((0, 2))
+    style = MatchStyle(counts=False, gap=0, alpha=1.0, line_width=2.0)
+    bare = draw_matches_image(image, image, none, none, style=style, longest_side=PICTURE_SIDE)
+    assert bare.max() == 0
+    text = draw_matches_image(image, image, none, none, style=MatchStyle(gap=0), longest_side=PICTURE_SIDE)
+    rows = np.flatnonzero(text.any(axis=(1, 2)))
+    # 13 points of 1800 / (12 * 72) pixels are 27; "0 matches" is three quarters of that, from digit to baseline.
+    assert len(rows) == pytest.approx(0.75 * 27, abs=3)
+    ends = np.array([[0.1, 0.7]]) * size[1], np.array([[0.9, 0.7]]) * size[1]
+    ends = tuple(end * (1, size[0] / size[1]) for end in ends)
+    line = draw_matches_image(image, image, *ends, style=style, longest_side=PICTURE_SIDE)
+    width = line[:, PICTURE_SIDE // 2].astype(float).sum() / sum(PLAIN)
+    assert width == pytest.approx(2 * 150 / 72, abs=0.3)  # as below
+
+
+@pytest.mark.parametrize("count", [1, 30, 250, 400])
+def test_as_many_lines_as_asked_are_painted(count: int) -> None:
+    image = np.zeros((4000, 300), np.uint8)
+    y = np.linspace(20, 3980, count)
+    starts, ends = np.stack([np.full(count, 50.0), y], axis=1), np.stack([np.full(count, 200.0), y], axis=1)
+    picture = draw_matches_image(image, image, starts, ends, style=MatchStyle(counts=False, line_width=0.3))
+    lit = picture[:, 280].any(axis=1)
+    assert np.count_nonzero(lit[1:] & ~lit[:-1]) == min(count, 250)
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.3, 0.785])
+@pytest.mark.parametrize("line_width", [0.2, 1.0, 3.0, 4.5, 9.0])
+def test_painted_lines_are_as_wide_as_asked(line_width: float, angle: float) -> None:
     large = np.zeros((400, 859), dtype=np.uint8)  # with the gap twice 864 points: two pixels for a point
-    ends = np.array([[100.0, 200.0]]), np.array([[700.0, 200.0]])
+    along = np.array([np.cos(angle), np.sin(angle)])
+    start, end = np.array([[200.0, 60.0]]), np.array([200.0, 60.0]) + 300 * along
     style = MatchStyle(counts=False, line_width=line_width, alpha=1, stacked=False)
-    picture = draw_matches_image(large, large, *ends, style=style)
-    width = picture[:, 500].astype(float).sum() / sum(PLAIN)
-    # OpenCV paints smooth lines of 1.4, 3.4, 5.4, ... pixels only: at most 1.1 off.
-    assert width == pytest.approx(2 * line_width, abs=1.1)
+    picture = draw_matches_image(large, large, start, end[None] - (869, 0), style=style)
+    place = start[0] + 150 * along
+    width = picture[:, round(place[0])].astype(float).sum() / sum(PLAIN) * np.cos(angle)
+    # No line is thinner than 1.4 pixels, and OpenCV's smooth edges are up to a quarter of a pixel off.
+    assert width == pytest.approx(max(2 * line_width, 1.4), abs=0.3)
+
+
+def test_letters_beyond_ascii_are_painted() -> None:
+    none = np.zeros((0, 2))
+
+    def title(text: str) -> np.ndarray:
+        return draw_matches_image(BLACK0, BLACK1, none, none, style=MatchStyle(text, counts=False), longest_side=1800)
+
+    shown = [title(text) for text in ("\u00dcbung", "\u0444\u0430\u0439\u043b", "\u65e5", "\u672c")]
+    assert all(picture.any() for picture in shown)
+    assert not np.array_equal(shown[0], shown[1])
+    assert np.array_equal(shown[2], shown[3])  # no letter of the font: a box
+    assert not np.array_equal(shown[1], title("????"))
 
 
 def test_keypoints_are_drawn_where_they_are() -> None:

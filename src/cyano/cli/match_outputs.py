@@ -148,6 +148,8 @@ def _picture(pair: MatchedPair, models: Sequence[RobustEstimate], suffix: str, m
     notes = tuple(model.message for model in models[-1:])
     style = MatchStyle(title=title, notes=notes, error_threshold=CORRECT_PX[0], max_lines=max_lines)
     inliers = found[-1].inliers if found else None
+    if suffix.lower().removeprefix(".") in IMAGE_FORMATS:
+        return image_bytes(pair.result.draw_image(inliers=inliers, errors=pair.errors, style=style), suffix)
     return figure_bytes(pair.result.draw(inliers=inliers, errors=pair.errors, style=style), suffix)
 
 

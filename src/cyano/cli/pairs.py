@@ -92,7 +92,10 @@ Threshold = Annotated[
     typer.Option(help="Inlier threshold (px, resized images).", rich_help_panel=shared.MODELS),
 ]
 Viz = Annotated[bool, typer.Option("--viz", help="Draw the matches of each pair.", rich_help_panel=PICTURES)]
-FastViz = Annotated[bool, typer.Option("--fast-viz", help="Draw with OpenCV, much faster.", rich_help_panel=PICTURES)]
+FastViz = Annotated[
+    bool,
+    typer.Option("--fast-viz", help="Smaller pictures: the images as the networks saw them.", rich_help_panel=PICTURES),
+]
 ShowKeypoints = Annotated[
     bool,
     typer.Option("--show-keypoints", help="Also draw unmatched keypoints.", rich_help_panel=PICTURES),

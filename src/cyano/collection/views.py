@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +10,7 @@ from cyano.atomic import write_atomically
 from cyano.formats import ModelSummary, read_model
 from cyano.formats.ply import cameras_ply, points_ply
 from cyano.viz import draw_model
+from cyano.viz.encoding import image_bytes
 from cyano.viz.viewer import frustum_depth, model_page
 
 __all__ = ["ModelViews", "write_views"]
@@ -61,9 +61,8 @@ def write_views(
         lines.append(f"mean track length {track:.1f}; mean reprojection error {error:.2f} px")
     verdict, sound = ("", True) if summary is None else (summary.verdict, summary.sound)
     page = model_page(read, shown, lines, verdict=verdict, sound=sound)
-    buffer = io.BytesIO()
-    draw_model(read.points, read.T_world_to_camera, read.colours, shown).savefig(buffer, format="png")
-    write_atomically(views.picture, buffer.getvalue())
+    picture = draw_model(read.points, read.T_world_to_camera, read.colours, shown)
+    write_atomically(views.picture, image_bytes(picture))
     write_atomically(views.page, page.encode("ascii"))
     write_atomically(views.points, points_ply(read))
     write_atomically(views.cameras, cameras_ply(read, frustum_depth(read)))

@@ -19,6 +19,7 @@ from cyano.result import PairResult
 from cyano.types import ResizeMap
 from cyano.viz import MAX_LINES, MatchStyle, draw_matches, draw_matches_image
 from cyano.viz.encoding import figure_bytes, image_bytes
+from cyano.viz.sizes import PICTURE_SIDE
 
 __all__ = ["Extension", "PictureOptions", "draw", "up_to_date", "write"]
 
@@ -30,9 +31,9 @@ class PictureOptions:
     """How the pictures look.
 
     Attributes:
-        fast: paint with OpenCV, which takes milliseconds, instead of matplotlib.
+        fast: small pictures, at the size of what the networks saw.
         show_keypoints: also show the keypoints without a match.
-        extension: the file format; OpenCV writes "png" only.
+        extension: the file format; "png" is painted, and "pdf" drawn by matplotlib, which takes a second more.
         max_lines: the most matches to draw, spread over the image; None for all.
     """
 
@@ -116,10 +117,12 @@ def _picture(
         style = _with_keypoints(style, result)
     images = (_seen(sources[0], frame0), _seen(sources[1], frame1))
     points = (frame0.to_network(result.keypoints0), frame1.to_network(result.keypoints1))
-    if options.fast:
-        return image_bytes(draw_matches_image(*images, *points, scores=result.scores, errors=errors, style=style))
-    figure = draw_matches(*images, *points, scores=result.scores, errors=errors, style=style)
-    return figure_bytes(figure, options.extension)
+    if options.extension == "pdf":
+        figure = draw_matches(*images, *points, scores=result.scores, errors=errors, style=style)
+        return figure_bytes(figure, options.extension)
+    side = None if options.fast else PICTURE_SIDE
+    shown = draw_matches_image(*images, *points, scores=result.scores, errors=errors, style=style, longest_side=side)
+    return image_bytes(shown, options.extension)
 
 
 def _with_keypoints(style: MatchStyle, result: PairResult) -> MatchStyle:

@@ -1,8 +1,8 @@
 """Pictures of correspondences: functions return a figure or an array, and neither show nor write anything.
 
-`draw` makes matplotlib figures for papers and notebooks, `fast` makes arrays with OpenCV for batches and
-video. Both paint the same plan from `layout`, with colours from `colours`; `overlay` lays one registered
-image over another. `model` shows a sparse model from above and from the side.
+`draw` makes matplotlib figures, to draw on and for vector formats; `fast` makes arrays with what is in `painting`, in
+milliseconds. Both paint the same plan from `layout`, with colours from `colours`; `overlay` lays one registered
+image over another. `model` shows a sparse model from above and from the side, as an array.
 """
 
 from cyano.viz.draw import draw_keypoints, draw_matches, draw_overlay

@@ -25,18 +25,13 @@ from cyano.viz.layout import (
     plan_matches,
 )
 from cyano.viz.overlay import OverlayMode, overlay_image
+from cyano.viz.sizes import DPI, INCHES, LEAST_INCHES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["draw_keypoints", "draw_matches", "draw_overlay"]
-
-LONGEST_SIDE = 12.0
-"""Inches of a figure's longer side, whatever the image: widths in points then look alike on all pictures."""
-
-DPI = 150
-"""Dots per inch unless the caller of `savefig` says otherwise: 1800 pixels for the longer side."""
 
 
 def draw_matches(
@@ -134,9 +129,8 @@ def _picture(image: NDArray[np.uint8]) -> tuple[Figure, Axes]:
     from cyano.viz.picture import Picture
 
     height, width = image.shape[:2]
-    inches = LONGEST_SIDE / max(height, width)
-    # Half an inch at least: a sliver of an image must not make a figure of no pixels.
-    figure = Picture(figsize=(max(width * inches, 0.5), max(height * inches, 0.5)), dpi=DPI)
+    inches = INCHES / max(height, width)
+    figure = Picture(figsize=(max(width * inches, LEAST_INCHES), max(height * inches, LEAST_INCHES)), dpi=DPI)
     figure.set_layout_engine("none")  # the reader's settings may ask for one
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
     axes.set_axis_off()

@@ -1,39 +1,31 @@
-"""Pictures as arrays, painted by OpenCV in milliseconds: for batch programs and video."""
+"""Pictures of matches as arrays, painted in milliseconds: what the programs write and notebooks show."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from cyano.viz.colours import UNMATCHED, one_colour
-from cyano.viz.layout import DEFAULT_STYLE, FONT_SIZE, UNMATCHED_DIAMETER, MatchStyle, plan_matches
+from cyano.viz.layout import DEFAULT_STYLE, FONT_SIZE, UNMATCHED_DIAMETER, MatchPlan, MatchStyle, plan_matches
+from cyano.viz.painting import paint_dots, paint_lines, paint_text
+from cyano.viz.sizes import INCHES, LEAST_INCHES, POINTS
 
 __all__ = ["draw_matches_image"]
 
-SHIFT = 4
-"""Binary digits after the point in the positions that OpenCV is given: sixteenths of a pixel."""
-
-FONT = cv2.FONT_HERSHEY_SIMPLEX
 MIN_LETTER = 10.0
 """Pixels below which letters cannot be read."""
 
-RIM = 0.8
-"""Width in pixels of the dark rim of a dot."""
+MARGIN, TEXT_RIM = 6.0, 1.25
+"""From the corner of the picture to the text, and the dark rim of its letters, in points."""
 
-SPREAD = 0.6
-"""Pixels by which OpenCV's smooth polygons are larger than asked, on each side."""
-
-CORNERS = np.stack([np.cos(np.arange(10) * np.pi / 5), np.sin(np.arange(10) * np.pi / 5)], axis=1)
-"""(10, 2) corners of the polygon that stands for a circle of radius 1."""
-
-POINTS_ACROSS = 12 * 72
-"""Points across a picture of 12 inches: what converts widths in points into pixels of the canvas."""
+SOFT_UP_TO = 3.0
+"""Images enlarged more than this show their pixels."""
 
 
-def draw_matches_image(
+def draw_matches_image(  # noqa: PLR0913 - those of draw_matches, and the size
     image0: NDArray[np.uint8],
     image1: NDArray[np.uint8],
     keypoints0: NDArray[np.floating],
@@ -43,14 +35,26 @@ def draw_matches_image(
     inliers: NDArray[np.bool_] | None = None,
     errors: NDArray[np.floating] | None = None,
     style: MatchStyle = DEFAULT_STYLE,
+    longest_side: int | None = None,
 ) -> NDArray[np.uint8]:
-    """The picture of `draw_matches` at the size of the images; the arguments mean the same.
+    """The picture of `draw_matches` without matplotlib.
 
-    All lines share one layer, so translucent lines that cross do not add up. Keep texts to ASCII:
-    OpenCV's letters have little else.
+    All lines share one layer, so translucent lines that cross do not add up.
+
+    Args:
+        image0: as for `draw_matches`, like all up to `style`.
+        image1: likewise.
+        keypoints0: likewise.
+        keypoints1: likewise.
+        scores: likewise.
+        inliers: likewise.
+        errors: likewise.
+        style: likewise.
+        longest_side: pixels of the picture's longer side; None leaves the images as they are.
 
     Returns:
-        (H, W, 3) uint8 RGB, a new array: its size is that of both images and the gap.
+        (H, W, 3) uint8 RGB, a new array: its size is that of both images and the gap, or what `longest_side` makes
+        of it.
 
     Raises:
         InputError: a shape or a dtype does not fit, or inliers and errors are both given.
@@ -58,60 +62,31 @@ def draw_matches_image(
     plan = plan_matches(
         image0, image1, keypoints0, keypoints1, scores=scores, inliers=inliers, errors=errors, style=style
     )
-    pixels_per_point = max(plan.canvas.shape[:2]) / POINTS_ACROSS
+    plan = plan if longest_side is None else _resized(plan, longest_side)
     canvas = plan.canvas
-    unmatched = one_colour(UNMATCHED, len(plan.dots))
-    _dots(canvas, plan.dots, unmatched, UNMATCHED_DIAMETER * pixels_per_point)
+    point = max(canvas.shape[:2]) / POINTS
+    paint_dots(canvas, plan.dots, one_colour(UNMATCHED, len(plan.dots)), UNMATCHED_DIAMETER * point)
     lines = canvas.copy()
-    thickness = _thickness(plan.line_width * pixels_per_point)
-    starts, ends = _fixed(plan.starts).tolist(), _fixed(plan.ends).tolist()
-    for start, end, colour in zip(starts, ends, plan.colours.tolist(), strict=True):
-        cv2.line(lines, start, end, colour, thickness, cv2.LINE_AA, SHIFT)
+    paint_lines(lines, plan.starts, plan.ends, plan.colours, plan.line_width * point)
     cv2.addWeighted(lines, plan.alpha, canvas, 1.0 - plan.alpha, 0.0, dst=canvas)
     tips = np.concatenate([plan.starts, plan.ends])
-    _dots(canvas, tips, np.tile(plan.colours, (2, 1)), plan.tip_diameter * pixels_per_point)
-    _write(canvas, plan.text, FONT_SIZE * pixels_per_point)
+    paint_dots(canvas, tips, np.tile(plan.colours, (2, 1)), plan.tip_diameter * point)
+    letter = max(FONT_SIZE * point, MIN_LETTER)
+    margin, rim = (length * letter / FONT_SIZE for length in (MARGIN, TEXT_RIM))
+    paint_text(canvas, plan.text, (margin, margin), letter, (255, 255, 255), rim)
     return canvas
 
 
-def _fixed(points: NDArray[np.float64]) -> NDArray[np.int32]:
-    """Positions as OpenCV takes them, whole numbers of sixteenths of a pixel."""
-    return np.rint(points * (1 << SHIFT)).astype(np.int32)
-
-
-def _thickness(width: float) -> int:
-    """OpenCV's thickness for lines of so many pixels.
-
-    Its smooth lines come out wider than asked: 1 gives 1.4 pixels, 2 gives 3.4, and 3 and 4 both give 5.4.
-    """
-    return 1 if width < 2.4 else max(2, 2 * round((width - 1.4) / 2))
-
-
-def _dots(canvas: NDArray[np.uint8], points: NDArray[np.float64], colours: NDArray[np.uint8], diameter: float) -> None:
-    """Paint round dots with a dark rim onto the canvas; colours (K, 3).
-
-    Polygons, because OpenCV's circles of so few pixels are diamonds and ignore parts of a pixel.
-    """
-    radius = max(diameter / 2, 1.5) - SPREAD
-    inner, outer = (_fixed(points[:, None] + r * CORNERS) for r in (radius, radius + RIM))
-    for dark, bright, colour in zip(outer, inner, colours.tolist(), strict=True):
-        cv2.fillConvexPoly(canvas, dark, (0, 0, 0), cv2.LINE_AA, SHIFT)
-        cv2.fillConvexPoly(canvas, bright, colour, cv2.LINE_AA, SHIFT)
-
-
-def _write(canvas: NDArray[np.uint8], lines: Sequence[str], letter: float) -> None:
-    """Paint lines of white text with a dark rim, letters of so many pixels, into the top left corner.
-
-    The rim is the dilated text: a second, thicker text would look different in each version of OpenCV.
-    """
-    size = max(letter, MIN_LETTER)
-    scale = cv2.getFontScaleFromHeight(FONT, round(0.75 * size))
-    corner = canvas[: round((0.6 + 1.3 * len(lines)) * size)]
-    text = np.zeros(corner.shape[:2], dtype=np.uint8)
-    for number, line in enumerate(lines):
-        origin = (round(0.5 * size), round((1.3 + 1.3 * number) * size))
-        cv2.putText(text, line, origin, FONT, scale, 255, max(1, round(size / 14)), cv2.LINE_AA)
-    reach = 2 * round(size / 12) + 1
-    rim = cv2.dilate(text, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
-    dark = corner * (1.0 - rim[:, :, None] / 255.0)
-    corner[:] = np.rint(np.maximum(dark, text[:, :, None]))
+def _resized(plan: MatchPlan, longest_side: int) -> MatchPlan:
+    """The plan on a canvas with a longer side of so many pixels, white where a sliver needs more room."""
+    height, width = plan.canvas.shape[:2]
+    scale = longest_side / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    enlarged = cv2.INTER_LINEAR if scale <= SOFT_UP_TO else cv2.INTER_NEAREST
+    image = cv2.resize(plan.canvas, size, interpolation=cv2.INTER_AREA if scale < 1 else enlarged)
+    least = round(longest_side * LEAST_INCHES / INCHES)
+    canvas = np.full((max(size[1], least), max(size[0], least), 3), 255, dtype=np.uint8)
+    canvas[: size[1], : size[0]] = image
+    ratio = np.array(size) / (width, height)
+    starts, ends, dots = ((points + 0.5) * ratio - 0.5 for points in (plan.starts, plan.ends, plan.dots))
+    return replace(plan, canvas=canvas, starts=starts, ends=ends, dots=dots)

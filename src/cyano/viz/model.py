@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from cyano.errors import InputError
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from cyano.viz.colours import one_colour
+from cyano.viz.painting import paint_dots, paint_lines, paint_text, text_width
+from cyano.viz.sizes import DPI, PICTURE_SIDE
 
 __all__ = ["ModelFrame", "draw_model", "frame_of"]
 
-_CAMERA = "#d62728"
+_CAMERA = (214, 39, 40)
+_GREY = (80, 80, 80)
+_POINT = DPI / 72  # pixels to a point
+_EDGE = 12  # pixels around the panels
+_SIDE = 788  # pixels of a panel, which leaves room for the title
 _TICK = 0.06  # length of a camera's line of sight, as a share of the picture
 _FAR = (0.02, 0.98)  # quantiles of the points that the picture is made to hold: some are always far off
 _OFF = 4.0  # cameras further from the middle than so many times the reach of the points and most cameras are left out
@@ -79,7 +83,7 @@ def draw_model(
     T_world_to_camera: NDArray[np.floating],
     colours: NDArray[np.uint8] | None = None,
     title: str = "",
-) -> Figure:
+) -> NDArray[np.uint8]:
     """Points and cameras, each camera with a line in the direction in which it looks, and how many there are.
 
     Args:
@@ -88,22 +92,25 @@ def draw_model(
         colours: (P, 3) RGB; None, or all black, for grey.
         title: a line above.
 
+    Returns:
+        (900, 1800, 3) uint8 RGB: from above on the left, from the side on the right.
+
     Raises:
         InputError: there is no camera.
     """
-    from cyano.viz.picture import Picture
-
     frame = frame_of(points, T_world_to_camera)
     axes, centres = frame.axes, camera_centres(T_world_to_camera)[frame.shown]
     directions = T_world_to_camera[frame.shown, 2, :3]
-    shades = "#505050" if colours is None or not colours.any() else colours / 255.0
-    figure = Picture(figsize=(12.0, 6.0), dpi=150, layout="constrained")
-    for panel, (name, rows) in enumerate((("from above", axes[[0, 1]]), ("from the side", axes[[1, 2]])), start=1):
-        plot = figure.add_subplot(1, 2, panel)
-        _view(plot, points @ rows.T, centres @ rows.T, directions @ rows.T, shades)
-        plot.set_title(name, fontsize=10)
-    figure.suptitle("\n".join(filter(None, (title, _counts(len(points), frame.shown)))), fontsize=11)
-    return figure
+    shades = one_colour(_GREY, len(points)) if colours is None or not colours.any() else colours
+    picture = np.full((PICTURE_SIDE // 2, PICTURE_SIDE, 3), 255, dtype=np.uint8)
+    for middle, name, rows in ((1, "from above", axes[[0, 1]]), (3, "from the side", axes[[1, 2]])):
+        left = middle * PICTURE_SIDE // 4 - _SIDE // 2
+        panel = picture[-_EDGE - _SIDE : -_EDGE, left : left + _SIDE]
+        _view(panel, points @ rows.T, centres @ rows.T, directions @ rows.T, shades)
+        _centred(picture, name, left + _SIDE / 2, PICTURE_SIDE / 2 - _EDGE - _SIDE - 16 * _POINT, 10 * _POINT)
+    for number, line in enumerate(filter(None, (title, _counts(len(points), frame.shown)))):
+        _centred(picture, line, PICTURE_SIDE / 2, (2 + 13 * number) * _POINT, 11 * _POINT)
+    return picture
 
 
 def _counts(points: int, shown: NDArray[np.bool_]) -> str:
@@ -125,38 +132,56 @@ def _level(rotations: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.stack([np.cross(forward, up), forward, up])
 
 
+def _centred(picture: NDArray[np.uint8], line: str, middle: float, top: float, letter: float) -> None:
+    paint_text(picture, [line], (max(middle - text_width(line, letter) / 2, 0.0), top), letter)
+
+
 def _view(
-    plot: Axes,
+    panel: NDArray[np.uint8],
     points: NDArray[np.floating],
     centres: NDArray[np.floating],
     directions: NDArray[np.floating],
-    shades: str | NDArray[np.floating],
+    shades: NDArray[np.uint8],
 ) -> None:
-    """One panel; all arrays are (., 2) and in its directions."""
-    from matplotlib.collections import LineCollection
-
+    """Paint one square panel; the arrays are (., 2) and in its directions, the shades (P, 3)."""
     shown = np.concatenate([_most(points), centres])
     low, high = shown.min(axis=0), shown.max(axis=0)
     reach = float((high - low).max()) or 1.0
+    scale = len(panel) / (1.2 * reach)
+
+    def pixels(positions: NDArray[np.floating]) -> NDArray[np.float64]:
+        return np.asarray((positions - (low + high) / 2) * (scale, -scale) + (len(panel) - 1) / 2, np.float64)
+
     size = float(np.clip(80.0 / math.sqrt(len(points) + 1), 0.8, 5.0))
-    plot.scatter(points[:, 0], points[:, 1], s=size, c=shades, linewidths=0)
+    _specks(panel, pixels(points), shades, math.sqrt(size) * _POINT)
+    red = one_colour(_CAMERA, len(centres))
     ends = centres + _TICK * reach * directions
-    plot.add_collection(LineCollection(list(np.stack([centres, ends], axis=1)), colors=_CAMERA, linewidths=1.0))
-    plot.scatter(centres[:, 0], centres[:, 1], s=12, c=_CAMERA, linewidths=0, zorder=3)
-    x, y = (low + high) / 2
-    plot.set_xlim(x - 0.6 * reach, x + 0.6 * reach)
-    plot.set_ylim(y - 0.6 * reach, y + 0.6 * reach)
-    plot.set_aspect("equal", adjustable="box")
-    plot.set_xticks([])
-    plot.set_yticks([])
-    _scale_bar(plot, reach)
+    paint_lines(panel, pixels(centres), pixels(ends), red, _POINT)
+    paint_dots(panel, pixels(centres), red, 3.4 * _POINT, rimmed=False)
+    cv2.rectangle(panel, (0, 0), (len(panel) - 1, len(panel) - 1), (0, 0, 0), 2)
+    _scale_bar(panel, reach, scale)
 
 
-def _scale_bar(plot: Axes, reach: float) -> None:
+def _specks(panel: NDArray[np.uint8], points: NDArray[np.float64], shades: NDArray[np.uint8], diameter: float) -> None:
+    """Round dots of so many pixels without a rim, as many as there are: painted twice as large, and reduced."""
+    large = cv2.resize(panel, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
+    side, reach = len(large), math.ceil(diameter)
+    near = (np.abs(points) < side).all(axis=1)  # also false for NaN
+    places, shades = np.floor(2 * points[near] + 1).astype(np.intp), shades[near]
+    for down in range(-reach, reach + 1):
+        for across in range(-reach, reach + 1):
+            column, row = places[:, 0] + across, places[:, 1] + down
+            inside = (column >= 0) & (column < side) & (row >= 0) & (row < side)
+            if across**2 + down**2 <= diameter**2:
+                large[row[inside], column[inside]] = shades[inside]
+    panel[:] = cv2.resize(large, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+
+
+def _scale_bar(panel: NDArray[np.uint8], reach: float, scale: float) -> None:
     """A bar of 1, 2 or 5 times a power of ten units of the model, which is no metre unless somebody made it one."""
     power = 10.0 ** math.floor(math.log10(reach / 4))
     length = max(factor * power for factor in (1.0, 2.0, 5.0) if factor * power <= reach / 4)
-    place = plot.get_xaxis_transform()
-    left = plot.get_xlim()[0] + 0.05 * reach
-    plot.plot([left, left + length], [0.04, 0.04], color="black", linewidth=2.0, transform=place, solid_capstyle="butt")
-    plot.text(left, 0.055, f"{length:g} units of the model", transform=place, fontsize=8, verticalalignment="bottom")
+    left, level = round(0.042 * len(panel)), round(0.96 * len(panel))
+    panel[level - 2 : level + 2, left : left + max(1, round(length * scale))] = 0
+    letter = 8 * _POINT
+    paint_text(panel, [f"{length:g} units of the model"], (left, level - 8 - 1.2 * letter), letter)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from cyano.viz.encoding import NOTEBOOK_DPI, figure_bytes
+from cyano.viz.encoding import figure_bytes
+from cyano.viz.sizes import NOTEBOOK_DPI
 
 __all__ = ["Picture"]
 
@@ -13,9 +14,9 @@ __all__ = ["Picture"]
 class Picture(Figure):
     """A matplotlib figure that notebooks show without pyplot; without it, they print its name only."""
 
-    def __init__(self, figsize: tuple[float, float], dpi: float, layout: str | None = None) -> None:
+    def __init__(self, figsize: tuple[float, float], dpi: float) -> None:
         """Make an empty figure with a canvas that needs no screen; the arguments are matplotlib's."""
-        super().__init__(figsize=figsize, dpi=dpi, layout=layout)  # type: ignore[arg-type]
+        super().__init__(figsize=figsize, dpi=dpi)
         FigureCanvasAgg(self)
 
     def _repr_png_(self) -> bytes:
