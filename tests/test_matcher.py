@@ -190,6 +190,7 @@ def test_options_lie_over_the_weights_values() -> None:
     [
         {"max_keypoints": -2},
         {"max_keypoints": 1.5},
+        {"max_keypoints": 0},
         {"few_matches": -1},
         {"resize": 640},
         {"match_threshold": "x"},

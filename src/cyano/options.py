@@ -82,6 +82,8 @@ class MatcherOptions:
         ):
             if value is not None and (not isinstance(value, Integral) or isinstance(value, bool) or value < least):
                 raise InputError(f"{name} must be a whole number of at least {least}, not {value!r}")
+        if self.max_keypoints == 0:
+            raise InputError("max_keypoints is a number of at least 1, or -1 for all, not 0")
         for name, share in (("keypoint_threshold", self.keypoint_threshold), ("match_threshold", self.match_threshold)):
             if share is not None and not (isinstance(share, Real) and 0 <= share <= 1):
                 raise InputError(f"{name} must be a number between 0 and 1, not {share!r}")

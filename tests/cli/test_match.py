@@ -40,6 +40,15 @@ def test_wide_image_end_to_end(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.png"]  # --json is output enough
 
 
+def test_a_file_is_no_folder_for_outputs(tmp_path: Path) -> None:
+    (tmp_path / "out.png").write_bytes(b"mine")
+    a, b = shifted_photographs(tmp_path)
+    result = run("match", a, b, "--out", tmp_path / "out.png")
+    assert result.exit_code == 2
+    assert "one picture is --picture" in " ".join(result.stderr.replace("│", " ").split())
+    assert (tmp_path / "out.png").read_bytes() == b"mine"
+
+
 def test_out_dir_is_made(tmp_path: Path) -> None:
     assert run("match", *shifted_photographs(tmp_path), "--out-dir", tmp_path / "x" / "y", "--json").exit_code == 0
     assert sorted(path.name for path in (tmp_path / "x" / "y").iterdir()) == ["a_b_matches.json", "a_b_matches.png"]

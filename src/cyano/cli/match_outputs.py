@@ -82,7 +82,12 @@ class Outputs:
             a: the first image, for the files' names.
             b: the second image.
             silent: whether printing JSON is output enough.
+
+        Raises:
+            typer.BadParameter: the folder is a file.
         """
+        if folder is not None and folder.exists() and not folder.is_dir():
+            raise typer.BadParameter(f"{folder} is a file, and --out is a folder; one picture is --picture {folder}")
         picture_name, json_name = pair_names(a, b)
         if folder is None and self.registered is not None:
             return replace(self, picture=self.picture or self.registered.with_name(picture_name))
