@@ -22,6 +22,7 @@ __all__ = [
     "KnownCamera",
     "camera_of",
     "check_camera_model",
+    "check_known_camera",
     "known_as_displayed",
     "plain_camera",
     "read_cameras_file",
@@ -188,6 +189,16 @@ def size_of(known: KnownCamera) -> ImageSize:
     if known.size is None:
         raise InputError(f"the camera {known.model} {known.params} lacks the size of its picture; give that as well")
     return known.size
+
+
+def check_known_camera(known: KnownCamera) -> None:
+    """Check that COLMAP has the camera model, and that the parameters are those of it.
+
+    Raises:
+        InputError: it has not, or they are not.
+        MissingExtraError: pycolmap is not installed.
+    """
+    plain_camera(load_pycolmap(), known, known.size or ImageSize(480, 640))
 
 
 def known_as_displayed(known: KnownCamera, name: str, stored: ImageSize, orientation: int) -> KnownCamera:

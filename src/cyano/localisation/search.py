@@ -191,9 +191,7 @@ class Search:
             spread=_spread(pose, covariance, points[seen.points]),
         )
         confidence = confidence_of(evidence)
-        words = (
-            f"{_keypoints(best.inliers)} agree with the pose, in {best.cells} of {_CELLS**2} parts of the photograph"
-        )
+        words = f"{_keypoints(best.inliers)} agree with the pose, in {best.cells} of {_CELLS**2} parts of the picture"
         if rival:
             words += f"; {rival} with one elsewhere"
         status: Status = "ok" if confidence >= CERTAIN else "uncertain"
@@ -254,7 +252,8 @@ def once_each(found: Correspondences, errors: NDArray[np.float64]) -> NDArray[np
     keypoints, points = found.keypoints[inliers][worst_first], found.points[inliers][worst_first]
     best = np.full(found.keypoints.max(initial=-1) + 1, -1, np.int64)
     best[keypoints] = points  # the last one stays
-    return inliers & (best[found.keypoints] == found.points)
+    fits: NDArray[np.bool_] = best[found.keypoints] == found.points
+    return inliers & fits
 
 
 def cells_of(places: NDArray[np.float64], size: ImageSize) -> int:
