@@ -27,6 +27,9 @@ FORMAT = "cyano-localisation-1"
 
 Vector = tuple[float, ...]
 
+_SIZES = {"quaternion": 4, "translation": 3, "centre": 3, "direction": 3}
+"""Numbers of what a record with a pose has."""
+
 
 @dataclass(frozen=True)
 class MadeFrom:
@@ -190,9 +193,19 @@ def _parsed(lines: Iterable[bytes], path: Path) -> Iterable[Record]:
         where = f"{path}, line {number}"
         remedy = "remove the file, or give another --out"
         record = record_from(Record, parse_json(line, where, remedy=remedy), where)
-        if record.format != FORMAT or (record.translation is None) != (record.camera is None):
+        if record.format != FORMAT or not _is_whole(record):
             raise InputError(f"{where} is no record of this version ({FORMAT}); {remedy}")
         yield record
+
+
+def _is_whole(record: Record) -> bool:
+    """Whether there is a whole pose with its camera, or nothing of it."""
+    parts = {name: getattr(record, name) for name in _SIZES}
+    covariance = record.covariance
+    if record.camera is None:
+        return covariance is None and all(part is None for part in parts.values())
+    whole = all(part is not None and len(part) == _SIZES[name] for name, part in parts.items())
+    return whole and (covariance is None or len(covariance) == 36)
 
 
 def _numbers(values: NDArray[np.float64]) -> Vector:
