@@ -33,7 +33,7 @@ from cyano.reading import read_bytes
 __all__ = ["Results"]
 
 _LINES, _POSES, _FAILED = "localisations.jsonl", "poses.txt", "failed.txt"
-_TRAJECTORY, _SUMMARY, _MODEL = "trajectory.txt", "summary.json", "sparse"
+_TRAJECTORY, _SUMMARY, _MODEL, _PICTURES = "trajectory.txt", "summary.json", "sparse", "pictures"
 
 
 class Results:
@@ -95,7 +95,7 @@ class Results:
     def picture(self, query: Query) -> Path:
         """Where the picture of a photograph goes, in the folder of the results whatever its name is."""
         parts = [part if part != ".." else "_" for part in PurePosixPath(query.name).parts if part != "/"]
-        return self.folder / "pictures" / f"{'/'.join(parts)}.png"
+        return self.folder / _PICTURES / f"{'/'.join(parts)}.png"
 
     def finish(self, notes: Iterable[str] = ()) -> dict[str, Any]:
         """Write what follows from the results, and return the summary.
@@ -122,7 +122,7 @@ class Results:
         return summary
 
     def _summary(self, notes: list[str]) -> dict[str, Any]:
-        names = (_LINES, _POSES, _TRAJECTORY, _FAILED, _SUMMARY, _MODEL)
+        names = (_LINES, _POSES, _TRAJECTORY, _FAILED, _SUMMARY, _MODEL, _PICTURES)
         files = {name.split(".")[0]: str(self.folder / name) for name in names if (self.folder / name).exists()}
         return {
             "format": "cyano-localise-1",
