@@ -1,8 +1,9 @@
 """The README and the documents are programs: every Python block and every `cyano` command in them runs.
 
 Each document runs from top to bottom in a folder of its own, which holds two photographs `a.jpg` and `b.jpg`, a mask
-`a_mask.png`, a folder `photos` with a list of pairs, and where a document speaks of it a folder `scene` of six pictures
-that a reconstruction can be made from. Links between the documents are checked as well.
+`a_mask.png`, and a folder `photos` with a list of pairs. Where a document speaks of them, there is a folder `scene` of
+six pictures that a reconstruction can be made from, and further pictures of that scene, `new.png` and the folder `walk`.
+Links between the documents are checked as well.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from support.walk import write_walk
+from support.walk import render_walk, write_view, write_walk
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -44,6 +45,11 @@ def _prepare(folder: Path, text: str) -> None:
     (folder / "pairs.txt").write_text("a.jpg b.jpg\na.jpg c.jpg\n")
     if " scene " in text:
         write_walk(folder / "scene")
+    if " new.png " in text:
+        (folder / "walk").mkdir()
+        views = render_walk(at=(1.5, 2.5, 3.3))
+        for name, view in zip(("new.png", "walk/1.png", "walk/2.png"), views, strict=True):
+            write_view(view, folder / name)
 
 
 def _run_command(command: str, folder: Path) -> None:

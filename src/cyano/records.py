@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from cyano.errors import InputError
 
@@ -45,7 +45,7 @@ def record_from(kind: type[T], data: object, where: str) -> T:
 
 def _value(hint: Any, value: Any, where: str) -> Any:
     """A plain value as a field's type."""
-    if isinstance(hint, UnionType):  # what may be left out
+    if isinstance(hint, UnionType) or get_origin(hint) is Union:  # what may be left out; of a literal it is the latter
         if value is None and NoneType in get_args(hint):
             return None
         hint = next(kind for kind in get_args(hint) if kind is not NoneType)

@@ -24,6 +24,7 @@ from cyano.errors import InputError
 
 if TYPE_CHECKING:
     from cyano.collection import Collection, Run
+    from cyano.engine import Recipe
     from cyano.formats import MappingOptions
     from cyano.watching import Watcher
 
@@ -58,6 +59,7 @@ __all__ = [
     "check_folders",
     "collection_of",
     "mapping_options",
+    "recipe_of",
     "run_of",
 ]
 
@@ -183,6 +185,29 @@ def check_folders(images: Path, masks: Path | None) -> None:
         raise InputError(f"{masks}: there is no such folder or file; masks are a folder or one image")
 
 
+def recipe_of(settings: Settings, *, align: bool = True) -> Recipe:
+    """Networks and options, loaded.
+
+    Args:
+        settings: that decide features and matches.
+        align: matches of two images; see `MatcherOptions`.
+
+    Raises:
+        typer.BadParameter: a value is out of its range.
+        CyanoError: the weights cannot be loaded, or there are no masks.
+    """
+    weights, device, resize, max_keypoints, masks, nms_radius, match_threshold, precision = settings
+    options = shared.matcher_options(
+        resize, max_keypoints, nms_radius=nms_radius, match_threshold=match_threshold, precision=precision, align=align
+    )
+    place = shared.checked_device(device)
+    with busy("loading"):
+        from cyano.checkpoints import load
+        from cyano.engine import Recipe
+
+        return Recipe(load(weights), options, place, None if masks is None else masks.absolute())
+
+
 def collection_of(images: Path, out: Path, settings: Settings, *, verify: bool = True) -> Collection:
     """The collection that the options describe, with its networks loaded.
 
@@ -190,19 +215,11 @@ def collection_of(images: Path, out: Path, settings: Settings, *, verify: bool =
         typer.BadParameter: a value is out of its range.
         CyanoError: the weights cannot be loaded, or the folders do not fit.
     """
-    weights, device, resize, max_keypoints, masks, nms_radius, match_threshold, precision = settings
-    options = shared.matcher_options(
-        resize, max_keypoints, nms_radius=nms_radius, match_threshold=match_threshold, precision=precision
-    )
-    place = shared.checked_device(device)
-    with busy("loading"):
-        from cyano.checkpoints import load
-        from cyano.collection import Collection
-        from cyano.collection.folder import VERIFICATION
-        from cyano.engine import Recipe
+    recipe = recipe_of(settings)
+    from cyano.collection import Collection
+    from cyano.collection.folder import VERIFICATION
 
-        recipe = Recipe(load(weights), options, place, None if masks is None else masks.absolute())
-        return Collection(images, out, recipe, VERIFICATION if verify else None)
+    return Collection(images, out, recipe, VERIFICATION if verify else None)
 
 
 def mapping_options(mapper: MapperName, seed: int, starts: int, *, keep_cameras: bool) -> MappingOptions:

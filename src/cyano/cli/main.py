@@ -19,6 +19,7 @@ from cyano.cli import (
     environment,
     evaluate,
     extract,
+    localise,
     match,
     match_all,
     pairs,
@@ -42,6 +43,7 @@ cyano demo                                 a stereo pair with ground truth
 cyano match a.jpg b.jpg                    two images
 cyano pairs --input-pairs list.txt --eval  a list of pairs, as match_pairs.py
 cyano reconstruct photos -o model          a folder to a sparse model (COLMAP)
+cyano localise new.jpg --map model         where a photograph was taken
 cyano evaluate FOLDER                      weights and baselines on benchmarks
 
 Exit codes: 0 done; 1 error (one line on stderr); 2 usage error; 3 some images or pairs failed and the rest is done; \
@@ -103,6 +105,7 @@ app.command("verify-pairs", cls=Command, help=verify.HELP)(verify.verify)
 app.command("align", cls=Command, help=align.HELP)(align.align)
 app.command("colmap", cls=Command, help=colmap.HELP)(colmap.colmap)
 app.command("view", cls=Command, help=view.HELP)(view.view)
+app.command("localise", cls=Command, help=localise.HELP)(localise.localise)
 app.command("demo", cls=Command, help=demo.HELP)(demo.demo)
 app.command("evaluate", cls=Command, help=evaluate.HELP)(evaluate.evaluate)
 app.command("env", cls=Command, help=environment.HELP)(environment.env)

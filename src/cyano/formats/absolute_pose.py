@@ -8,11 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyano.concise import Concise
-from cyano.formats.colmap_pixels import keypoints_to_colmap
+from cyano.formats.colmap_pixels import HALF, keypoints_to_colmap
 from cyano.formats.extras import load_pycolmap, quiet
-from cyano.formats.known_cameras import KnownCamera, plain_camera
+from cyano.formats.known_cameras import KnownCamera, plain_camera, size_of
 
 __all__ = ["AbsolutePose", "Intrinsics", "absolute_pose", "projected"]
+
+_FEWEST = 4
+"""Correspondences that a pose takes: three, and one to choose among their solutions."""
 
 
 @dataclass(frozen=True)
@@ -32,20 +35,17 @@ class Intrinsics:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class AbsolutePose(Concise):
-    """A pose, and how well it is determined.
+    """A pose, and what agrees with it.
 
     Attributes:
         T_world_to_camera: (4, 4) float64.
         camera: with the focal length that was found.
         inliers: (K,) bool, whether the points are seen where the pose has them.
-        covariance: (6, 6) float64 of a rotation (radians, applied after the pose) and a translation; NaN where the
-            inliers do not determine it.
     """
 
     T_world_to_camera: NDArray[np.float64]
     camera: KnownCamera
     inliers: NDArray[np.bool_]
-    covariance: NDArray[np.float64]
 
 
 def absolute_pose(
@@ -74,10 +74,9 @@ def absolute_pose(
     """
     pycolmap = load_pycolmap()
     known = intrinsics.camera
-    assert_size = known.size
-    if assert_size is None or len(points2D) < 4:
+    camera = plain_camera(pycolmap, known, size_of(known))
+    if len(points2D) < _FEWEST:
         return None
-    camera = plain_camera(pycolmap, known, assert_size)
     estimation = pycolmap.AbsolutePoseEstimationOptions()
     estimation.ransac.max_error, estimation.ransac.random_seed = threshold_px, seed
     estimation.estimate_focal_length = intrinsics.guessed
@@ -86,29 +85,25 @@ def absolute_pose(
     middle = points3D.mean(axis=0)  # far from the origin, float64 squares of coordinates lose what matters
     pixels = keypoints_to_colmap(np.asarray(points2D, np.float64))
     with quiet(pycolmap, errors=False):
-        found = pycolmap.estimate_and_refine_absolute_pose(
-            pixels, points3D - middle, camera, estimation, refinement, return_covariance=True
-        )
+        found = pycolmap.estimate_and_refine_absolute_pose(pixels, points3D - middle, camera, estimation, refinement)
     if found is None:
         return None
     pose = np.vstack([found["cam_from_world"].matrix(), (0.0, 0.0, 0.0, 1.0)])
     pose[:3, 3] -= pose[:3, :3] @ middle
-    covariance = np.asarray(found.get("covariance", np.full((6, 6), np.nan)), np.float64)[:6, :6]
     params = tuple(float(value) for value in camera.params)
-    inliers = np.asarray(found["inlier_mask"], bool)
-    return AbsolutePose(pose, replace(known, params=params), inliers, covariance)
+    if not (np.isfinite(pose).all() and np.isfinite(params).all()):
+        return None
+    return AbsolutePose(pose, replace(known, params=params), np.asarray(found["inlier_mask"], bool))
 
 
 def projected(
     points3D: NDArray[np.float64], T_world_to_camera: NDArray[np.float64], camera: KnownCamera
 ) -> NDArray[np.float64]:
     """(K, 2) pixels where a camera sees (K, 3) points; NaN behind it."""
-    pycolmap = load_pycolmap()
-    if camera.size is None:
-        raise ValueError("a camera that projects has a size")
     inside = points3D @ T_world_to_camera[:3, :3].T + T_world_to_camera[:3, 3]
     pixels = np.full((len(points3D), 2), np.nan)
     front = inside[:, 2] > 0
     if front.any():
-        pixels[front] = plain_camera(pycolmap, camera, camera.size).img_from_cam(inside[front]) - 0.5
+        lens = plain_camera(load_pycolmap(), camera, size_of(camera))
+        pixels[front] = lens.img_from_cam(inside[front]) - HALF
     return pixels

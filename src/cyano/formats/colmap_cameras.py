@@ -16,7 +16,7 @@ from cyano.errors import InputError
 from cyano.exif import ExifFacts, facts_in
 from cyano.formats.colmap_pixels import HALF
 from cyano.formats.extras import load_pycolmap
-from cyano.formats.known_cameras import KnownCamera, camera_of, reference_size, which
+from cyano.formats.known_cameras import KnownCamera, camera_of, check_camera_model, reference_size, which
 from cyano.geometry import Camera
 from cyano.pairs.checks import some
 from cyano.types import ImageSize
@@ -139,11 +139,9 @@ class CameraPlan:
             MissingExtraError: pycolmap is not installed.
         """
         self._pycolmap = load_pycolmap()
-        models = sorted(self._pycolmap.CameraModelId.__members__.keys() - {"INVALID"})
         self._entries = options.entries()
         for entry in self._entries.values():
-            if entry.model not in models:
-                raise InputError(f"unknown camera model {entry.model!r}: choose one of {', '.join(models)}")
+            check_camera_model(self._pycolmap, entry.model)
         self._options = options
         self._sizes = sizes
         self.exif = cache(self._exif)

@@ -12,12 +12,24 @@ from typing import Any
 import numpy as np
 
 from cyano.errors import InputError
+from cyano.formats.extras import load_pycolmap
 from cyano.pairs.checks import some
 from cyano.reading import parse_toml, read_bytes
 from cyano.records import record_from
 from cyano.types import ImageSize
 
-__all__ = ["KnownCamera", "camera_of", "plain_camera", "read_cameras_file", "reference_size", "which"]
+__all__ = [
+    "KnownCamera",
+    "camera_of",
+    "check_camera_model",
+    "check_known_camera",
+    "known_as_displayed",
+    "plain_camera",
+    "read_cameras_file",
+    "reference_size",
+    "size_of",
+    "which",
+]
 
 _OFF_CENTRE = 0.1
 """Share of a side by which a principal point may be off the middle of a picture that its parameters are taken for."""
@@ -144,16 +156,72 @@ def _off_centre(pycolmap: Any, known: KnownCamera, size: ImageSize) -> tuple[flo
     return abs(x / size.width - 0.5), abs(y / size.height - 0.5)
 
 
+def check_camera_model(pycolmap: Any, name: str) -> None:
+    """Check that COLMAP has a camera model.
+
+    Raises:
+        InputError: it has none of this name.
+    """
+    models = sorted(pycolmap.CameraModelId.__members__.keys() - {"INVALID"})
+    if name not in models:
+        raise InputError(f"unknown camera model {name!r}: choose one of {', '.join(models)}")
+
+
 def plain_camera(pycolmap: Any, known: KnownCamera, size: ImageSize) -> Any:
     """COLMAP's camera of pictures of that size.
 
     Raises:
-        InputError: the parameters are not those of the model.
+        InputError: COLMAP has no such model, or the parameters are not those of it.
     """
+    check_camera_model(pycolmap, known.model)
     camera = pycolmap.Camera(model=known.model, width=size.width, height=size.height, params=list(known.params))
     if not camera.verify_params():
         raise InputError(f"the camera model {known.model} has the parameters {camera.params_info}, not {known.params}")
     return camera
+
+
+def size_of(known: KnownCamera) -> ImageSize:
+    """The size of the picture that the parameters are for.
+
+    Raises:
+        InputError: nobody said it.
+    """
+    if known.size is None:
+        raise InputError(f"the camera {known.model} {known.params} lacks the size of its picture; give that as well")
+    return known.size
+
+
+def check_known_camera(known: KnownCamera) -> None:
+    """Check that COLMAP has the camera model, and that the parameters are those of it.
+
+    Raises:
+        InputError: it has not, or they are not.
+        MissingExtraError: pycolmap is not installed.
+    """
+    plain_camera(load_pycolmap(), known, known.size or ImageSize(480, 640))
+
+
+def known_as_displayed(known: KnownCamera, name: str, stored: ImageSize, orientation: int) -> KnownCamera:
+    """The camera of an image as it is displayed, with the size of that; see `camera_of`.
+
+    Args:
+        known: the camera; without a size it is that of the image itself, whose middle its principal point is near to.
+        name: of the image, for messages.
+        stored: size of its pixels in the file.
+        orientation: of EXIF, 1 to 8.
+
+    Raises:
+        InputError: see `camera_of` and `reference_size`; or there are no parameters.
+        MissingExtraError: pycolmap is not installed.
+    """
+    pycolmap = load_pycolmap()
+    if not known.params:
+        raise InputError(f"the camera of {name!r} has no parameters; give them, or no camera")
+    if known.size is None:
+        reference_size(pycolmap, known, [stored])
+    camera = camera_of(pycolmap, known, name, stored, orientation)
+    size = ImageSize(camera.height, camera.width)
+    return KnownCamera(known.model, tuple(float(value) for value in camera.params), size)
 
 
 def camera_of(pycolmap: Any, known: KnownCamera, name: str, stored: ImageSize, orientation: int) -> Any:

@@ -1,10 +1,21 @@
 """Visual localisation: where a photograph was taken, in a map that `cyano reconstruct` made.
 
+    from pathlib import Path
+
+    from cyano.checkpoints import load
+    from cyano.engine import Recipe
+    from cyano.localisation import Localiser, Map
+
+    place = Map.open(Path("model"), Recipe(load()), images=Path("photos"))
+    found = Localiser(place).localise("query.jpg")
+    print(found.status, found.centre, found.direction, found.confidence)
+
 How to use it: docs/how-to/localise.md.
 """
 
-from cyano.localisation.localiser import LocaliseOptions, Localiser
+from cyano.localisation.localiser import Localiser
 from cyano.localisation.map import Map
+from cyano.localisation.options import LocaliseOptions
 from cyano.localisation.outcome import Candidate, Localisation
 
 __all__ = ["Candidate", "Localisation", "LocaliseOptions", "Localiser", "Map"]

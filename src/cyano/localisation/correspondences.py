@@ -12,7 +12,7 @@ from cyano.localisation.map import Map
 from cyano.matcher import Matcher
 from cyano.types import Features
 
-__all__ = ["Correspondences", "find_correspondences", "joined"]
+__all__ = ["Correspondences", "find_correspondences", "joined", "nothing_found"]
 
 
 class Correspondences(NamedTuple):
@@ -56,7 +56,7 @@ def find_correspondences(
         features: of the photograph.
         first: number of the first of these candidates.
     """
-    parts = [_none()]
+    parts = [nothing_found()]
     for number, name in enumerate(names, start=first):
         result = matcher.match_features([(place.features(name), features)])[0]
         rows = place.image(name).points[result.indices[:, 0]]
@@ -78,6 +78,7 @@ def joined(parts: Sequence[Correspondences]) -> Correspondences:
     return Correspondences(*(np.concatenate(each) for each in zip(*parts, strict=True)))
 
 
-def _none() -> Correspondences:
+def nothing_found() -> Correspondences:
+    """None of them."""
     whole = np.empty(0, np.int64)
     return Correspondences(whole, np.empty((0, 2)), whole, whole, np.empty(0, np.float32))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,13 +13,15 @@ import torch
 from numpy.typing import NDArray
 
 from cyano.engine import Recipe
-from cyano.errors import CyanoError, InputError
+from cyano.errors import CyanoError, InputError, OutputError
+from cyano.exif import facts_in
+from cyano.formats.known_cameras import KnownCamera
 from cyano.formats.map_model import MapImage, MapModel, read_map_model
 from cyano.processing import resize
 from cyano.processing.images import read
 from cyano.retrieval import Codebook, VladOptions, codebook_for, global_descriptors, sample_descriptors, vlad
 from cyano.store import FeatureStore
-from cyano.types import Features
+from cyano.types import Features, ImageSize
 
 __all__ = ["Map"]
 
@@ -28,10 +30,19 @@ _KEPT = 256
 
 _VLAD = VladOptions()
 
+_MOVED_PX = 8.0
+"""How far alignment moves keypoints at most, in pixels that the detector saw."""
+
+_ALIKE = 1.05
+"""By how much the focal lengths of one camera differ at most, over nine tenths of its images in a map."""
+
 
 @dataclass(eq=False)
 class Map:
-    """Images with poses, their features, and the points that they see.
+    """Images with poses, their features, and the points that they see; for one thread at a time.
+
+        place = Map.open(Path("model"), Recipe(load()), images=Path("photos"))
+        print(len(place.names), len(place.model.points))
 
     Attributes:
         folder: of the results of `cyano reconstruct`.
@@ -46,7 +57,7 @@ class Map:
     store: FeatureStore
     recipe: Recipe
     images: Path | None = None
-    _kept: dict[str, Features] = field(default_factory=dict, repr=False)
+    _kept: OrderedDict[str, Features] = field(default_factory=OrderedDict, repr=False)
 
     @classmethod
     def open(cls, folder: Path, recipe: Recipe, images: Path | None = None) -> Map:
@@ -59,7 +70,6 @@ class Map:
 
         Raises:
             InputError: there is no model, it has no points, or it is of other features.
-            OutputError: there are features of other options only.
             MissingExtraError: pycolmap is not installed.
         """
         model = read_map_model(folder / "sparse" / "0")
@@ -69,19 +79,33 @@ class Map:
             raise InputError(f"there is no folder {images}; give that of the map's images, or none")
         if images is None and (folder / "images").is_dir():
             images = folder / "images"
-        store = recipe.features(folder / "store")
-        names = list(model.images)
-        missing = store.missing(names)
+        opened = cls(folder, model, _features_of(folder, recipe), recipe, images)
+        opened._check()
+        return opened
+
+    def _check(self) -> None:
+        """Check that the model is of these features, as far as their numbers and the first image tell.
+
+        Raises:
+            InputError: it is not.
+        """
+        missing = self.store.missing(self.names)
         if missing:
             raise InputError(
-                f"{folder} lacks features of {len(missing)} of the {len(names)} images of its model, first those of "
-                f"{missing[0]!r}; give the options that it was reconstructed with, or reconstruct it again"
+                f"{self.folder} lacks features of {len(missing)} of the {len(self.names)} images of its model, first "
+                f"those of {missing[0]!r}; give the options that it was reconstructed with, or reconstruct it again"
             )
-        counts = store.keypoint_counts(names)
-        other = [name for name in names if counts[name] != len(model.images[name].points)]
-        if other:
-            raise InputError(f"the model in {folder} is not of these features ({other[0]!r}); reconstruct it again")
-        return cls(folder, model, store, recipe, images)
+        counts = self.store.keypoint_counts(self.names)
+        for name in self.names:
+            if counts[name] != len(self.image(name).points):
+                raise self._of_others(name)
+        self.features(next((name for name in self.names if counts[name]), self.names[0]))
+
+    def _of_others(self, name: str) -> InputError:
+        return InputError(
+            f"the model in {self.folder} is not of the features there (those of {name!r} are others); give the options "
+            "that it was reconstructed with, or reconstruct it again"
+        )
 
     @property
     def names(self) -> list[str]:
@@ -93,16 +117,25 @@ class Map:
         return self.model.images[name]
 
     def features(self, name: str) -> Features:
-        """Features of an image at the exact places of its keypoints, with its pixels where they are at hand."""
-        if name not in self._kept:
-            while len(self._kept) >= _KEPT:
-                self._kept.pop(next(iter(self._kept)))
-            self._kept[name] = self._read(name)
+        """Features of an image at the exact places of its keypoints, with its pixels where they are at hand.
+
+        Raises:
+            InputError: the model is not of these features.
+        """
+        if name in self._kept:
+            self._kept.move_to_end(name)
+            return self._kept[name]
+        while len(self._kept) >= _KEPT:
+            self._kept.popitem(last=False)
+        self._kept[name] = self._read(name)
         return self._kept[name]
 
     def _read(self, name: str) -> Features:
         features = self.store.read([name])[0].to_features()
         exact = torch.from_numpy(self.image(name).keypoints.copy())
+        moved = torch.linalg.norm(features.frame.to_network(exact) - features.network_keypoints, dim=1)
+        if len(moved) and float(moved.median()) > _MOVED_PX:
+            raise self._of_others(name)
         return replace(features, keypoints=exact, image=self._pixels(name, features))
 
     def _pixels(self, name: str, features: Features) -> torch.Tensor | None:
@@ -142,8 +175,58 @@ class Map:
     def _described(self) -> tuple[Codebook, NDArray[np.float16]]:
         names, folder = self.names, self.folder / "store" / "codebooks"
         sample = sample_descriptors(self._local, names, _VLAD)
-        codebook = codebook_for(sample, _VLAD, features=self.store.folder.name, folder=folder)
+        try:
+            codebook = codebook_for(sample, _VLAD, features=self.store.folder.name, folder=folder)
+        except OutputError:  # a map may be somebody else's
+            codebook = codebook_for(sample, _VLAD, features=self.store.folder.name, folder=None)
         return codebook, global_descriptors(self._local, names, codebook, _VLAD.normalisation)
+
+    def camera_like(self, size: ImageSize, focal_35mm: float | None) -> KnownCamera | None:
+        """The camera of the map's images of this size and EXIF focal length, if they agree on one.
+
+        Args:
+            size: of a photograph as it is displayed.
+            focal_35mm: what its EXIF says; None for nothing.
+
+        Returns:
+            That of them with the median focal length.
+        """
+        cameras = [
+            image.camera
+            for name, image in self.model.images.items()
+            if image.camera.size == size and (self.images is None or self._focals[name] == focal_35mm)
+        ]
+        if not cameras:
+            return None
+        focals = np.array([camera.params[0] for camera in cameras])
+        if np.quantile(focals, 0.9) > _ALIKE * np.quantile(focals, 0.1):
+            return None
+        return cameras[int(np.argsort(focals)[len(focals) // 2])]
+
+    @cached_property
+    def _focals(self) -> dict[str, float | None]:
+        """What EXIF says of the images of the map."""
+        folder = self.images or Path()
+        return {name: facts_in(folder / name).focal_35mm for name in self.names}
 
     def _local(self, name: str) -> NDArray[np.float16] | NDArray[np.float32]:
         return self.store.read([name])[0].descriptors
+
+
+def _features_of(folder: Path, recipe: Recipe) -> FeatureStore:
+    """The store of a map's features; nothing is made.
+
+    Raises:
+        InputError: there is none of these options.
+    """
+    root, configuration = folder / "store", recipe.feature_configuration()
+    if not (root / "features").is_dir():
+        raise InputError(f"{folder} has no features (store/features); give the folder of `cyano reconstruct --out`")
+    if not FeatureStore.exists(root, configuration, precision=recipe.feature_precision):
+        remedy = "give the options that the map was reconstructed with"
+        try:
+            recipe.features(root)
+        except OutputError as error:
+            raise InputError(f"{str(error).split('; repeat')[0]}; {remedy}") from error
+        raise InputError(f"{root} has no features of these options; {remedy}")
+    return recipe.features(root)

@@ -1,0 +1,73 @@
+"""A COLMAP model with further images in it, of which only the poses are known."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cyano.atomic import written_beside
+from cyano.formats.extras import load_pycolmap, quiet, translated
+from cyano.formats.known_cameras import KnownCamera, plain_camera, size_of
+from cyano.formats.model_files import save_model
+from cyano.formats.sparse import opened_model
+
+__all__ = ["PosedImage", "write_with_images"]
+
+
+class PosedImage(NamedTuple):
+    """An image to add.
+
+    Attributes:
+        name: of the image.
+        camera: with its size.
+        T_world_to_camera: (4, 4) float64.
+    """
+
+    name: str
+    camera: KnownCamera
+    T_world_to_camera: NDArray[np.float64]
+
+
+def write_with_images(
+    model: str | os.PathLike[str], images: Iterable[PosedImage], target: str | os.PathLike[str]
+) -> None:
+    """Write a model with further images; what it holds stays as it is, its numbers too.
+
+    Images see no points. Equal cameras are one camera.
+
+    Args:
+        model: folder of the model.
+        images: to add; one that is named like an image of the model is called `query/NAME`.
+        target: folder of the result, which is replaced.
+
+    Raises:
+        InputError: there is no such model, or a camera is none of COLMAP's.
+        OutputError: it cannot be written.
+        MissingExtraError: pycolmap is not installed.
+    """
+    pycolmap, place = load_pycolmap(), Path(target)
+    with opened_model(model) as whole:
+        taken = {image.name for image in whole.images.values()}
+        next_camera = max([*whole.cameras, *whole.rigs], default=0) + 1
+        next_image = max([*whole.images, *whole.frames], default=0) + 1
+        cameras: dict[KnownCamera, int] = {}
+        for number, image in enumerate(images, start=next_image):
+            if image.camera not in cameras:
+                cameras[image.camera] = next_camera + len(cameras)
+                camera = plain_camera(pycolmap, image.camera, size_of(image.camera))
+                camera.camera_id = cameras[image.camera]
+                whole.add_camera_with_trivial_rig(camera)
+            name = f"query/{image.name}" if image.name in taken else image.name
+            added = pycolmap.Image(name=name, camera_id=cameras[image.camera], image_id=number)
+            whole.add_image_with_trivial_frame(added, pycolmap.Rigid3d(image.T_world_to_camera[:3]))
+        with (
+            written_beside(place, overwrite=True) as beside,
+            quiet(pycolmap, errors=False),
+            translated(f"{place} cannot be written", "check the folder"),
+        ):
+            save_model(pycolmap, whole, beside)

@@ -1,0 +1,286 @@
+"""One photograph on its way from matches to a pose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cyano.formats.absolute_pose import AbsolutePose, Intrinsics, absolute_pose, projected
+from cyano.formats.pose_covariance import pose_covariance
+from cyano.localisation.confidence import CERTAIN, Evidence, confidence_of
+from cyano.localisation.correspondences import Correspondences, find_correspondences, joined, nothing_found
+from cyano.localisation.groups import connected, differ
+from cyano.localisation.map import Map
+from cyano.localisation.options import LocaliseOptions
+from cyano.localisation.outcome import CameraSource, Candidate, Localisation, Status
+from cyano.localisation.photographs import Photograph
+from cyano.matcher import Matcher
+from cyano.types import ImageSize
+
+__all__ = ["Search", "cells_of", "once_each"]
+
+_CELLS = 8
+"""Cells along each side of a photograph, by which the spread of inliers is counted."""
+
+_GROUPS = 3
+"""Places of the map whose matches are also tried by themselves."""
+
+_GROWN = 1.05
+"""By how much expansion has to raise the number of inliers to go on."""
+
+_ROUNDS = 3
+"""Of expansion, at most."""
+
+_CLEARLY = 1.1
+"""By how much more inliers a camera that is trusted less has to explain."""
+
+_Sources = Sequence[tuple[Intrinsics, CameraSource]]
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """A pose and how it came about.
+
+    Attributes:
+        pose: with its inliers among all correspondences, one point for each keypoint.
+        source: of the camera.
+        inliers: keypoints that agree with it.
+        cells: of the photograph that hold them.
+    """
+
+    pose: AbsolutePose
+    source: CameraSource
+    inliers: int
+    cells: int
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """Of two poses with one camera the one that explains more of the photograph is better."""
+        return self.cells, self.inliers
+
+
+class Search:
+    """One photograph on its way."""
+
+    def __init__(self, place: Map, matcher: Matcher, options: LocaliseOptions, photograph: Photograph) -> None:
+        """Nothing is matched yet.
+
+        Args:
+            place: the map.
+            matcher: with the map's recipe.
+            options: how.
+            photograph: whose pose is searched for.
+        """
+        self.map, self.matcher, self.options, self.photograph = place, matcher, options, photograph
+        self.names: list[str] = []
+        self.found: Correspondences = nothing_found()
+
+    def run(self, names: Sequence[str], sources: _Sources) -> Localisation:
+        """Match, estimate, expand, judge.
+
+        Args:
+            names: of the map's images to begin with.
+            sources: what is known of the camera, the most trusted first.
+        """
+        self._match(names)
+        count = len(np.unique(self.found.keypoints))
+        if count < self.options.min_inliers:
+            return self.failed("too few matches", f"{_keypoints(count)} match points of the map; a pose takes more")
+        best = self._best(sources)
+        if best is None:
+            return self.failed("no pose", f"no pose agrees with the {count} keypoints that match points of the map")
+        chosen = [each for each in sources if each[1] == best.source]
+        if self.options.expand:
+            best = self._expanded(best, chosen)
+        if best.inliers < self.options.min_inliers:
+            least = self.options.min_inliers
+            return self.failed("no pose", f"no pose agrees with {least} keypoints or more ({best.inliers} at best)")
+        return self._judged(best, self._rival(best, chosen))
+
+    def failed(self, status: Status, message: str) -> Localisation:
+        """An outcome without a pose."""
+        return self._outcome(status, message, None)
+
+    def _expanded(self, best: _Found, sources: _Sources) -> _Found:
+        """The pose with the images of the map that share most points with the inliers, as long as they add to it."""
+        for _ in range(_ROUNDS):
+            found, names = self.found, list(self.names)
+            more = self.map.neighbours(np.unique(found.points[best.pose.inliers]), names)
+            if not more:
+                break
+            self._match([name for name, _ in more[: self.options.top_k]])
+            grown = self._best(sources)
+            if grown is None or grown.inliers < best.inliers:
+                self.found, self.names = found, names
+                break
+            before, best = best, grown
+            if best.inliers < _GROWN * before.inliers:
+                break
+        return best
+
+    def _match(self, names: Sequence[str]) -> None:
+        more = find_correspondences(self.matcher, self.map, names, self.photograph.features, first=len(self.names))
+        self.names = [*self.names, *names]
+        self.found = joined([self.found, more])
+
+    def _best(self, sources: _Sources) -> _Found | None:
+        """The pose that explains most of the photograph, of the most trusted camera that is not clearly worse."""
+        best: _Found | None = None
+        for known, source in sources:
+            tried = [self._pose(group, known, source) for group in self._groups()]
+            poses = [each for each in tried if each is not None]
+            if not poses:
+                continue
+            found = max(poses, key=lambda each: each.rank)
+            if best is None or found.inliers > _CLEARLY * best.inliers:
+                best = found
+        return best
+
+    def _rival(self, best: _Found, sources: _Sources) -> int:
+        """Keypoints that agree with the best pose of another place: of a group of images, or of what is left over."""
+        known = replace(sources[0][0], camera=best.pose.camera, exact=True, guessed=False)
+        tried = [self._pose(part, known, best.source) for part in [~best.pose.inliers, *self._groups()[1:]]]
+        counts = [each.inliers for each in tried if each is not None and _of_another_place(each.pose, best.pose)]
+        return max(counts, default=0)
+
+    def _groups(self) -> list[NDArray[np.bool_]]:
+        """All matches, and those with each group of images that show points in common, where there are several."""
+        everything = np.ones(len(self.found.keypoints), bool)
+        groups = connected([self.map.image(name).points for name in self.names])
+        if len(groups) == 1:
+            return [everything]
+        parts = sorted((np.isin(self.found.images, group) for group in groups), key=lambda part: -int(part.sum()))
+        return [everything, *(part for part in parts[:_GROUPS] if part.sum() >= self.options.min_inliers)]
+
+    def _pose(self, part: NDArray[np.bool_], known: Intrinsics, source: CameraSource) -> _Found | None:
+        """The pose of some matches, with its inliers among all of them, since those of other places may agree."""
+        some, options = self.found.chosen(part), self.options
+        points = self.map.model.points
+        pose = absolute_pose(
+            some.places, points[some.points], known, threshold_px=options.threshold_px, seed=options.seed
+        )
+        if pose is None:
+            return None
+        seen = projected(points[self.found.points], pose.T_world_to_camera, pose.camera)
+        errors = np.linalg.norm(seen - self.found.places, axis=1)
+        inliers = once_each(self.found, np.where(errors <= options.threshold_px, errors, np.inf))
+        count = len(np.unique(self.found.keypoints[inliers]))
+        cells = cells_of(self.found.places[inliers], self.photograph.size)
+        return _Found(replace(pose, inliers=inliers), source, count, cells)
+
+    def _judged(self, best: _Found, rival: int) -> Localisation:
+        found, pose, points = self.found, best.pose, self.map.model.points
+        seen = found.chosen(pose.inliers)
+        _, which, copies = np.unique(seen.keypoints, return_inverse=True, return_counts=True)
+        covariance = pose_covariance(
+            seen.places,
+            points[seen.points],
+            pose.T_world_to_camera,
+            pose.camera,
+            weights=1 / copies[which],
+            focal_refined=best.source != "given",
+        )
+        evidence = Evidence(
+            inliers=best.inliers,
+            share=best.inliers / len(np.unique(found.keypoints)),
+            cells=best.cells,
+            rival=rival,
+            spread=_spread(pose, covariance, points[seen.points]),
+        )
+        confidence = confidence_of(evidence)
+        words = f"{_keypoints(best.inliers)} agree with the pose, in {best.cells} of {_CELLS**2} parts of the picture"
+        if rival:
+            words += f"; {rival} with one elsewhere"
+        status: Status = "ok" if confidence >= CERTAIN else "uncertain"
+        return self._outcome(status, words, best, covariance, confidence)
+
+    def _outcome(
+        self,
+        status: Status,
+        message: str,
+        best: _Found | None,
+        covariance: NDArray[np.float64] | None = None,
+        confidence: float = 0.0,
+    ) -> Localisation:
+        found = self.found
+        inliers = np.zeros(len(found.keypoints), bool) if best is None else best.pose.inliers
+        candidates = [self._candidate(number, inliers) for number in range(len(self.names))]
+        order = sorted(range(len(candidates)), key=lambda number: -candidates[number].inliers)
+        rank = np.argsort(np.array(order, np.int64))
+        blank = Localisation.failed(self.photograph.name, status, message)
+        outcome = replace(
+            blank,
+            keypoints=found.keypoints,
+            points2D=found.places,
+            points=self.map.model.point_ids[found.points],
+            inliers=inliers,
+            seen_in=rank[found.images],
+            candidates=tuple(candidates[number] for number in order),
+        )
+        if self.matcher.options.align and not outcome.aligned:
+            outcome = replace(outcome, message=f"{message}; not aligned, since images of the map are not at hand")
+        if best is None:
+            return outcome
+        pose = best.pose
+        return replace(
+            outcome,
+            T_world_to_camera=pose.T_world_to_camera,
+            camera=pose.camera,
+            camera_source=best.source,
+            covariance=outcome.covariance if covariance is None else covariance,
+            confidence=confidence,
+        )
+
+    def _candidate(self, number: int, inliers: NDArray[np.bool_]) -> Candidate:
+        name, of_it = self.names[number], self.found.images == number
+        aligned = self.matcher.options.align and self.map.features(name).image is not None
+        return Candidate(name, int(of_it.sum()), int((inliers & of_it).sum()), aligned)
+
+
+def once_each(found: Correspondences, errors: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(K,) bool: the inliers, without the copies of a keypoint that go to other points than the one that fits best.
+
+    Args:
+        found: correspondences.
+        errors: (K,) pixels, infinite for what is no inlier.
+    """
+    inliers = np.isfinite(errors)
+    worst_first = np.argsort(-errors[inliers], kind="stable")
+    keypoints, points = found.keypoints[inliers][worst_first], found.points[inliers][worst_first]
+    best = np.full(found.keypoints.max(initial=-1) + 1, -1, np.int64)
+    best[keypoints] = points  # the last one stays
+    fits: NDArray[np.bool_] = best[found.keypoints] == found.points
+    return inliers & fits
+
+
+def cells_of(places: NDArray[np.float64], size: ImageSize) -> int:
+    """How many of the 8 x 8 cells of a photograph hold one of (K, 2) places in its pixels."""
+    sides = np.array([size.width, size.height], np.float64)
+    cells = np.clip((places + 0.5) / sides * _CELLS, 0, _CELLS - 1).astype(np.int64)
+    return len(np.unique(cells @ np.array([1, _CELLS])))
+
+
+def _of_another_place(one: AbsolutePose, other: AbsolutePose) -> bool:
+    return differ(one.T_world_to_camera, one.inliers, other.T_world_to_camera, other.inliers)
+
+
+def _spread(pose: AbsolutePose, covariance: NDArray[np.float64], points: NDArray[np.float64]) -> float:
+    """Standard deviation of the camera's centre along its worst axis over the median depth of the points; 1 if unknown.
+
+    The centre is -R^T t, and moves by -R^T ([t]_x w + dt) with a rotation w after R and a change dt of t.
+    """
+    if not np.isfinite(covariance).all():
+        return 1.0
+    R, (x, y, z) = pose.T_world_to_camera[:3, :3], pose.T_world_to_camera[:3, 3]
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    by_pose = -R.T @ np.hstack([cross, np.eye(3)])
+    worst = float(np.linalg.eigvalsh(by_pose @ covariance @ by_pose.T)[-1])
+    depths = points @ R[2] + z
+    return float(np.sqrt(max(worst, 0.0)) / np.median(depths))
+
+
+def _keypoints(count: int) -> str:
+    return f"{count} keypoint" if count == 1 else f"{count} keypoints"
