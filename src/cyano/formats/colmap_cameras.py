@@ -14,10 +14,10 @@ from typing import Any, Literal, get_args
 
 from cyano.errors import InputError
 from cyano.exif import ExifFacts, facts_in
-from cyano.formats.colmap_pixels import HALF
+from cyano.formats.colmap_pixels import lens_to_colmap
 from cyano.formats.extras import load_pycolmap
 from cyano.formats.known_cameras import KnownCamera, camera_of, reference_size, which
-from cyano.geometry import Camera
+from cyano.geometry import Camera, LensCamera
 from cyano.pairs.checks import some
 from cyano.types import ImageSize
 
@@ -53,7 +53,7 @@ class CameraOptions:
     sharing: Sharing = "image"
     params: tuple[float, ...] = ()
     images: str | os.PathLike[str] | None = None
-    known: Mapping[str, Camera] | None = None
+    known: Mapping[str, Camera | LensCamera] | None = None
     size: ImageSize | None = None
     listed: Mapping[str, KnownCamera] = field(default_factory=dict)
 
@@ -175,8 +175,8 @@ class CameraPlan:
         known = (self._options.known or {}).get(name)
         if known is not None:
             own = known.fitted(size, repr(name))
-            params = (own.fx, own.fy, own.cx + HALF, own.cy + HALF)
-            return (own, size), self._prior(camera_of(self._pycolmap, KnownCamera("PINHOLE", params), name, size, 1))
+            lens = own if isinstance(own, LensCamera) else LensCamera.from_pinhole(replace(own, size=size))
+            return (own, size), self._prior(lens_to_colmap(self._pycolmap, lens))
         entry = which(self._entries, name) or ""
         if self._entries[entry].params:
             return self._given(entry, name, size)
