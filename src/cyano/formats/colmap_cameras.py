@@ -65,7 +65,8 @@ class CameraOptions:
     def __str__(self) -> str:
         """All that decides the cameras but the images' own EXIF data, in one line."""
         known, listed = sorted((self.known or {}).items()), sorted(self.listed.items())
-        return f"{self.sharing} {self.default} {known} {listed}"
+        shared = sorted((name, camera.shared) for name, camera in self.listed.items() if camera.shared)
+        return f"{self.sharing} {self.default} {known} {listed}" + (f" {shared}" if shared else "")
 
     @property
     def default(self) -> KnownCamera:
@@ -98,9 +99,9 @@ def need_camera(options: CameraOptions, names: Iterable[str] = ()) -> None:
         )
     if not options.listed and (options.model, options.params) == (CameraOptions.model, ()):
         return
-    asked = [(camera.model, camera.params) for camera in options.entries().values()]
-    command = [sys.executable, "-c", _ASK, json.dumps(asked)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    asked = json.dumps(sorted({(camera.model, camera.params) for camera in options.entries().values()}))
+    command = [sys.executable, "-c", _ASK]
+    done = subprocess.run(command, input=asked, capture_output=True, text=True, check=False)
     if done.returncode == _REFUSED:  # whatever else goes wrong there goes wrong in the end as well, and is told then
         raise InputError(done.stdout.strip())
 
@@ -113,7 +114,7 @@ from cyano.formats.colmap_cameras import CameraOptions, CameraPlan
 from cyano.types import ImageSize
 size = ImageSize(480, 640)
 try:
-    for model, params in json.loads(sys.argv[1]):
+    for model, params in json.load(sys.stdin):
         CameraPlan(["any"], CameraOptions(model, params=tuple(params), size=size)).of("any", size)
 except InputError as error:
     print(error)
@@ -194,7 +195,8 @@ class CameraPlan:
         facts = self.exif(name)
         stored = size.turned(1 if facts.is_sideways else 0)
         camera = self._prior(camera_of(self._pycolmap, known, name, stored, facts.orientation))
-        return (self._group(name), entry, size, tuple(camera.params)), camera
+        group = (known.shared,) if known.shared else (self._group(name), entry)
+        return (*group, size, tuple(camera.params)), camera
 
     @cached_property
     def _references(self) -> dict[str, ImageSize]:
