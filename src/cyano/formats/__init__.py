@@ -3,6 +3,7 @@
 HDF5 and COLMAP need the extra `collections`. Reasons: docs/decisions/0009-formats.md.
 """
 
+from cyano.formats.absolute_pose import AbsolutePose, AbsolutePoseOptions, absolute_pose
 from cyano.formats.cameras_file import read_cameras_file
 from cyano.formats.colmap_cameras import CameraOptions, Sharing
 from cyano.formats.colmap_database import DatabaseSummary, Verification, export_database
@@ -17,6 +18,8 @@ from cyano.formats.reconstruct import ModelSummary, sparse_model
 from cyano.formats.sparse import SparseModel, read_model
 
 __all__ = [
+    "AbsolutePose",
+    "AbsolutePoseOptions",
     "CameraOptions",
     "Database",
     "DatabaseImage",
@@ -29,6 +32,7 @@ __all__ = [
     "Sharing",
     "SparseModel",
     "Verification",
+    "absolute_pose",
     "export_archives",
     "export_database",
     "export_features",
