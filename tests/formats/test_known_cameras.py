@@ -13,8 +13,9 @@ from PIL import Image
 from cyano.errors import InputError
 from cyano.formats import CameraOptions, KnownCamera, export_database, read_cameras_file, read_database
 from cyano.formats.colmap_cameras import need_camera
-from cyano.formats.known_cameras import camera_of, which
+from cyano.formats.known_cameras import camera_of
 from cyano.geometry import Camera, LensCamera
+from cyano.pairs.entries import which
 from cyano.processing.decode import _TRANSPOSES
 from cyano.store import FeatureStore, MatchStore, StoredImage
 from cyano.types import ImageSize, ResizeMap

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cyano.errors import InputError
 from cyano.formats.known_cameras import KnownCamera
+from cyano.pairs.entries import entry_name
 from cyano.reading import parse_toml, read_text
 from cyano.records import record_from
 from cyano.types import ImageSize
@@ -79,7 +80,7 @@ def read_cameras_file(path: str | os.PathLike[str]) -> dict[str, KnownCamera]:
             listed = list(_of_colmap(dict(listed), path))
     found: dict[str, KnownCamera] = {}
     for name, camera in listed:
-        key = "" if name == "*" else name[:-1] if name.endswith("/*") else name
+        key = entry_name(name)
         if key in found:
             raise InputError(f"{path}: {name!r} stands in it twice; remove one")
         found[key] = camera

@@ -16,9 +16,10 @@ from cyano.errors import InputError
 from cyano.exif import ExifFacts, facts_in
 from cyano.formats.colmap_pixels import lens_to_colmap
 from cyano.formats.extras import load_pycolmap
-from cyano.formats.known_cameras import KnownCamera, camera_of, reference_size, which
+from cyano.formats.known_cameras import KnownCamera, camera_of, reference_size
 from cyano.geometry import Camera, LensCamera
 from cyano.pairs.checks import some
+from cyano.pairs.entries import which
 from cyano.types import ImageSize
 
 __all__ = ["CameraOptions", "CameraPlan", "Sharing", "need_camera"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from cyano.errors import InputError
 from cyano.pairs.checks import some
 from cyano.types import ImageSize
 
-__all__ = ["KnownCamera", "camera_of", "reference_size", "which"]
+__all__ = ["KnownCamera", "camera_of", "reference_size"]
 
 _OFF_CENTRE = 0.1
 """Share of a side by which a principal point may be off the middle of a picture that its parameters are taken for."""
@@ -60,12 +59,6 @@ class KnownCamera:
     def __post_init__(self) -> None:
         if not all(math.isfinite(value) for value in self.params):
             raise InputError(f"camera parameters are finite numbers, not {self.params}")
-
-
-def which(listed: Mapping[str, KnownCamera], name: str) -> str | None:
-    """The entry for an image: its own, or that of the nearest folder; None if there is none."""
-    folders = [f"{folder}/" for folder in PurePosixPath(name).parents if folder.name]
-    return next((entry for entry in (name, *folders, "") if entry in listed), None)
 
 
 def reference_size(pycolmap: Any, known: KnownCamera, sizes: Iterable[ImageSize]) -> ImageSize:
