@@ -37,8 +37,8 @@ class AbsolutePoseOptions:
     Attributes:
         threshold_px: largest distance of an inlier from its point's projection, in pixels.
         min_inliers: fewer are no pose; at least 4. Random correspondences easily have half of the usual 12.
-        estimate_focal_length: whether the camera's is a guess, of which nothing is used; it is estimated with the pose,
-            and the ratio of fx and fy stays or is refined. Four inliers determine it, many make it sure.
+        estimate_focal_length: whether the camera's is only a guess; it is estimated with the pose, and fx and fy are
+            refined each.
         confidence: probability, below 1, that a sample without outliers was drawn before sampling stops.
         max_iterations: number of samples at most.
         seed: of the sampling; the same seed and correspondences give the same pose. 0 is a seed.
