@@ -68,7 +68,7 @@ def far_apart(place: Place, first: int, second: int) -> tuple[float, float]:
     views = place.model.views[first], place.model.views[second]
     angle = rotation_angle_between(*(view.T_world_to_camera[:3, :3] for view in views))
     common = np.intersect1d(views[0].points, views[1].points)
-    sizes = [view.lens.camera.mean_focal / view.project(place.model.points.places[common])[1] for view in views]
+    sizes = [view.lens.focal_length / view.project(place.model.points.places[common])[1] for view in views]
     scale = float(np.median(sizes[0] / sizes[1]))
     return float(np.degrees(angle)), max(scale, 1 / scale)
 

@@ -42,3 +42,24 @@ def test_no_keypoint_lies_where_the_mask_is_black(tmp_path: Path) -> None:
     absent = run("extract", images, "--out", tmp_path / "other", "--masks", tmp_path / "none")
     assert absent.exit_code == 1
     assert "none: there is no such folder or file" in absent.stderr
+
+
+def test_a_list_has_a_mask_for_a_folder(tmp_path: Path) -> None:
+    images, out = tmp_path / "images", tmp_path / "out"
+    write_photographs(images / "room", 2)
+    names = sorted(path.relative_to(images).as_posix() for path in images.rglob("*.png"))
+    with Image.open(images / names[0]) as image:
+        mask = np.full((image.height, image.width), 255, np.uint8)
+    mask[:, :60] = 0
+    Image.fromarray(mask).save(tmp_path / "left black.png")
+    (tmp_path / "masks.txt").write_text("room/*\tleft black.png\n")
+    options = ("--out", out, "--masks", tmp_path / "masks.txt", "--resize", "120", "--device", "cpu")
+    assert run("extract", images, *options).exit_code == 0
+    (features,) = open_stores(out / "store")
+    for image in features.read(names):
+        assert len(image.keypoints) > 10
+        assert 58 <= image.keypoints[:, 0].min() < 80  # as above
+    (tmp_path / "masks.txt").write_text("room/* left black.png\n")
+    refused = run("extract", images, *options)
+    assert refused.exit_code == 1
+    assert "line 1: not NAME MASK" in " ".join(refused.stderr.split())

@@ -174,6 +174,10 @@ def test_known_intrinsics_are_used_as_they_are(walk: Walk, tmp_path: Path) -> No
     output(run("colmap", walk.images, "--out", out, *given, "--model", "--json"))  # refined: another model
     (camera,) = _cameras(out / "sparse" / "0")
     assert camera != ("PINHOLE", [400, 400, 240, 180])
+    (tmp_path / "list.txt").write_text("* PINHOLE 480 360 410 400 240 180\n")
+    given = ("--cameras", "all", "--cameras-file", str(tmp_path / "list.txt"))
+    output(run("colmap", walk.images, "--out", out, *given, "--keep-cameras", "--model", "--json"))
+    assert _cameras(out / "sparse" / "0") == [("PINHOLE", [410, 400, 240, 180])]
     for wrong, text in (
         (("--keep-cameras",), "goes with --camera-params"),
         (("--camera-params", "400"), "those of a --camera-model"),

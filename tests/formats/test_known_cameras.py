@@ -13,8 +13,9 @@ from PIL import Image
 from cyano.errors import InputError
 from cyano.formats import CameraOptions, KnownCamera, export_database, read_cameras_file, read_database
 from cyano.formats.colmap_cameras import need_camera
-from cyano.formats.known_cameras import camera_of, which
-from cyano.geometry import Camera
+from cyano.formats.known_cameras import camera_of
+from cyano.geometry import Camera, LensCamera
+from cyano.pairs.entries import which
 from cyano.processing.decode import _TRANSPOSES
 from cyano.store import FeatureStore, MatchStore, StoredImage
 from cyano.types import ImageSize, ResizeMap
@@ -229,3 +230,16 @@ def test_pictures_of_pillow_are_those_of_the_table() -> None:
     buffer = io.BytesIO()
     Image.new("L", (32, 18)).save(buffer, "JPEG", exif=turned(6))
     assert read(buffer.getvalue()).size == ImageSize(32, 18)
+
+
+def test_lenses_of_images_are_written_as_they_are(tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    photograph(folder, "a.jpg", (160, 90))
+    photograph(folder, "b.jpg", (160, 90))
+    lens = LensCamera("OPENCV_FISHEYE", ImageSize(180, 320), (300, 310, 159.5, 89.5, 0.1, 0.01, 0, 0))
+    found = database(folder, CameraOptions(known={"a.jpg": lens, "b.jpg": lens.pinhole}))
+    assert found["a.jpg"] == ("OPENCV_FISHEYE", (150, 155, 80, 45, 0.1, 0.01, 0, 0))
+    assert found["b.jpg"] == ("PINHOLE", (150, 155, 80, 45))
+    other = LensCamera("PINHOLE", ImageSize(200, 320), (300, 300, 160, 100))
+    with pytest.raises(InputError, match=r"'a\.jpg' is 160x90 pixels and its camera is of a picture of 320x200"):
+        database(folder, CameraOptions(known={"a.jpg": other}))

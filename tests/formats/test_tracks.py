@@ -51,7 +51,7 @@ def test_observations_of_a_point_are_observations_of_one_point(model: Path) -> N
         assert (np.diff(view.points) > 0).all()
         assert ((shown[view.points] == rows) | (shown[view.points] == -1)).all()
         shown[view.points] = rows
-        assert view.lens.camera.cx == pytest.approx(CAMERA.cx)
+        assert view.lens.pinhole.cx == pytest.approx(CAMERA.cx)
         projected, depths = view.project(read.points.places[view.points])
         np.testing.assert_allclose(projected, view.keypoints, atol=0.05)  # where the solver stops
         assert (depths > 0).all()
@@ -102,8 +102,8 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path, model: Path) -> None:
         read_tracks(tmp_path)
     changed = pycolmap.Reconstruction(str(model))
     (camera,) = changed.cameras.values()
-    camera.model = pycolmap.CameraModelId.OPENCV_FISHEYE
-    camera.params = [600.0, 600.0, 320.0, 240.0, 0.0, 0.0, 0.0, 0.0]
+    camera.model = pycolmap.CameraModelId.FOV
+    camera.params = [600.0, 600.0, 320.0, 240.0, 0.1]
     changed.write(str(tmp_path))
-    with pytest.raises(InputError, match=r"OPENCV_FISHEYE are not read.*undistort"):
+    with pytest.raises(InputError, match=r"FOV are not read.*undistort"):
         read_tracks(tmp_path)

@@ -1,53 +1,184 @@
-"""Distorted projection, against COLMAP's own and closed forms."""
+"""Cameras with lenses, against COLMAP's own projection and closed forms."""
 
 from __future__ import annotations
+
+import pickle
 
 import numpy as np
 import pytest
 
 from cyano.errors import InputError
-from cyano.geometry.camera import Camera
-from cyano.geometry.lens import Lens
+from cyano.formats.colmap_pixels import lens_from_colmap, lens_to_colmap
+from cyano.geometry import LENS_MODELS, Camera, LensCamera
 from cyano.types import ImageSize, ResizeMap
 
 SIZE = ImageSize(480, 640)
-CAMERA = Camera(500.0, 510.0, 321.0, 236.0, SIZE)
-OPENCV = Lens(CAMERA, (-0.12, 0.03), (0.002, -0.003))
+PINHOLE = Camera(500.0, 510.0, 321.0, 236.0, SIZE)
+TWO, ONE = (500.0, 510.0, 321.0, 236.0), (505.0, 321.0, 236.0)
+PARAMS = {
+    "SIMPLE_PINHOLE": ONE,
+    "PINHOLE": TWO,
+    "SIMPLE_RADIAL": (*ONE, -0.12),
+    "RADIAL": (*ONE, -0.12, 0.03),
+    "OPENCV": (*TWO, -0.12, 0.03, 0.002, -0.003),
+    "OPENCV_FISHEYE": (*TWO, -0.03, 0.01, 0.004, -0.002),
+    "FULL_OPENCV": (*TWO, -0.12, 0.03, 0.002, -0.003, 0.01, 0.05, 0.02, 0.01),
+    "SIMPLE_RADIAL_FISHEYE": (*ONE, -0.05),
+    "RADIAL_FISHEYE": (*ONE, 0.04, -0.01),
+}
+LENSES = {model: LensCamera(model, SIZE, params) for model, params in PARAMS.items()}
+each_model = pytest.mark.parametrize("model", PARAMS)
 
 
-def _points(count: int = 300) -> np.ndarray:
+def points(count: int = 300) -> np.ndarray:
     return np.random.default_rng(0).uniform((-1.5, -1.2, 2.0), (1.5, 1.2, 4.0), (count, 3))
 
 
-def test_pixels_are_those_of_colmap() -> None:
+def rays_at(degrees: list[float]) -> np.ndarray:
+    """(N, 3) rays in the plane y = 0, so many degrees off the axis."""
+    angles = np.radians(degrees)
+    return np.stack([np.sin(angles), 0 * angles, np.cos(angles)], axis=1)
+
+
+def test_all_models_are_tested() -> None:
+    assert set(PARAMS) == set(LENS_MODELS)
+
+
+@each_model
+def test_pixels_are_those_of_colmap(model: str) -> None:
     pycolmap = pytest.importorskip("pycolmap", reason="the extra collections brings pycolmap")
-    params = [500.0, 510.0, 321.5, 236.5, -0.12, 0.03, 0.002, -0.003]  # whose pixel centres lie at halves
-    theirs = pycolmap.Camera(model="OPENCV", width=640, height=480, params=params)
-    np.testing.assert_allclose(OPENCV.project(_points()), theirs.img_from_cam(_points()) - 0.5, atol=1e-9)
+    params = list(PARAMS[model])
+    place = 2 if "fx" in LENS_MODELS[model] else 1
+    params[place : place + 2] = [321.5, 236.5]  # COLMAP's centres of pixels lie at halves
+    theirs = pycolmap.Camera(model=model, width=640, height=480, params=params)
+    lens = LENSES[model]
+    pixels = lens.project(points())
+    np.testing.assert_allclose(pixels, theirs.img_from_cam(points()) - 0.5, atol=1e-9)
+    np.testing.assert_allclose(lens.normalise(pixels), theirs.cam_from_img(pixels + 0.5), atol=1e-8)  # theirs iterates
+    assert lens_from_colmap(theirs) == lens
+    assert lens_to_colmap(pycolmap, lens).params.tolist() == params
 
 
-def test_without_distortion_it_is_the_pinhole_camera() -> None:
-    points = _points()
-    plain = points[:, :2] / points[:, 2:] * (CAMERA.fx, CAMERA.fy) + (CAMERA.cx, CAMERA.cy)
-    np.testing.assert_allclose(Lens(CAMERA).project(points), plain, atol=1e-9)
+@each_model
+def test_normalise_undoes_project_to_the_corners(model: str) -> None:
+    lens = LENSES[model]
+    x, y = np.meshgrid(np.linspace(-0.5, 639.5, 33), np.linspace(-0.5, 479.5, 25))
+    pixels = np.stack([x.ravel(), y.ravel()], axis=1)
+    rays = lens.normalise(pixels)
+    back = lens.project(np.column_stack([rays, np.ones(len(rays))]))
+    np.testing.assert_allclose(back, pixels, atol=1e-8)  # a ten-thousandth of a millionth of the focal length or so
+    assert np.isfinite(rays).all()
+
+
+def test_strong_distortion_is_undone_up_to_its_fold() -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(60):
+        k1, k2, p1, p2 = rng.uniform(-1, 1, 4) * (0.5, 0.3, 0.02, 0.02)
+        fisheye = rng.uniform(-0.2, 0.2, 4)
+        for lens in (
+            LensCamera("OPENCV", SIZE, (*TWO, k1, k2, p1, p2)),
+            LensCamera("FULL_OPENCV", SIZE, (*TWO, k1, k2, 0, 0, *rng.uniform(-0.3, 0.3, 4))),
+            LensCamera("OPENCV_FISHEYE", SIZE, (*TWO, *fisheye)),
+        ):
+            plane = rng.uniform(-2, 2, (200, 2))
+            pixels = lens.project(np.column_stack([plane, np.ones(200)]))
+            seen = np.isfinite(pixels[:, 0])
+            assert seen.any()
+            # Where the distortion is nearly flat, close to its fold, an error in pixels is a larger one of the ray.
+            found = lens.normalise(pixels[seen])
+            again = lens.project(np.column_stack([found, np.ones(len(found))]))
+            np.testing.assert_allclose(again, pixels[seen], atol=1e-7)
+            assert (np.linalg.norm(found - plane[seen], axis=1) < 1e-3).all()
+            assert np.isnan(lens.normalise(pixels[~seen])).all()
+
+
+def test_a_fisheye_without_coefficients_is_equidistant() -> None:
+    lens = LensCamera("OPENCV_FISHEYE", SIZE, (300.0, 300.0, 320.0, 240.0, 0, 0, 0, 0))
+    pixels = lens.project(rays_at([0.0, 30.0, 60.0, 89.0, 91.0]))
+    np.testing.assert_allclose(pixels[:4, 0], 320 + 300 * np.radians([0, 30, 60, 89]), atol=1e-9)
+    assert np.isnan(pixels[4]).all()
+    assert np.isnan(lens.normalise([[320 + 300 * np.radians(90.5), 240]])).all()  # no ray of a plane before the camera
+    np.testing.assert_allclose(lens.normalise([[320 + 300 * np.radians(45), 240]]), [[1, 0]], atol=1e-12)
 
 
 def test_nothing_is_said_behind_the_camera_and_beyond_the_fold() -> None:
-    # r (1 - 0.1 r^2) grows up to r^2 = 1 / 0.3, which is 61.3 degrees off the axis.
-    lens = Lens(CAMERA, (-0.1, 0.0))
-    angles = np.radians([0.0, 30.0, 61.0, 61.6, 80.0, 120.0])
-    pixels = lens.project(np.stack([np.sin(angles), 0 * angles, np.cos(angles)], axis=1))
+    # r (1 - 0.1 r^2) grows up to r^2 = 1 / 0.3, which is 61.3 degrees off the axis, and is 1.217 there.
+    lens = LensCamera("SIMPLE_RADIAL", SIZE, (500.0, 321.0, 236.0, -0.1))
+    pixels = lens.project(rays_at([0.0, 30.0, 61.0, 61.6, 80.0, 120.0]))
     assert np.isnan(pixels).any(axis=1).tolist() == [False, False, False, True, True, True]
     assert (np.diff(pixels[:3, 0]) > 0).all()
+    rays = lens.normalise([[321 + 500 * 1.216, 236], [321 + 500 * 1.218, 236], [np.nan, 1], [np.inf, 1]])
+    assert np.isnan(rays).all(axis=1).tolist() == [False, True, True, True]
 
 
-def test_the_resized_image_has_the_resized_pixels() -> None:
-    frame = ResizeMap(SIZE, ImageSize(180, 240))
-    expected = frame.to_network(OPENCV.project(_points()))
-    np.testing.assert_allclose(OPENCV.scaled(frame).project(_points()), expected, atol=1e-9)
-    assert OPENCV.scaled(frame).size == frame.network
+def test_denominators_end_the_lens_at_their_zero() -> None:
+    # r / (1 - r^2) grows without bound towards r = 1, and says nothing beyond.
+    lens = LensCamera("FULL_OPENCV", SIZE, (500.0, 500.0, 0.0, 0.0, 0, 0, 0, 0, 0, -1.0, 0, 0))
+    pixels = lens.project([[0.5, 0, 1], [0.999, 0, 1], [1.5, 0, 1]])
+    np.testing.assert_allclose(pixels[:, 0], [500 * 0.5 / 0.75, 500 * 0.999 / (1 - 0.999**2), np.nan])
+    np.testing.assert_allclose(lens.normalise(pixels[:2])[:, 0], [0.5, 0.999])
 
 
-def test_a_lens_knows_its_size() -> None:
+def test_points_without_distortion_are_the_pinholes() -> None:
+    lens = LENSES["OPENCV"]
+    assert lens.pinhole == PINHOLE
+    seen = lens.undistorted_points(lens.project(points()))
+    np.testing.assert_allclose(seen, LensCamera.from_pinhole(PINHOLE).project(points()), atol=1e-8)
+    plain = points()[:, :2] / points()[:, 2:] * (500.0, 510.0) + (321.0, 236.0)
+    np.testing.assert_allclose(seen, plain, atol=1e-8)
+    np.testing.assert_allclose(LensCamera.from_pinhole(PINHOLE).normalise(plain), PINHOLE.normalise(plain), atol=1e-12)
+
+
+@each_model
+@pytest.mark.parametrize("small", [ImageSize(180, 240), ImageSize(181, 239), ImageSize(100, 400)])
+def test_the_resized_image_has_the_resized_pixels(model: str, small: ImageSize) -> None:
+    lens = LENSES[model]
+    expected = ResizeMap(SIZE, small).to_network(lens.project(points()))
+    np.testing.assert_allclose(lens.scaled(small).project(points()), expected, atol=1e-9)
+    assert lens.scaled(small).size == small
+    if small == ImageSize(180, 240):
+        assert lens.scaled(small).model == model
+        assert lens.scaled(small).focal_length == pytest.approx(505 * 0.375)
+
+
+def test_a_camera_fits_images_of_its_shape() -> None:
+    lens = LENSES["SIMPLE_RADIAL"]
+    assert lens.fitted(ImageSize(240, 320)) == lens.scaled(ImageSize(240, 320))
+    with pytest.raises(InputError, match="x is 320x320 pixels and its camera is of a picture of 640x480"):
+        lens.fitted(ImageSize(320, 320), "x")
+
+
+def test_shapes_are_kept_and_checked() -> None:
+    lens = LENSES["OPENCV"]
+    assert lens.normalise(np.empty((0, 2))).shape == lens.project(np.empty((0, 3))).shape == (0, 2)
+    assert lens.normalise(np.float32([[320, 240]])).dtype == np.float64
+    with pytest.raises(InputError, match=r"must have shape \(N, 3\), not \(4, 2\)"):
+        lens.project(np.zeros((4, 2)))
+    with pytest.raises(InputError, match=r"must have shape \(N, 2\), not \(2,\)"):
+        lens.normalise([1.0, 2.0])
+
+
+def test_cameras_are_values() -> None:
+    lens = LensCamera("PINHOLE", SIZE, np.array(TWO, np.float32))  # type: ignore[arg-type]
+    lens.project(points())
+    assert lens == LensCamera("PINHOLE", SIZE, TWO) == pickle.loads(pickle.dumps(lens))
+    assert hash(lens) == hash(LensCamera("PINHOLE", SIZE, TWO))
+    assert "PINHOLE" in repr(lens)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (("PIN", SIZE, TWO), "unknown camera model 'PIN': choose one of SIMPLE_PINHOLE, PINHOLE"),
+        (("OPENCV", SIZE, TWO), "OPENCV has the parameters fx, fy, cx, cy, k1, k2, p1, p2, not"),
+        (("PINHOLE", SIZE, (500, np.nan, 1, 1)), "PINHOLE has the parameters"),
+        (("PINHOLE", SIZE, (500, -1, 1, 1)), "focal lengths must be positive"),
+        (("PINHOLE", (480, 640), TWO), "is an ImageSize"),
+        (("PINHOLE", SIZE, "500"), "must be"),
+    ],
+)
+def test_what_is_no_camera_is_refused(given: tuple, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        LensCamera(*given)
     with pytest.raises(InputError, match="knows the size"):
-        _ = Lens(Camera(500.0, 500.0, 320.0, 240.0)).size
+        LensCamera.from_pinhole(Camera(500.0, 500.0, 320.0, 240.0))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cyano.geometry.camera import Camera
-from cyano.geometry.lens import Lens
+from cyano.geometry.lens import LensCamera
 from cyano.geometry.tracked_views import ScenePoints, TrackedView, track_truth
 from cyano.geometry.tracks import TrackTruth
 from cyano.geometry.transforms import rigid_motion
@@ -17,11 +16,11 @@ from cyano.types import ImageSize, ResizeMap
 from support.scenes import rotation_about
 
 SIZE = ImageSize(240, 320)
-LENS = Lens(Camera(300.0, 300.0, 159.5, 119.5, SIZE), (-0.05, 0.0))
+LENS = LensCamera("SIMPLE_RADIAL", SIZE, (300.0, 159.5, 119.5, -0.05))
 EYE0, EYE1 = np.eye(4), rigid_motion(np.eye(3), (-1.0, 0.0, 0.0))  # the second camera is 1 m to the right
 
 
-def _view(T: np.ndarray, places: np.ndarray, observed: np.ndarray, lens: Lens = LENS) -> TrackedView:
+def _view(T: np.ndarray, places: np.ndarray, observed: np.ndarray, lens: LensCamera = LENS) -> TrackedView:
     blank = TrackedView(lens, T, np.zeros(0, np.int64), np.zeros((0, 2)))
     return TrackedView(lens, T, observed, blank.project(places[observed])[0])
 
@@ -125,7 +124,7 @@ def test_nearer_points_all_around_hide_what_lies_behind() -> None:
 def test_outside_is_hidden_by_a_margin_and_so_is_behind_the_camera() -> None:
     columns = np.array([-30.0, -9.0, -7.0, -1.0, 5.0])  # of image 1, whose camera is 1 m to the right: 75 px at 4 m
     places = np.column_stack([(columns - 159.5) / 300 * 4 + 1, np.linspace(-1, 1, 5), np.full(5, 4.0)])
-    plain = Lens(LENS.camera)
+    plain = LensCamera.from_pinhole(LENS.pinhole)
     points = _points(places)
     view0, view1 = _view(EYE0, places, np.arange(5), plain), _view(EYE1, places, np.zeros(0, np.int64), plain)
     found = track_truth(points, view0, view1).to_image1(view0.keypoints)

@@ -8,7 +8,15 @@ import torch
 from PIL import Image
 
 from cyano.errors import ImageError, InputError
-from cyano.processing.masks import find_mask, keep_keypoints, mask_path_for, mask_scores, mask_seen, read_mask
+from cyano.processing.masks import (
+    find_mask,
+    keep_keypoints,
+    mask_path_for,
+    mask_scores,
+    mask_seen,
+    read_mask,
+    read_masks,
+)
 from cyano.types import ImageSize, ResizeMap
 
 KEEP = np.array([[True, False, True], [False, False, True]])
@@ -139,3 +147,36 @@ def test_a_mask_for_a_folder_or_for_all(tmp_path: Path) -> None:
     assert find_mask("b/1.jpg", masks / "a" / "mask.png") == masks / "a" / "mask.png"
     with pytest.raises(InputError, match="points out"):
         find_mask("../1.jpg", masks)
+
+
+def test_a_list_says_the_masks_of_images_and_folders(tmp_path: Path) -> None:
+    path = tmp_path / "masks.txt"
+    path.write_text(
+        "# of the rig\n\nleft/* rig/left.png\nleft/odd.jpg\tother masks/odd one.png\r\nroom/ /tmp/room.png\n"
+    )
+    assert {name: find_mask(name, path) for name in ("left/1.jpg", "left/a/2.jpg", "left/odd.jpg", "room/1.jpg")} == {
+        "left/1.jpg": tmp_path / "rig/left.png",
+        "left/a/2.jpg": tmp_path / "rig/left.png",
+        "left/odd.jpg": tmp_path / "other masks/odd one.png",
+        "room/1.jpg": Path("/tmp/room.png"),
+    }
+    missing = find_mask("leftover/1.jpg", path)
+    assert not missing.exists()
+    with pytest.raises(ImageError, match=r"masks\.txt/leftover/1\.jpg"):
+        read_mask(missing, ImageSize(10, 10))
+    path.write_text("* all.png\n")  # a list that has changed is read again
+    assert find_mask("leftover/1.jpg", path) == tmp_path / "all.png"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a.jpg\n", "line 1: not NAME MASK"),
+        ("a b.jpg mask.png\n", "line 1: not NAME MASK; put a tab"),
+        ("a/* 1.png\na/ 2.png\n", "'a/' stands in it twice"),
+    ],
+)
+def test_lists_that_are_wrong_are_refused(tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / "masks.txt").write_text(text)
+    with pytest.raises(InputError, match=told):
+        read_masks(tmp_path / "masks.txt")

@@ -12,7 +12,7 @@ from PIL import Image
 from cyano.errors import InputError
 from cyano.formats.tracks import TrackedModel
 from cyano.geometry.camera import Camera
-from cyano.geometry.lens import Lens
+from cyano.geometry.lens import LensCamera
 from cyano.geometry.tracked_views import ScenePoints, TrackedView, track_truth
 from cyano.geometry.truth import Visibility
 from cyano.synthesis.scenes.posed import PosedView
@@ -31,7 +31,7 @@ def band(count: int = 12, step: int = 25, wide: int = 100, size: ImageSize = SIZ
     rng = np.random.default_rng(0)
     points = step * (count - 1) + wide
     places = np.column_stack([np.arange(points) * 0.03, rng.uniform(-1, 1, points), rng.uniform(3.9, 4.1, points)])
-    lens = Lens(Camera(300.0, 300.0, (size.width - 1) / 2, (size.height - 1) / 2, size))
+    lens = LensCamera.from_pinhole(Camera(300.0, 300.0, (size.width - 1) / 2, (size.height - 1) / 2, size))
     views = []
     for number in range(count):
         rows = np.arange(step * number, step * number + wide)
@@ -152,8 +152,9 @@ def as_model(walk: list[PosedView], rng: np.random.Generator, each: int = 250) -
     views = []
     for number, view in enumerate(walk):
         rows = np.flatnonzero(seen[:, number])
-        blank = TrackedView(Lens(view.camera), view.T_world_to_camera, rows, np.zeros((len(rows), 2)))
-        views.append(TrackedView(blank.lens, blank.T_world_to_camera, rows, blank.project(points[rows])[0]))
+        lens = LensCamera.from_pinhole(view.camera)
+        blank = TrackedView(lens, view.T_world_to_camera, rows, np.zeros((len(rows), 2)))
+        views.append(TrackedView(lens, blank.T_world_to_camera, rows, blank.project(points[rows])[0]))
     return TrackedModel(
         tuple(f"view{number}.png" for number in range(len(walk))),
         tuple(views),

@@ -65,7 +65,8 @@ CamerasFile = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="Models and parameters of folders and single images, in TOML: tables [[cameras]] with images, model, "
+        help="Cameras of folders and single images: lines NAME MODEL WIDTH HEIGHT PARAMS, as hloc's lists of queries, "
+        "where FOLDER/* stands for all in it; COLMAP's cameras.txt; or TOML tables [[cameras]] with images, model, "
         "params and size.",
         show_default=False,
         rich_help_panel=MODEL,

@@ -80,7 +80,8 @@ Masks = Annotated[
     typer.Option(
         metavar="DIR|FILE",
         help="Masks, black where no keypoints are wanted: for photos/a/1.jpg DIR/a/1.jpg.png, or DIR/a/mask.png or "
-        "DIR/mask.png for all images of a folder. A file is the mask of all.",
+        "DIR/mask.png for all images of a folder. An image file is the mask of all; a text file has lines NAME MASK, "
+        "where FOLDER/* stands for all in it.",
         show_default=False,
         rich_help_panel=shared.MATCHING,
     ),

@@ -18,6 +18,7 @@ from cyano.models.superpoint import SuperPointConfig
 from cyano.options import MatcherOptions
 from cyano.processing.images import MIN_SIDE
 from cyano.processing.localisation import frame_margin
+from cyano.processing.masks import is_list, read_masks
 from cyano.store import Configuration, FeatureStore, MatchStore, Precision
 
 __all__ = ["Recipe"]
@@ -33,15 +34,15 @@ class Recipe:
         networks: from `cyano.checkpoints.load`.
         options: how to match; rotations are not searched, for features do not turn with their image.
         device: where workers run, for example "cpu" or "cuda".
-        masks: folder of masks, or a mask for all images, black where no keypoints are wanted; see `find_mask`. All
-            images need one. None for no masks.
+        masks: folder of masks, a list of them, or a mask for all images, black where no keypoints are wanted; see
+            `find_mask`. All images need one. None for no masks.
         batch_size: pairs per batch on a GPU.
         feature_precision: of stored descriptors.
         match_precision: of stored scores.
 
     Raises:
         WeightsError: the weights are a detector's alone.
-        InputError: the options search rotations, the device is none, or there are no masks.
+        InputError: the options search rotations, the device is none, or there are no masks or no list of them.
     """
 
     networks: Networks
@@ -57,6 +58,8 @@ class Recipe:
             raise InputError("features are extracted once per image and do not turn; use rotations='off'")
         if self.masks is not None and not self.masks.exists():
             raise InputError(f"{self.masks}: there is no such folder or file; masks are a folder or one image")
+        if self.masks is not None and is_list(self.masks):
+            read_masks(self.masks)  # checks it
         try:
             torch.device(self.device)
         except RuntimeError as error:

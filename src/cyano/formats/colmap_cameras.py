@@ -14,11 +14,12 @@ from typing import Any, Literal, get_args
 
 from cyano.errors import InputError
 from cyano.exif import ExifFacts, facts_in
-from cyano.formats.colmap_pixels import HALF
+from cyano.formats.colmap_pixels import lens_to_colmap
 from cyano.formats.extras import load_pycolmap
-from cyano.formats.known_cameras import KnownCamera, camera_of, check_camera_model, reference_size, which
-from cyano.geometry import Camera
+from cyano.formats.known_cameras import KnownCamera, camera_of, check_camera_model, reference_size
+from cyano.geometry import Camera, LensCamera
 from cyano.pairs.checks import some
+from cyano.pairs.entries import which
 from cyano.types import ImageSize
 
 __all__ = ["CameraOptions", "CameraPlan", "Sharing", "need_camera"]
@@ -53,7 +54,7 @@ class CameraOptions:
     sharing: Sharing = "image"
     params: tuple[float, ...] = ()
     images: str | os.PathLike[str] | None = None
-    known: Mapping[str, Camera] | None = None
+    known: Mapping[str, Camera | LensCamera] | None = None
     size: ImageSize | None = None
     listed: Mapping[str, KnownCamera] = field(default_factory=dict)
 
@@ -65,7 +66,8 @@ class CameraOptions:
     def __str__(self) -> str:
         """All that decides the cameras but the images' own EXIF data, in one line."""
         known, listed = sorted((self.known or {}).items()), sorted(self.listed.items())
-        return f"{self.sharing} {self.default} {known} {listed}"
+        shared = sorted((name, camera.shared) for name, camera in self.listed.items() if camera.shared)
+        return f"{self.sharing} {self.default} {known} {listed}" + (f" {shared}" if shared else "")
 
     @property
     def default(self) -> KnownCamera:
@@ -98,9 +100,9 @@ def need_camera(options: CameraOptions, names: Iterable[str] = ()) -> None:
         )
     if not options.listed and (options.model, options.params) == (CameraOptions.model, ()):
         return
-    asked = [(camera.model, camera.params) for camera in options.entries().values()]
-    command = [sys.executable, "-c", _ASK, json.dumps(asked)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    asked = json.dumps(sorted({(camera.model, camera.params) for camera in options.entries().values()}))
+    command = [sys.executable, "-c", _ASK]
+    done = subprocess.run(command, input=asked, capture_output=True, text=True, check=False)
     if done.returncode == _REFUSED:  # whatever else goes wrong there goes wrong in the end as well, and is told then
         raise InputError(done.stdout.strip())
 
@@ -113,7 +115,7 @@ from cyano.formats.colmap_cameras import CameraOptions, CameraPlan
 from cyano.types import ImageSize
 size = ImageSize(480, 640)
 try:
-    for model, params in json.loads(sys.argv[1]):
+    for model, params in json.load(sys.stdin):
         CameraPlan(["any"], CameraOptions(model, params=tuple(params), size=size)).of("any", size)
 except InputError as error:
     print(error)
@@ -173,8 +175,8 @@ class CameraPlan:
         known = (self._options.known or {}).get(name)
         if known is not None:
             own = known.fitted(size, repr(name))
-            params = (own.fx, own.fy, own.cx + HALF, own.cy + HALF)
-            return (own, size), self._prior(camera_of(self._pycolmap, KnownCamera("PINHOLE", params), name, size, 1))
+            lens = own if isinstance(own, LensCamera) else LensCamera.from_pinhole(replace(own, size=size))
+            return (own, size), self._prior(lens_to_colmap(self._pycolmap, lens))
         entry = which(self._entries, name) or ""
         if self._entries[entry].params:
             return self._given(entry, name, size)
@@ -192,7 +194,8 @@ class CameraPlan:
         facts = self.exif(name)
         stored = size.turned(1 if facts.is_sideways else 0)
         camera = self._prior(camera_of(self._pycolmap, known, name, stored, facts.orientation))
-        return (self._group(name), entry, size, tuple(camera.params)), camera
+        group = (known.shared,) if known.shared else (self._group(name), entry)
+        return (*group, size, tuple(camera.params)), camera
 
     @cached_property
     def _references(self) -> dict[str, ImageSize]:

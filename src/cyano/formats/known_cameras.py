@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,8 +12,6 @@ import numpy as np
 from cyano.errors import InputError
 from cyano.formats.extras import load_pycolmap
 from cyano.pairs.checks import some
-from cyano.reading import parse_toml, read_bytes
-from cyano.records import record_from
 from cyano.types import ImageSize
 
 __all__ = [
@@ -25,10 +21,8 @@ __all__ = [
     "check_known_camera",
     "known_as_displayed",
     "plain_camera",
-    "read_cameras_file",
     "reference_size",
     "size_of",
-    "which",
 ]
 
 _OFF_CENTRE = 0.1
@@ -61,6 +55,7 @@ class KnownCamera:
         params: in COLMAP's order and pixels, those of the picture as the file stores it; () for nothing.
         size: of the picture that the parameters are for; None takes that one of the images' sizes whose middle the
             principal point is near to.
+        shared: a name; images whose cameras have the same one share it, whatever else is said of sharing. "" for none.
 
     Raises:
         InputError: a parameter is not finite.
@@ -69,60 +64,11 @@ class KnownCamera:
     model: str
     params: tuple[float, ...] = ()
     size: ImageSize | None = None
+    shared: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         if not all(math.isfinite(value) for value in self.params):
             raise InputError(f"camera parameters are finite numbers, not {self.params}")
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """A table of a cameras file; the size is (width, height)."""
-
-    images: tuple[str, ...]
-    model: str
-    params: tuple[float, ...] = ()
-    size: tuple[int, int] | None = None
-
-
-@dataclass(frozen=True)
-class _CamerasFile:
-    """Its content."""
-
-    cameras: tuple[_Entry, ...]
-
-
-def read_cameras_file(path: str | os.PathLike[str]) -> dict[str, KnownCamera]:
-    """The cameras of folders and images, from a TOML file with a table for each camera.
-
-        [[cameras]]
-        images = ["left/", "extra/1.jpg"]  # folders end in a slash; "" is that of all images
-        model = "OPENCV"
-        params = [1200, 1200, 960, 540, -0.1, 0.01, 0, 0]  # may be left out
-        size = [1920, 1080]  # width and height of the picture that they are for; may be left out
-
-    Returns:
-        The cameras by name of the image or folder.
-
-    Raises:
-        InputError: it is no such file, or a name stands in it twice.
-    """
-    remedy = "give a TOML file with tables [[cameras]]"
-    content = record_from(_CamerasFile, parse_toml(read_bytes(path, remedy=remedy), path, remedy=remedy), str(path))
-    found: dict[str, KnownCamera] = {}
-    for entry in content.cameras:
-        size = None if entry.size is None else ImageSize(entry.size[1], entry.size[0])
-        for name in entry.images:
-            if name in found:
-                raise InputError(f"{path}: {name!r} stands in it twice; remove one")
-            found[name] = KnownCamera(entry.model, entry.params, size)
-    return found
-
-
-def which(listed: Mapping[str, KnownCamera], name: str) -> str | None:
-    """The entry for an image: its own, or that of the nearest folder; None if there is none."""
-    folders = [f"{folder}/" for folder in PurePosixPath(name).parents if folder.name]
-    return next((entry for entry in (name, *folders, "") if entry in listed), None)
 
 
 def reference_size(pycolmap: Any, known: KnownCamera, sizes: Iterable[ImageSize]) -> ImageSize:

@@ -10,24 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cyano.errors import InputError
-from cyano.formats.colmap_pixels import HALF
+from cyano.formats.colmap_pixels import HALF, lens_from_colmap
 from cyano.formats.sparse import opened_model
-from cyano.geometry import Camera
-from cyano.geometry.lens import Lens
+from cyano.geometry import LensCamera
 from cyano.geometry.tracked_views import ScenePoints, TrackedView
-from cyano.types import ImageSize
 
 __all__ = ["TrackedModel", "read_tracks"]
-
-_PARAMETERS = {
-    "SIMPLE_PINHOLE": ("f", "cx", "cy"),
-    "PINHOLE": ("fx", "fy", "cx", "cy"),
-    "SIMPLE_RADIAL": ("f", "cx", "cy", "k1"),
-    "RADIAL": ("f", "cx", "cy", "k1", "k2"),
-    "OPENCV": ("fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2"),
-}
-"""The models of COLMAP that `Lens` is, with their parameters in COLMAP's order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +55,7 @@ def read_tracks(folder: str | os.PathLike[str], *, least_track: int = 3, largest
     with opened_model(folder) as model:
         posed = sorted((image for image in model.images.values() if image.has_pose), key=lambda image: str(image.name))
         names = tuple(str(image.name) for image in posed)
-        lenses = {number: _lens(camera) for number, camera in model.cameras.items()}
+        lenses = {number: lens_from_colmap(camera) for number, camera in model.cameras.items()}
         numbers = np.array(sorted(model.points3D), dtype=np.int64)
         places = np.array([model.points3D[number].xyz for number in numbers], np.float64).reshape(-1, 3)
         views = [_view(image, lenses[image.camera_id], numbers, places, largest_error) for image in posed]
@@ -79,25 +67,8 @@ def read_tracks(folder: str | os.PathLike[str], *, least_track: int = 3, largest
     return TrackedModel(names, among, ScenePoints(places[kept], _seen_from(places[kept], among)))
 
 
-def _lens(camera: Any) -> Lens:
-    name = camera.model.name
-    if name not in _PARAMETERS:
-        raise InputError(
-            f"cameras of COLMAP's model {name} are not read, only {', '.join(_PARAMETERS)}; undistort the images and "
-            "the model first (colmap image_undistorter)"
-        )
-    given = dict(zip(_PARAMETERS[name], map(float, camera.params), strict=True))
-    fx, fy = given.get("fx", given.get("f", 0.0)), given.get("fy", given.get("f", 0.0))
-    size = ImageSize(int(camera.height), int(camera.width))
-    pinhole = Camera(fx, fy, given["cx"] - HALF, given["cy"] - HALF, size)
-    radial, tangential = (
-        (given.get(first, 0.0), given.get(second, 0.0)) for first, second in (("k1", "k2"), ("p1", "p2"))
-    )
-    return Lens(pinhole, radial, tangential)
-
-
 def _view(
-    image: Any, lens: Lens, numbers: NDArray[np.int64], places: NDArray[np.float64], largest_error: float
+    image: Any, lens: LensCamera, numbers: NDArray[np.int64], places: NDArray[np.float64], largest_error: float
 ) -> TrackedView:
     """The observations of one image that are near enough to their points, once each."""
     observed = [point for point in image.points2D if point.has_point3D()]

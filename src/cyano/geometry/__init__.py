@@ -1,4 +1,4 @@
-"""Two-view geometry in float64 numpy: cameras, homographies, epipolar matrices, poses, robust estimation."""
+"""Geometry in float64 numpy: cameras and lenses, homographies, epipolar matrices, poses, robust estimation."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from cyano.geometry.homography import (
     invert_homography,
     symmetric_transfer_error,
 )
+from cyano.geometry.lens import LENS_MODELS, LensCamera
 from cyano.geometry.pose import PoseError, in_front_of_both, pose_error
 from cyano.geometry.registration import warp_image
 from cyano.geometry.robust import (
@@ -38,9 +39,11 @@ from cyano.geometry.transforms import (
 )
 
 __all__ = [
+    "LENS_MODELS",
     "Camera",
     "EstimateStatus",
     "Estimator",
+    "LensCamera",
     "PoseError",
     "RobustEstimate",
     "RobustOptions",

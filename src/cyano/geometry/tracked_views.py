@@ -17,7 +17,7 @@ from cyano.geometry.truth import HIDDEN_BEYOND, Visibility, inside
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cyano.geometry.lens import Lens
+    from cyano.geometry.lens import LensCamera
     from cyano.geometry.tracks import Shown
     from cyano.types import ImageSize, ResizeMap
 
@@ -66,14 +66,14 @@ class TrackedView:
         keypoints: (K, 2) float64 pixels, where.
     """
 
-    lens: Lens
+    lens: LensCamera
     T_world_to_camera: NDArray[np.float64]
     points: NDArray[np.int64]
     keypoints: NDArray[np.float64]
 
     def resized(self, frame: ResizeMap) -> TrackedView:
-        """The same for the resized image."""
-        return replace(self, lens=self.lens.scaled(frame), keypoints=frame.to_network(self.keypoints))
+        """The same for the resized image, which is not turned."""
+        return replace(self, lens=self.lens.scaled(frame.network), keypoints=frame.to_network(self.keypoints))
 
     @property
     def size(self) -> ImageSize:
@@ -86,7 +86,7 @@ class TrackedView:
         return invert_rigid(self.T_world_to_camera)[:3, 3]
 
     def project(self, places: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(N, 2) pixels of (N, 3) places of the world, see `Lens.project`, and their depths (N,)."""
+        """(N, 2) pixels of (N, 3) places of the world, see `LensCamera.project`, and their depths (N,)."""
         there = places @ self.T_world_to_camera[:3, :3].T + self.T_world_to_camera[:3, 3]
         return self.lens.project(there), there[:, 2]
 
@@ -183,7 +183,7 @@ def _motions(places: NDArray[np.float64], view0: TrackedView, view1: TrackedView
     along = np.cross(normal, across)
     sides = []
     for view in (view0, view1):
-        step = np.abs(view.project(places)[1])[:, None] / view.lens.camera.mean_focal / 2
+        step = np.abs(view.project(places)[1])[:, None] / view.lens.focal_length / 2
         columns = [
             (view.project(places + step * axis)[0] - view.project(places - step * axis)[0]) / (2 * step)
             for axis in (across, along)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from cyano.engine import find_images, readable_suffixes
 from cyano.errors import InputError
-from cyano.formats.known_cameras import KnownCamera, which
+from cyano.formats.known_cameras import KnownCamera
 from cyano.formats.query_lists import parse_query_list, read_query_list
+from cyano.pairs.entries import which
 
 __all__ = ["Query", "find_queries", "listed_queries", "with_cameras"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,27 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cyano.errors import ImageError, InputError
+from cyano.pairs.entries import entry_name, which
 from cyano.processing.images import ImageLimits, ImageSource, read_pixels
+from cyano.reading import read_text
 from cyano.types import ImageSize, ResizeMap
 
-__all__ = ["FOLDER_MASK", "find_mask", "keep_keypoints", "mask_path_for", "mask_scores", "mask_seen", "read_mask"]
+__all__ = [
+    "FOLDER_MASK",
+    "find_mask",
+    "is_list",
+    "keep_keypoints",
+    "mask_path_for",
+    "mask_scores",
+    "mask_seen",
+    "read_mask",
+    "read_masks",
+]
 
 FOLDER_MASK = "mask.png"
 """The name of a mask for all images of a folder."""
+
+_LIST_SUFFIX = ".txt"
 
 _LIMITS = ImageLimits(min_side=1)
 
@@ -86,14 +101,19 @@ def find_mask(name: str, masks: Path) -> Path:
     Args:
         name: of the image, relative to the folder of the images.
         masks: a mask for all images, or a folder of masks whose tree mirrors that of the images: `a/1.jpg.png` for
-            `a/1.jpg` (see `mask_path_for`), and `a/mask.png` for the other images of `a`.
+            `a/1.jpg` (see `mask_path_for`), and `a/mask.png` for the other images of `a`; or a list, see `read_masks`.
 
     Returns:
-        Its path; that of its own mask if there is none at all.
+        Its path; that of its own mask if there is none at all, and in the list itself if that has none for it.
 
     Raises:
-        InputError: the name points out of its folder.
+        InputError: the name points out of its folder, or the list is none.
     """
+    if is_list(masks):
+        status = masks.stat()
+        listed = _read_once(masks, (status.st_mtime_ns, status.st_size))
+        entry = which(listed, name)
+        return masks / name if entry is None else listed[entry]
     if masks.is_file():
         return masks
     own = mask_path_for(name, masks)
@@ -101,6 +121,45 @@ def find_mask(name: str, masks: Path) -> Path:
         return own
     folders = [folder for folder in own.parents if folder == masks or folder.is_relative_to(masks)]
     return next((path for folder in folders if (path := folder / FOLDER_MASK).is_file()), own)
+
+
+def is_list(masks: Path) -> bool:
+    """Whether this is a list of masks, see `read_masks`, and no mask itself."""
+    return masks.suffix.lower() == _LIST_SUFFIX and masks.is_file()
+
+
+def read_masks(path: Path) -> dict[str, Path]:
+    """The masks of images and folders, from a text file with a line for each: NAME MASK.
+
+        left/* masks/rig.png
+        extra/1.jpg masks/people.png
+
+    A folder ends in a slash or in /*, and * is for all images; the nearest counts. Masks lie relative to the file. A
+    tab stands between the two where a name has spaces.
+
+    Raises:
+        InputError: it is no such file, or a name stands in it twice.
+    """
+    found: dict[str, Path] = {}
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        fields = [field.strip() for field in (line.strip().split("\t") if "\t" in line.strip() else line.split())]
+        if len(fields) != 2:
+            raise InputError(
+                f"{path}, line {number}: not NAME MASK; put a tab between the two where a name has spaces, and use an "
+                "image file if this should be a mask itself"
+            )
+        name = entry_name(fields[0])
+        if name in found:
+            raise InputError(f"{path}: {fields[0]!r} stands in it twice; remove one")
+        found[name] = path.parent / fields[1]
+    return found
+
+
+@lru_cache(maxsize=4)
+def _read_once(path: Path, _state: tuple[int, int]) -> dict[str, Path]:
+    return read_masks(path)
 
 
 def keep_keypoints(mask: NDArray[np.bool_], keypoints: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
