@@ -2,7 +2,7 @@
 
 Each document runs from top to bottom in a folder of its own, which holds two photographs `a.jpg` and `b.jpg`, a mask
 `a_mask.png`, and a folder `photos` with a list of pairs. Where a document speaks of them, there is a folder `scene` of
-six pictures that a reconstruction can be made from, and further pictures of that scene, `new.png` and the folder `walk`.
+six pictures that a reconstruction can be made from, and more pictures of that scene, `new.png` and the folder `walk`.
 Links between the documents are checked as well.
 """
 
