@@ -73,8 +73,8 @@ Weights = Annotated[
 Precision = Annotated[
     PrecisionName,
     typer.Option(
-        help="mixed runs the matcher in bfloat16: faster on processors with bfloat16 instructions. bfloat16 is the same, "
-        "but on a GPU, where it is for the detector as well.",
+        help="mixed runs the matcher in bfloat16: faster on processors with bfloat16 instructions. bfloat16 is the "
+        "same, but on a GPU, where it is for the detector as well.",
         rich_help_panel=MATCHING,
     ),
 ]

@@ -156,8 +156,8 @@ def _scaling_steps(
 ) -> tuple[Tensor, Tensor, int]:
     """Up to `steps` iterations on the kernel around (u, v).
 
-    Returns the new potentials and the number of iterations that count. Iterations since the last check are thrown away when a factor has left the safe range (0 may come back: the
-    caller then takes its next step in the log domain).
+    Returns the new potentials and the number of iterations that count. Iterations since the last check are thrown away
+    when a factor has left the safe range (0 may come back: the caller then takes its next step in the log domain).
     """
     mu, nu = log_mu.exp(), log_nu.exp()
     kernel = (couplings + u[:, None]).add_(v).exp_()
