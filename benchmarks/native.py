@@ -98,6 +98,8 @@ def main() -> None:
         for name, (connection, _) in running.items():
             connection.send(True)
             rounds[name].append(connection.recv())
+    for connection, _ in running.values():
+        connection.send(False)
     first = next(iter(running))
     table = {}
     for name, (_, (status, *matches)) in running.items():
