@@ -11,7 +11,7 @@ import typer
 from cyano.cli import arguments as shared
 from cyano.cli import collection_options as given
 from cyano.cli.localise_options import known_cameras, queries_of
-from cyano.cli.output import busy, counted
+from cyano.cli.output import busy, watching
 
 if TYPE_CHECKING:
     from cyano.localisation import LocaliseOptions, Localiser
@@ -128,7 +128,7 @@ def localise(
     shared.existing_folder(query_images, "--query-images")
     if pictures and out is None:
         raise typer.BadParameter("--pictures go into a folder of results; add --out DIR")
-    lines = sys.stdin.read().splitlines() if queries == "-" else None
+    lines = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").splitlines() if queries == "-" else None
     asked = known_cameras(queries_of(queries, lines, query_images), camera, cameras_file)
     settings = given.Settings(weights, device, resize, max_keypoints, masks, nms_radius, match_threshold, precision)
     with shared.usage_errors():
@@ -145,10 +145,10 @@ def localise(
     results = None if out is None else Results(out, localiser, overwrite=force)
     report = Report(localiser, results, as_json=as_json)
     try:
-        with counted("localising", len(asked)) as step:
-            for done in localise_queries(localiser, asked, results, pictures=pictures):
+        with watching() as watcher:
+            for number, done in enumerate(localise_queries(localiser, asked, results, pictures=pictures), start=1):
                 report.add(done)
-                step()
+                watcher.at("localising", number, len(asked))
     finally:  # also after an interrupt
         report.finish()
     report.tell()
