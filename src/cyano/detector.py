@@ -18,8 +18,8 @@ from cyano.options import MatcherOptions
 from cyano.processing import resize
 from cyano.processing.descriptors import sample_descriptors
 from cyano.processing.images import LoadedImage
+from cyano.processing.keypoint_maps import keypoint_maps
 from cyano.processing.keypoints import pick_in_each
-from cyano.processing.localisation import keypoint_maps
 from cyano.processing.masks import mask_scores
 from cyano.types import Features, ImageSize, ResizeMap
 

@@ -14,8 +14,8 @@ from cyano.models.scaling_transport import scaling_transport
 from cyano.models.transport import fast_transport, log_transport
 from cyano.processing.alignment import align
 from cyano.processing.descriptors import sample_descriptors
+from cyano.processing.keypoint_maps import keypoint_maps
 from cyano.processing.keypoints import pick_keypoints
-from cyano.processing.localisation import keypoint_maps
 from support.networks import SMALL_SUPERPOINT, random_keypoints, random_superglue, random_superpoint
 
 HALVES = (torch.bfloat16, torch.float16)

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from cyano.models.superpoint import SuperPointConfig
 from cyano.processing.frames import MARGIN_PX, constant_frame, near_frame
+from cyano.processing.keypoint_maps import keypoint_maps
 from cyano.processing.keypoints import pick_keypoints
-from cyano.processing.localisation import keypoint_maps
 
 HEIGHT, WIDTH = 240, 320
 ALL = (6, 9, 12, 5)

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from cyano.models.superpoint import SuperPointConfig
+from cyano.processing.keypoint_maps import keypoint_maps
 from cyano.processing.keypoints import pick_keypoints, refine_summits
-from cyano.processing.localisation import keypoint_maps
 from cyano.processing.structure import LEAST, SIGMA, STRONG, find_structure, hessian_response, structured_scores
 
 

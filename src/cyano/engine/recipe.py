@@ -17,7 +17,7 @@ from cyano.models.superglue import SuperGlueConfig
 from cyano.models.superpoint import SuperPointConfig
 from cyano.options import MatcherOptions
 from cyano.processing.images import MIN_SIDE
-from cyano.processing.localisation import frame_margin
+from cyano.processing.keypoint_maps import frame_margin
 from cyano.processing.masks import is_list, read_masks
 from cyano.store import Configuration, FeatureStore, MatchStore, Precision
 

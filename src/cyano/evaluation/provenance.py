@@ -10,7 +10,7 @@ from cyano import __version__
 from cyano.checkpoints.digest import weights_digest
 from cyano.checkpoints.loading import Networks
 from cyano.matcher import Matcher
-from cyano.processing.localisation import frame_margin
+from cyano.processing.keypoint_maps import frame_margin
 from cyano.processing.resize import ResizeRule
 
 __all__ = ["Record", "library_versions", "matching_record", "rule_text"]

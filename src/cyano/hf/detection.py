@@ -17,8 +17,8 @@ from cyano.models.superglue import KeypointSet, SuperGlueConfig, normalize_keypo
 from cyano.models.superpoint import CELL, DenseFeatures, SuperPointConfig
 from cyano.processing.batching import feature_pairs, pad
 from cyano.processing.descriptors import sample_descriptors
+from cyano.processing.keypoint_maps import keypoint_maps
 from cyano.processing.keypoints import Border, pick_fixed, pick_keypoints
-from cyano.processing.localisation import keypoint_maps
 from cyano.types import Features
 
 __all__ = ["Detections", "checked_pixels", "detections", "first_channel", "given_features"]

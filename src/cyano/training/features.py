@@ -15,8 +15,8 @@ from cyano.models.fast_superpoint import FastSuperPoint
 from cyano.models.superglue import normalize_keypoints
 from cyano.models.superpoint import SuperPoint
 from cyano.processing.descriptors import sample_descriptors
+from cyano.processing.keypoint_maps import keypoint_maps
 from cyano.processing.keypoints import pick_keypoints
-from cyano.processing.localisation import keypoint_maps
 from cyano.processing.sift import SiftKeypoints, describe_places, detect_sift
 
 __all__ = ["Extractor", "FeatureExtractor", "ImageFeatures", "SiftExtractor"]
