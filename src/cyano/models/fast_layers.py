@@ -66,7 +66,7 @@ class Linear:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._pack(torch.as_tensor(self.weight))
+        self._pack(torch.from_numpy(self.weight) if self.packed else self.weight)
 
     def __call__(self, x: Tensor) -> Tensor:
         """(T, C) -> (T, C')."""
