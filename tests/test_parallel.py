@@ -131,7 +131,8 @@ def test_an_abandoned_iterator_ends_its_threads(how: str) -> None:
     done = []
     results = in_order(done.append, range(1000), THREADS)
     next(results)
-    assert len(jobs_left()) == THREADS
+    # Another thread may still be setting torch's number again.
+    assert sum(name.startswith("cyano-job") for name in jobs_left()) == THREADS
     if how == "close":
         results.close()
     else:
