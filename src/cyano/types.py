@@ -14,7 +14,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import TYPE_CHECKING, TypeVar
 
@@ -190,12 +190,14 @@ class Features(Concise):
         return self.frame.to_network(self.keypoints)
 
     def to(self, device: torch.device | str) -> Features:
-        """The same features on another device.
+        """The same features on another device; themselves where they are there, with descriptors in float32.
 
         Raises:
             InputError: this machine has no such device.
         """
         device = usable_device(device)
+        if self.keypoints.device == device and self.descriptors.element_size() == self.keypoints.element_size():
+            return self
         extras, image = (None if each is None else each.to(device) for each in (self.extras, self.image))
         moved = (self.keypoints.to(device), self.scores.to(device), self.descriptors.to(device))
         return Features(*moved, self.frame, extras, image)
@@ -205,7 +207,7 @@ class Features(Concise):
 
         A `Matcher` takes them as they are and computes in float32. docs/performance.md says which matches change.
         """
-        kept = self.to(self.keypoints.device)
+        kept = replace(self)
         object.__setattr__(kept, "descriptors", kept.descriptors.half())  # which the constructor makes float32
         return kept
 
