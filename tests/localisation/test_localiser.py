@@ -224,7 +224,7 @@ def test_only_keypoints_that_are_points_of_the_map_count(scene: Scene) -> None:
     place = Map.open(scene.model, few(), scene.images)
     points = place.image("view0.png").points
     every = SimpleNamespace(
-        match_features=lambda pairs: [
+        iter_matches=lambda pairs: [
             SimpleNamespace(
                 indices=np.stack([np.arange(len(points))] * 2, 1),
                 keypoints1=np.zeros((len(points), 2), np.float32),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -34,15 +34,14 @@ class TrackMatcher:
 
     options = MatcherOptions(align=False)
 
-    def match_features(self, pairs: Sequence[tuple[Features, Features]]) -> list[Any]:
-        results = []
+    def iter_matches(self, pairs: Iterable[tuple[Features, Features]]) -> Iterator[Any]:
         for first, second in pairs:
             tracks0, tracks1 = (each.descriptors[:, 0].numpy().astype(int) for each in (first, second))
             _, rows0, rows1 = np.intersect1d(tracks0, tracks1, return_indices=True)
             moved = second.keypoints.numpy()[rows1]
-            scores = np.ones(len(rows0), np.float32)
-            results.append(SimpleNamespace(indices=np.stack([rows0, rows1], 1), keypoints1=moved, scores=scores))
-        return results
+            yield SimpleNamespace(
+                indices=np.stack([rows0, rows1], 1), keypoints1=moved, scores=np.ones(len(rows0), np.float32)
+            )
 
 
 def features_of(keypoints: NDArray[np.floating], tracks: NDArray[np.int64], *, seen: bool = False) -> Features:

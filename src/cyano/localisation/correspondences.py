@@ -57,8 +57,8 @@ def find_correspondences(
         first: number of the first of these candidates.
     """
     parts = [nothing_found()]
-    for number, name in enumerate(names, start=first):
-        result = matcher.match_features([(place.features(name), features)])[0]
+    results = matcher.iter_matches((place.features(name), features) for name in names)
+    for number, (name, result) in enumerate(zip(names, results, strict=True), start=first):
         rows = place.image(name).points[result.indices[:, 0]]
         known = rows >= 0
         parts.append(
