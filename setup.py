@@ -18,11 +18,9 @@ from setuptools.command.build_ext import build_ext
 
 SOURCES = Path("native")
 LIBRARY = "cyano.native.kernels"
-TARGETS = {
-    "avx2": ["-mavx2", "-mfma"],
-    "avx512": ["-mavx2", "-mfma", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"],
-    "avx512bf16": ["-mavx2", "-mfma", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512bf16"],
-}
+AVX2 = ["-mavx2", "-mfma"]
+AVX512 = [*AVX2, "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"]
+TARGETS = {"avx2": AVX2, "avx512": AVX512, "avx512bf16": [*AVX512, "-mavx512bf16"]}
 FLAGS = [
     *("-std=c++17", "-O3", "-fopenmp", "-fPIC", "-fvisibility=hidden", "-g0", "-Wall", "-Wextra"),
     "-Wno-uninitialized",
