@@ -77,7 +77,8 @@ def test_outcomes_are_counted_and_faults_told_from_known_failures(tmp_path: Path
     assert "{'failed': 3, 'passed': 3, 'skipped': 1}" in done.stdout, done.stdout + done.stderr
     assert done.returncode == 1
     assert "FAIL  tests/models/superpoint/test_modeling_superpoint.py::test_fails" in done.stdout
-    assert done.stdout.count("::PartsTest::test_one_part_fails - ") == 1
+    # pytest's own summary names the test, too; where CI is set, with the reason
+    assert done.stdout.count("FAIL  tests/models/superpoint/test_modeling_superpoint.py::PartsTest::") == 1
     assert "known tests/models/superglue/test_image_processing_superglue.py" in done.stdout
     (folder / "models/superpoint/test_modeling_superpoint.py").unlink()
     assert _run(folder).returncode == 0
