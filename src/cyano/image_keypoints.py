@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -77,10 +77,13 @@ class ImageKeypoints(Concise):
             raise InputError(f"{self.name} has no EXIF focal length; give the camera's intrinsics instead")
         return geometry.Camera.from_focal_35mm(self.focal_35mm, self.size)
 
-    def camera(self, given: geometry.Camera | None = None) -> geometry.Camera:
+    def camera(self, given: geometry.Camera | geometry.LensCamera | None = None) -> geometry.LensCamera:
         """The camera of this image: the given one, fitted to its size, or that of EXIF.
 
         Raises:
-            InputError: see `exif_camera`; or the given one is of a picture of another shape.
+            InputError: see `exif_camera`; or the given one is of a picture of another shape, or none.
         """
-        return self.exif_camera() if given is None else checked_camera(given).fitted(self.size, self.name)
+        if isinstance(given, geometry.LensCamera):
+            return given.displayed(self.size, what=self.name)
+        pinhole = self.exif_camera() if given is None else checked_camera(given).fitted(self.size, self.name)
+        return geometry.LensCamera.from_pinhole(replace(pinhole, size=self.size))

@@ -140,30 +140,31 @@ class PairResult:
 
     def essential(
         self,
-        camera0: geometry.Camera,
-        camera1: geometry.Camera,
+        camera0: geometry.Camera | geometry.LensCamera,
+        camera1: geometry.Camera | geometry.LensCamera,
         options: geometry.RobustOptions = DEFAULT_OPTIONS,
     ) -> geometry.RobustEstimate:
-        """The essential matrix; cameras are in pixels of the original images, or of larger or smaller ones (`size`).
+        """The essential matrix; cameras as for `relative_pose`.
 
         Raises:
             InputError: a camera is of a picture of another shape than its image.
         """
-        camera0, camera1 = self.image0.camera(camera0), self.image1.camera(camera1)
-        return geometry.estimate_essential(
-            self.keypoints0, self.keypoints1, camera0, camera1, options, self.is_doubtful
-        )
+        return self._calibrated(geometry.estimate_essential, camera0, camera1, options)
 
     def relative_pose(
         self,
-        camera0: geometry.Camera | None = None,
-        camera1: geometry.Camera | None = None,
+        camera0: geometry.Camera | geometry.LensCamera | None = None,
+        camera1: geometry.Camera | geometry.LensCamera | None = None,
         options: geometry.RobustOptions = DEFAULT_OPTIONS,
     ) -> geometry.RobustEstimate:
         """The motion from camera 0 to camera 1, translation up to scale.
 
+            lens = LensCamera("SIMPLE_RADIAL", ImageSize(480, 640), (500.0, 319.5, 239.5, -0.1))
+            print(cyano.match("a.jpg", "b.jpg").relative_pose(lens, lens).facts())
+
         Args:
-            camera0: intrinsics in pixels of the original image 0; None takes its EXIF focal length.
+            camera0: intrinsics in pixels of the original image 0 as it is displayed, for any size of it; the distortion
+                of a `LensCamera` is taken out of the points. None takes its EXIF focal length.
             camera1: likewise for image 1.
             options: estimator, threshold in pixels, seed.
 
@@ -171,10 +172,24 @@ class PairResult:
             InputError: a camera is not given and the image has no EXIF focal length, or it is of a picture of another
                 shape than the image.
         """
-        camera0, camera1 = self.image0.camera(camera0), self.image1.camera(camera1)
-        return geometry.estimate_relative_pose(
-            self.keypoints0, self.keypoints1, camera0, camera1, options, self.is_doubtful
-        )
+        return self._calibrated(geometry.estimate_relative_pose, camera0, camera1, options)
+
+    def _calibrated(
+        self,
+        estimate: Callable[..., geometry.RobustEstimate],
+        camera0: geometry.Camera | geometry.LensCamera | None,
+        camera1: geometry.Camera | geometry.LensCamera | None,
+        options: geometry.RobustOptions,
+    ) -> geometry.RobustEstimate:
+        """An estimate from matches whose distortion is taken out; where a lens says nothing they are no inliers."""
+        lens0, lens1 = self.image0.camera(camera0), self.image1.camera(camera1)
+        points0, points1 = lens0.undistorted_points(self.keypoints0), lens1.undistorted_points(self.keypoints1)
+        seen = np.asarray(np.isfinite(np.hstack([points0, points1])).all(axis=1))
+        doubtful = self.is_doubtful[seen]
+        found = estimate(points0[seen], points1[seen], lens0.pinhole, lens1.pinhole, options, doubtful)
+        inliers = np.zeros(len(seen), np.bool_)
+        inliers[seen] = found.inliers
+        return replace(found, inliers=inliers)
 
     def registered(
         self, options: geometry.RobustOptions = DEFAULT_OPTIONS

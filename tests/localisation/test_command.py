@@ -198,6 +198,19 @@ def test_cameras_of_a_file(scene: Scene, tmp_path: Path) -> None:
     assert output(result)["localisations"][0]["camera_source"] == "given"
 
 
+def test_cameras_of_folders_and_masks_are_those_of_collections(scene: Scene, tmp_path: Path) -> None:
+    (tmp_path / "queries" / "left").mkdir(parents=True)
+    shutil.copy(scene.queries / "q_1.png", tmp_path / "queries" / "left" / "1.png")
+    (tmp_path / "cameras.txt").write_text("left/* SIMPLE_PINHOLE 960 720 800 480 360\n")
+    Image.fromarray(np.uint8([[0] * 240 + [255] * 240] * 360)).save(tmp_path / "right.png")
+    (tmp_path / "masks.txt").write_text("left/* right.png\n")
+    files = ("--cameras-file", tmp_path / "cameras.txt", "--query-masks", tmp_path / "masks.txt")
+    (only,) = output(localise(scene, tmp_path / "queries", *files, "--json"))["localisations"]
+    assert only["camera"] == {"model": "SIMPLE_PINHOLE", "width": 480, "height": 360, "params": [400, 240, 180]}
+    (whole,) = output(localise(scene, tmp_path / "queries", *files[:2], "--json"))["localisations"]
+    assert only["inliers"] < whole["inliers"]
+
+
 def test_an_interrupt_leaves_usable_results(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = Localiser.localise
     done = []

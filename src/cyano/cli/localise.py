@@ -88,6 +88,15 @@ def localise(
             rich_help_panel=SEARCH,
         ),
     ] = None,
+    query_masks: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR|FILE",
+            help="Masks of the photographs, black where no keypoints are wanted, as those of `cyano reconstruct`.",
+            show_default=False,
+            rich_help_panel=SEARCH,
+        ),
+    ] = None,
     top_k: Annotated[
         int,
         typer.Option(
@@ -130,6 +139,10 @@ def localise(
         raise typer.BadParameter("--pictures go into a folder of results; add --out DIR")
     lines = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").splitlines() if queries == "-" else None
     asked = known_cameras(queries_of(queries, lines, query_images), camera, cameras_file)
+    if query_masks is not None:
+        from cyano.localisation.queries import with_masks
+
+        asked = with_masks(asked, query_masks)
     settings = given.Settings(weights, device, resize, max_keypoints, masks, nms_radius, match_threshold, precision)
     with shared.usage_errors():
         from cyano.localisation import LocaliseOptions

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from cyano.errors import InputError
-from cyano.formats.known_cameras import KnownCamera
+from cyano.formats.known_cameras import CameraEntry
+from cyano.geometry import LensCamera
 from cyano.localisation.cameras import intrinsics_of
 from cyano.localisation.map import Map
 from cyano.localisation.options import LocaliseOptions
@@ -42,7 +43,9 @@ class Localiser:
         self.options = options
         self.matcher = place.recipe.matcher()
 
-    def localise_all(self, images: Iterable[ImageSource], camera: KnownCamera | None = None) -> Iterator[Localisation]:
+    def localise_all(
+        self, images: Iterable[ImageSource], camera: LensCamera | CameraEntry | None = None
+    ) -> Iterator[Localisation]:
         """One after the other, in the order of the images; see `localise`.
 
         A photograph that cannot be used is an outcome, too, of the status "not usable".
@@ -54,21 +57,25 @@ class Localiser:
                 name = str(image) if isinstance(image, str) or hasattr(image, "__fspath__") else "image"
                 yield Localisation.failed(name, "not usable", str(error))
 
-    def localise(self, image: ImageSource, camera: KnownCamera | None = None) -> Localisation:
+    def localise(
+        self, image: ImageSource, camera: LensCamera | CameraEntry | None = None, mask: ImageSource | None = None
+    ) -> Localisation:
         """Localise one photograph.
 
         The pose is that of the photograph as it is displayed: EXIF's orientation is applied.
 
         Args:
             image: what `Matcher.extract` takes: a path, bytes, a PIL image, an array or a tensor.
-            camera: its intrinsics, for the pixels as they are stored, scaled where they are for another size; None
-                takes those of the map's images of the same camera, or of EXIF, or estimates them.
+            camera: its intrinsics, for the pixels as they are stored or displayed and at any size, see
+                `LensCamera.displayed`; None takes those of the map's images of the same camera, or of EXIF, or
+                estimates them.
+            mask: an image of the photograph's size, black where it has no keypoints: people, cars, the sky.
 
         Raises:
-            ImageError: the photograph cannot be read.
-            InputError: the camera is of a picture of another shape, or none of COLMAP's.
+            ImageError: the photograph or its mask cannot be read.
+            InputError: the camera is of a picture of another shape.
         """
-        photograph = Photograph.read(image, self.matcher)
+        photograph = Photograph.read(image, self.matcher, mask)
         intrinsics = intrinsics_of(self.map, photograph, camera)
         search = Search(self.map, self.matcher, self.options, photograph)
         if not len(photograph.features):

@@ -71,11 +71,12 @@ class Results:
 
     def made_from(self, query: Query) -> MadeFrom:
         """What decides the result of a photograph; of one that cannot be read its name stands for it."""
+        files = [query.path] if query.mask is None else [query.path, query.mask]
         try:
-            content = read_bytes(query.path)
+            content = [read_bytes(path) for path in files]
         except InputError:
-            content = query.name.encode("utf-8", "surrogateescape")
-        return MadeFrom(self._map, self._options, _digest(content, repr(query.camera).encode()))
+            content = [query.name.encode("utf-8", "surrogateescape")]
+        return MadeFrom(self._map, self._options, _digest(*content, repr(query.camera).encode()))
 
     def kept(self, query: Query, made_from: MadeFrom) -> Record | None:
         """The result of a photograph that is there already; those that could not be used are tried again."""
@@ -112,7 +113,7 @@ class Results:
         self._write(_FAILED, failed_lines(records))
         self._write(_TRAJECTORY, trajectory_lines(records))
         posed = [
-            PosedImage(record.name, record.camera.known, record.T_world_to_camera)
+            PosedImage(record.name, record.camera.lens, record.T_world_to_camera)
             for record in records
             if record.camera is not None
         ]

@@ -60,7 +60,7 @@ def _outcome(localiser: Localiser, query: Query) -> Localisation:
     """What becomes of a photograph; one that cannot be used costs itself only."""
     try:
         _check_name(query.name)
-        return localiser.localise(query.path, query.camera)
+        return localiser.localise(query.path, query.camera, query.mask)
     except InputError as error:
         return Localisation.failed(query.name, "not usable", str(error))
 

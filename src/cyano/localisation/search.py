@@ -135,7 +135,9 @@ class Search:
             if not poses:
                 continue
             found = max(poses, key=lambda each: each.rank)
-            if best is None or found.inliers > _CLEARLY * best.inliers:
+            if best is None or (
+                found.rank > best.rank if source == best.source else found.inliers > _CLEARLY * best.inliers
+            ):
                 best = found
         return best
 
