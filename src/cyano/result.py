@@ -15,7 +15,7 @@ from cyano import geometry, viz
 from cyano.atomic import archive_bytes, write_atomically
 from cyano.concise import facts_html, json_text
 from cyano.errors import InputError
-from cyano.image_keypoints import ImageKeypoints
+from cyano.image_keypoints import AnyCamera, ImageKeypoints, calibrated
 from cyano.types import Matches
 from cyano.viz.encoding import image_bytes
 from cyano.viz.sizes import NOTEBOOK_SIDE, PICTURE_SIDE
@@ -140,8 +140,8 @@ class PairResult:
 
     def essential(
         self,
-        camera0: geometry.Camera | geometry.LensCamera,
-        camera1: geometry.Camera | geometry.LensCamera,
+        camera0: AnyCamera,
+        camera1: AnyCamera,
         options: geometry.RobustOptions = DEFAULT_OPTIONS,
     ) -> geometry.RobustEstimate:
         """The essential matrix; cameras as for `relative_pose`.
@@ -149,12 +149,13 @@ class PairResult:
         Raises:
             InputError: a camera is of a picture of another shape than its image.
         """
-        return self._calibrated(geometry.estimate_essential, camera0, camera1, options)
+        sides = self.image0.side(self.keypoints0, camera0), self.image1.side(self.keypoints1, camera1)
+        return calibrated(geometry.estimate_essential, sides, options, self.is_doubtful)
 
     def relative_pose(
         self,
-        camera0: geometry.Camera | geometry.LensCamera | None = None,
-        camera1: geometry.Camera | geometry.LensCamera | None = None,
+        camera0: AnyCamera | None = None,
+        camera1: AnyCamera | None = None,
         options: geometry.RobustOptions = DEFAULT_OPTIONS,
     ) -> geometry.RobustEstimate:
         """The motion from camera 0 to camera 1, translation up to scale.
@@ -172,24 +173,8 @@ class PairResult:
             InputError: a camera is not given and the image has no EXIF focal length, or it is of a picture of another
                 shape than the image.
         """
-        return self._calibrated(geometry.estimate_relative_pose, camera0, camera1, options)
-
-    def _calibrated(
-        self,
-        estimate: Callable[..., geometry.RobustEstimate],
-        camera0: geometry.Camera | geometry.LensCamera | None,
-        camera1: geometry.Camera | geometry.LensCamera | None,
-        options: geometry.RobustOptions,
-    ) -> geometry.RobustEstimate:
-        """An estimate from matches whose distortion is taken out; where a lens says nothing they are no inliers."""
-        lens0, lens1 = self.image0.camera(camera0), self.image1.camera(camera1)
-        points0, points1 = lens0.undistorted_points(self.keypoints0), lens1.undistorted_points(self.keypoints1)
-        seen = np.asarray(np.isfinite(np.hstack([points0, points1])).all(axis=1))
-        doubtful = self.is_doubtful[seen]
-        found = estimate(points0[seen], points1[seen], lens0.pinhole, lens1.pinhole, options, doubtful)
-        inliers = np.zeros(len(seen), np.bool_)
-        inliers[seen] = found.inliers
-        return replace(found, inliers=inliers)
+        sides = self.image0.side(self.keypoints0, camera0), self.image1.side(self.keypoints1, camera1)
+        return calibrated(geometry.estimate_relative_pose, sides, options, self.is_doubtful)
 
     def registered(
         self, options: geometry.RobustOptions = DEFAULT_OPTIONS

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cyano.errors import InputError
 from cyano.formats.colmap_pixels import colmap_params, lens_of
 from cyano.geometry import LensCamera, invert_rigid
-from cyano.geometry.quaternions import quaternion
+from cyano.geometry.quaternions import quaternion, rotation_from
 from cyano.localisation.outcome import CameraSource, Localisation, Status
 from cyano.reading import parse_json, read_bytes
 from cyano.records import record_from
@@ -157,9 +157,7 @@ class Record:
         pose = np.full((4, 4), np.nan)
         if self.quaternion is None or self.translation is None:
             return pose
-        w, x, y, z = self.quaternion
-        cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-        pose[:3, :3] = np.eye(3) + 2 * w * cross + 2 * cross @ cross
+        pose[:3, :3] = rotation_from(self.quaternion)
         pose[:, 3] = (*self.translation, 1.0)
         pose[3, :3] = 0
         return pose
