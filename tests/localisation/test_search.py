@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,11 +16,12 @@ from cyano.localisation import Localisation, LocaliseOptions
 from cyano.localisation.correspondences import Correspondences, nothing_found
 from cyano.localisation.map import Map
 from cyano.localisation.photographs import Photograph
+from cyano.localisation.rigs import Member, RigSearch
 from cyano.localisation.search import Search, cells_of, once_each
 from cyano.options import MatcherOptions
 from cyano.types import ImageSize
 from support.orbit import Orbit, orbit
-from support.places import KNOWN, TrackMatcher, map_of, photograph_of
+from support.places import KNOWN, TrackMatcher, features_of, map_of, photograph_of
 from support.scenes import rotation_about
 
 pytest.importorskip("pycolmap", reason="the extra collections brings pycolmap")
@@ -232,3 +234,52 @@ def test_cells_are_an_eighth_of_each_side() -> None:
 def test_options_out_of_their_range(wrong: dict[str, object]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
         LocaliseOptions(**wrong)
+
+
+def rig_of(place: Map, photographs: list[Photograph], turns: list[NDArray[np.float64]], **options: object) -> list[Any]:
+    """The outcomes of photographs of a rig, with their cameras known."""
+    taken = LocaliseOptions(**options)
+    members = [
+        Member(Search(place, TrackMatcher(), taken, photograph), GIVEN, turn)
+        for photograph, turn in zip(photographs, turns, strict=True)
+    ]
+    for member in members:
+        if len(member.search.photograph.features):
+            member.explore(place.names)
+    return RigSearch(members, taken).run()
+
+
+def test_the_cameras_of_a_rig_have_one_pose() -> None:
+    """One of them sees too little for a pose of its own, and gets that of the rig to the last digits."""
+    scene, pose = orbit(), between(orbit())
+    turn = np.eye(4)
+    turn[:3, :3], turn[:3, 3] = rotation_about((0.0, 1.0, 0.0), -12.0), (0.8, 0.0, 0.1)
+    photographs = [photograph_of(scene, pose, np.arange(150)), photograph_of(scene, turn @ pose, np.arange(9))]
+    place = map_of(scene)
+    assert search(place, photographs[1]).status == "too few matches"
+    first, second = rig_of(place, photographs, [np.eye(4), turn])
+    assert (first.status, second.status) == ("ok", "ok")
+    np.testing.assert_allclose(first.T_world_to_camera, pose, atol=1e-5)  # float32 keypoints
+    np.testing.assert_allclose(second.T_world_to_camera, turn @ first.T_world_to_camera, atol=1e-12)
+    assert (first.inlier_count, second.inlier_count) == (150, 9)
+    assert second.camera_source == "given"
+    assert np.isfinite(second.covariance).all()
+
+
+def test_a_rig_that_sees_nothing_of_the_map_has_no_pose() -> None:
+    scene, pose = orbit(), between(orbit())
+    few = [photograph_of(scene, pose, np.arange(5)), photograph_of(scene, pose, np.arange(5, 9))]
+    assert [each.status for each in rig_of(map_of(scene), few, [np.eye(4)] * 2)] == ["too few matches"] * 2
+    empty = [Photograph("empty.jpg", features_of(np.empty((0, 2)), np.arange(0)))] * 2
+    assert [each.status for each in rig_of(map_of(scene), empty, [np.eye(4)] * 2)] == ["no keypoints"] * 2
+    wrong = [disturbed(photograph_of(scene, pose, np.arange(100)), 1.0, seed) for seed in (0, 1)]
+    assert [each.status for each in rig_of(map_of(scene), wrong, [np.eye(4)] * 2)] == ["no pose"] * 2
+    assert all(np.isnan(each.T_world_to_camera).all() for each in rig_of(map_of(scene), wrong, [np.eye(4)] * 2))
+
+
+def test_a_rig_in_a_place_that_is_there_twice_is_uncertain() -> None:
+    scene, pose = orbit(), between(orbit())
+    photographs = [photograph_of(scene, pose, np.arange(100)), photograph_of(scene, pose, np.arange(100, 200))]
+    found = rig_of(map_of(scene, scene, twins=True), photographs, [np.eye(4)] * 2)
+    assert [each.status for each in found] == ["uncertain"] * 2
+    assert "elsewhere" in found[0].message

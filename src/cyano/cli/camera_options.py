@@ -10,7 +10,7 @@ import typer
 from cyano.cli import arguments as shared
 
 if TYPE_CHECKING:
-    from cyano.formats import CameraOptions
+    from cyano.formats import CameraEntry, CameraOptions
     from cyano.types import ImageSize
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "CamerasFile",
     "CamerasName",
     "KeepCameras",
+    "camera_entry",
     "camera_options",
 ]
 
@@ -112,6 +113,25 @@ def camera_options(
     listed = {} if file is None else read_cameras_file(file)
     known = CameraOptions.model if model is None else model
     return CameraOptions(known, sharing, numbers, size=_picture_size(size), listed=listed)
+
+
+def camera_entry(text: str, flag: str) -> CameraEntry:
+    """The camera of MODEL:P,P,... in COLMAP's order and pixels.
+
+    Raises:
+        typer.BadParameter: it is not understood, or no such camera.
+    """
+    from cyano.formats import CameraEntry
+
+    model, _, numbers = text.partition(":")
+    try:
+        params = tuple(float(number) for number in numbers.split(","))
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"{flag} is auto, or MODEL:P,P,... such as PINHOLE:1400,1400,960,540, not {text!r}"
+        ) from error
+    with shared.usage_errors():
+        return CameraEntry(model, params)
 
 
 def _picture_size(text: str | None) -> ImageSize | None:

@@ -31,6 +31,7 @@ moment; the same command then goes on where it was.
 cyano localise new.jpg --map model --images photos
 cyano localise walk --map model --images photos --out found --pictures
 cyano localise new.jpg --map model --camera PINHOLE:1400,1400,960,540 --json
+cyano localise drive --map model --images photos --rig rig.json --out found
 
 Exit codes: 0 all are localised; 1 error; 2 usage error; 3 some are uncertain or failed (each is listed), and the \
 rest is done."""
@@ -88,6 +89,25 @@ def localise(
             rich_help_panel=SEARCH,
         ),
     ] = None,
+    query_masks: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR|FILE",
+            help="Masks of the photographs, black where no keypoints are wanted, as those of `cyano reconstruct`.",
+            show_default=False,
+            rich_help_panel=SEARCH,
+        ),
+    ] = None,
+    rig: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="COLMAP's rig configuration (JSON): photographs whose names differ in the camera's prefix only are "
+            "localised together.",
+            show_default=False,
+            rich_help_panel=SEARCH,
+        ),
+    ] = None,
     top_k: Annotated[
         int,
         typer.Option(
@@ -130,6 +150,10 @@ def localise(
         raise typer.BadParameter("--pictures go into a folder of results; add --out DIR")
     lines = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").splitlines() if queries == "-" else None
     asked = known_cameras(queries_of(queries, lines, query_images), camera, cameras_file)
+    if query_masks is not None:
+        from cyano.localisation.queries import with_masks
+
+        asked = with_masks(asked, query_masks)
     settings = given.Settings(weights, device, resize, max_keypoints, masks, nms_radius, match_threshold, precision)
     with shared.usage_errors():
         from cyano.localisation import LocaliseOptions
@@ -137,16 +161,24 @@ def localise(
         options = LocaliseOptions(
             top_k=top_k, threshold_px=threshold, min_inliers=min_inliers, expand=not no_expand, seed=seed
         )
+    from cyano.formats.rigs import Rig
+
+    placed = None if rig is None else Rig.read(rig)
     localiser = _localiser(place, images, settings, options, align=not no_align)
     from cyano.cli.localise_report import Report
     from cyano.localisation.results import Results
-    from cyano.localisation.run import localise_queries
+    from cyano.localisation.run import localise_frames, localise_queries
 
     results = None if out is None else Results(out, localiser, overwrite=force)
     report = Report(localiser, results, as_json=as_json)
     try:
         with watching() as watcher:
-            for number, done in enumerate(localise_queries(localiser, asked, results, pictures=pictures), start=1):
+            all_done = (
+                localise_queries(localiser, asked, results, pictures=pictures)
+                if placed is None
+                else localise_frames(localiser, asked, placed, results, pictures=pictures)
+            )
+            for number, done in enumerate(all_done, start=1):
                 report.add(done)
                 watcher.at("localising", number, len(asked))
     finally:  # also after an interrupt

@@ -13,9 +13,10 @@
 How to use it: docs/how-to/localise.md.
 """
 
+from cyano.formats.rigs import Rig, RigCamera
 from cyano.localisation.localiser import Localiser
 from cyano.localisation.map import Map
 from cyano.localisation.options import LocaliseOptions
 from cyano.localisation.outcome import Candidate, Localisation
 
-__all__ = ["Candidate", "Localisation", "LocaliseOptions", "Localiser", "Map"]
+__all__ = ["Candidate", "Localisation", "LocaliseOptions", "Localiser", "Map", "Rig", "RigCamera"]

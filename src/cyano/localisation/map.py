@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from cyano.engine import Recipe
 from cyano.errors import CyanoError, InputError, OutputError
 from cyano.exif import facts_in
-from cyano.formats.known_cameras import KnownCamera
 from cyano.formats.map_model import MapImage, MapModel, read_map_model
+from cyano.geometry import LensCamera
 from cyano.processing import resize
 from cyano.processing.images import read
 from cyano.retrieval import Codebook, VladOptions, codebook_for, global_descriptors, sample_descriptors, vlad
@@ -35,6 +35,10 @@ _MOVED_PX = 8.0
 
 _ALIKE = 1.05
 """By how much the focal lengths of one camera differ at most, over nine tenths of its images in a map."""
+
+
+_QUARTERS = 6, 8
+"""EXIF orientations of pictures that are turned by a quarter, clockwise and counter-clockwise, to be displayed."""
 
 
 @dataclass(eq=False)
@@ -181,27 +185,37 @@ class Map:
             codebook = codebook_for(sample, _VLAD, features=self.store.folder.name, folder=None)
         return codebook, global_descriptors(self._local, names, codebook, _VLAD.normalisation)
 
-    def camera_like(self, size: ImageSize, focal_35mm: float | None) -> KnownCamera | None:
-        """The camera of the map's images of this size and EXIF focal length, if they agree on one.
+    def cameras_like(self, stored: ImageSize, orientation: int, focal_35mm: float | None) -> list[LensCamera]:
+        """The camera of the map's images that took a photograph, if they agree on one, as it displays that.
+
+        Images of the same size count, else those of the same shape, else those of the shape turned by a quarter.
 
         Args:
-            size: of a photograph as it is displayed.
-            focal_35mm: what its EXIF says; None for nothing.
+            stored: size of the photograph's pixels in the file.
+            orientation: of its EXIF, 1 to 8.
+            focal_35mm: what its EXIF says; None, and any image of the map may be of the same camera.
 
         Returns:
-            That of them with the median focal length.
+            That with the median focal length; both ways round where the photograph was turned by nobody knows which
+            quarter, and it matters; none where the map's images do not agree.
         """
-        cameras = [
-            image.camera
-            for name, image in self.model.images.items()
-            if image.camera.size == size and (self.images is None or self._focals[name] == focal_35mm)
-        ]
-        if not cameras:
-            return None
-        focals = np.array([camera.params[0] for camera in cameras])
-        if np.quantile(focals, 0.9) > _ALIKE * np.quantile(focals, 0.1):
-            return None
-        return cameras[int(np.argsort(focals)[len(focals) // 2])]
+        shown = stored.turned(1 if orientation in range(5, 9) else 0)
+        by_size: dict[ImageSize, list[LensCamera]] = {}
+        for name, image in self.model.images.items():
+            if focal_35mm is None or self.images is None or self._focals[name] == focal_35mm:
+                by_size.setdefault(image.camera.size, []).append(image.camera)
+        alike = _agreed(by_size.get(shown, []))
+        if alike is not None or shown in by_size:
+            return [] if alike is None else [alike]
+        for turned in (0, 1):
+            wanted = shown.turned(turned)
+            cameras = [each for size, some in by_size.items() if wanted.has_shape_of(size) for each in some]
+            alike = _agreed(cameras)
+            if alike is not None:
+                return _turned_either_way(alike.scaled(wanted, same_model=True), stored, orientation, turned)
+            if cameras:
+                break
+        return []
 
     @cached_property
     def _focals(self) -> dict[str, float | None]:
@@ -211,6 +225,25 @@ class Map:
 
     def _local(self, name: str) -> NDArray[np.float16] | NDArray[np.float32]:
         return self.store.read([name])[0].descriptors
+
+
+def _agreed(cameras: Sequence[LensCamera]) -> LensCamera | None:
+    """The one with the median focal length for its size; None where they differ."""
+    if not cameras:
+        return None
+    focals = np.array([camera.focal_length / camera.size.longest for camera in cameras])
+    if np.quantile(focals, 0.9) > _ALIKE * np.quantile(focals, 0.1):
+        return None
+    return cameras[int(np.argsort(focals)[len(focals) // 2])]
+
+
+def _turned_either_way(camera: LensCamera, stored: ImageSize, orientation: int, turned: int) -> list[LensCamera]:
+    """A map's camera as the photograph displays it, whose picture is turned by so many quarters from the camera's."""
+    if not turned:
+        return [camera]
+    if camera.size == stored and orientation in range(5, 9):
+        return [camera.turned(orientation)]
+    return list(dict.fromkeys(camera.turned(each) for each in _QUARTERS))
 
 
 def _features_of(folder: Path, recipe: Recipe) -> FeatureStore:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from hashlib import blake2b
 from pathlib import Path, PurePosixPath
@@ -69,13 +69,23 @@ class Results:
     def _is_current(self, record: Record) -> bool:
         return (record.made_from.map, record.made_from.options) == (self._map, self._options)
 
-    def made_from(self, query: Query) -> MadeFrom:
-        """What decides the result of a photograph; of one that cannot be read its name stands for it."""
-        try:
-            content = read_bytes(query.path)
-        except InputError:
-            content = query.name.encode("utf-8", "surrogateescape")
-        return MadeFrom(self._map, self._options, _digest(content, repr(query.camera).encode()))
+    def made_from(self, query: Query, others: Sequence[Query] = (), rig: str = "") -> MadeFrom:
+        """What decides the result of a photograph; of one that cannot be read its name stands for it.
+
+        Args:
+            query: the photograph.
+            others: of the same moment, by the other cameras of a rig.
+            rig: all that is known of that.
+        """
+        parts = []
+        for each in (query, *others):
+            files = [each.path] if each.mask is None else [each.path, each.mask]
+            try:
+                content = [read_bytes(path) for path in files]
+            except InputError:
+                content = [each.name.encode("utf-8", "surrogateescape")]
+            parts += [*content, repr(each.camera).encode()]
+        return MadeFrom(self._map, self._options, _digest(*parts, *([rig.encode()] if rig else [])))
 
     def kept(self, query: Query, made_from: MadeFrom) -> Record | None:
         """The result of a photograph that is there already; those that could not be used are tried again."""
@@ -112,7 +122,7 @@ class Results:
         self._write(_FAILED, failed_lines(records))
         self._write(_TRAJECTORY, trajectory_lines(records))
         posed = [
-            PosedImage(record.name, record.camera.known, record.T_world_to_camera)
+            PosedImage(record.name, record.camera.lens, record.T_world_to_camera)
             for record in records
             if record.camera is not None
         ]
