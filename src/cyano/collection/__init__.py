@@ -4,7 +4,7 @@ How to use it: docs/how-to/collections.md.
 """
 
 from cyano.collection.folder import Collection
-from cyano.collection.outputs import HlocSummary, write_database, write_hloc, write_model
+from cyano.collection.outputs import HlocSummary, write_database, write_hloc, write_model, write_triangulated
 from cyano.collection.reconstruction import Reconstruction, reconstruct
 from cyano.collection.run import Run
 from cyano.collection.stages import PairChoice, align_images, extract_images, match_pairs, select_pairs, verify_pairs
@@ -26,5 +26,6 @@ __all__ = [
     "write_database",
     "write_hloc",
     "write_model",
+    "write_triangulated",
     "write_views",
 ]

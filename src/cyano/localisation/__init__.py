@@ -1,4 +1,4 @@
-"""Visual localisation: where a photograph was taken, in a map that `cyano reconstruct` made.
+"""Visual localisation: where a photograph was taken, in a map that `cyano reconstruct` or `cyano map` made.
 
     from pathlib import Path
 
@@ -13,9 +13,18 @@
 How to use it: docs/how-to/localise.md.
 """
 
+from cyano.localisation.foreign import ForeignMap, make_map
 from cyano.localisation.localiser import Localiser
 from cyano.localisation.map import Map
 from cyano.localisation.options import LocaliseOptions
 from cyano.localisation.outcome import Candidate, Localisation
 
-__all__ = ["Candidate", "Localisation", "LocaliseOptions", "Localiser", "Map"]
+__all__ = [
+    "Candidate",
+    "ForeignMap",
+    "Localisation",
+    "LocaliseOptions",
+    "Localiser",
+    "Map",
+    "make_map",
+]

@@ -83,6 +83,28 @@ class Map:
         opened._check()
         return opened
 
+    @classmethod
+    def from_colmap(cls, sparse: Path, images: Path, out: Path, recipe: Recipe) -> Map:
+        """Make a map of any COLMAP model, whose poses and cameras stay, and open it; see `make_map`.
+
+            place = Map.from_colmap(Path("colmap/sparse/0"), Path("photos"), Path("model"), Recipe(load()))
+
+        Args:
+            sparse: folder of the model, in binary or text form.
+            images: folder of its images; those that are not there are left out.
+            out: folder of the map; what is there already is not made again.
+            recipe: networks and options.
+
+        Raises:
+            InputError: there is no such model, or no map comes of it.
+            OutputError: it cannot be written.
+            MissingExtraError: pycolmap is not installed.
+        """
+        from cyano.localisation.foreign import make_map
+
+        make_map(sparse, images, out, recipe)
+        return cls.open(out, recipe, images)
+
     def _check(self) -> None:
         """Check that the model is of these features, as far as their numbers and the first image tell.
 
