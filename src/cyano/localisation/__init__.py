@@ -13,6 +13,7 @@
 How to use it: docs/how-to/localise.md.
 """
 
+from cyano.localisation.adding import Addition, Growth, add_images
 from cyano.localisation.foreign import ForeignMap, make_map
 from cyano.localisation.localiser import Localiser
 from cyano.localisation.map import Map
@@ -20,11 +21,14 @@ from cyano.localisation.options import LocaliseOptions
 from cyano.localisation.outcome import Candidate, Localisation
 
 __all__ = [
+    "Addition",
     "Candidate",
     "ForeignMap",
+    "Growth",
     "Localisation",
     "LocaliseOptions",
     "Localiser",
     "Map",
+    "add_images",
     "make_map",
 ]
