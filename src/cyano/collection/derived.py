@@ -20,7 +20,7 @@ from cyano.store import Damage
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["check_derived", "derived", "source_of"]
+__all__ = ["check_derived", "derived", "digest_of_content", "source_of"]
 
 logger = logging.getLogger(__name__)
 

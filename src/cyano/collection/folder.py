@@ -44,6 +44,7 @@ class Collection:
         out: the folder of the results, not inside of `images`.
         recipe: networks and options.
         verification: see `MatchPairs`; None leaves it to COLMAP, in the database.
+        listed: the images that count; None for all in the folder.
 
     Raises:
         InputError: `out` is inside of `images`, where its pictures would be taken for images.
@@ -53,6 +54,7 @@ class Collection:
     out: Path
     recipe: Recipe
     verification: RobustOptions | None = VERIFICATION
+    listed: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.out.resolve().is_relative_to(self.images.resolve()):
@@ -85,6 +87,8 @@ class Collection:
 
     def names(self) -> list[str]:
         """The names of the images; see `find_images`."""
+        if self.listed is not None:
+            return list(self.listed)
         return find_images(self.images, readable_suffixes())
 
     def extraction(self) -> ExtractImages:

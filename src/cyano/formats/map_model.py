@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from cyano.formats.colmap_pixels import keypoints_from_colmap, lens_from_colmap
 from cyano.formats.sparse import opened_model
 from cyano.geometry import LensCamera
 
-__all__ = ["MapImage", "MapModel", "read_map_model"]
+__all__ = ["MapImage", "MapModel", "map_model_of", "read_map_model"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -61,16 +62,21 @@ def read_map_model(folder: str | os.PathLike[str]) -> MapModel:
         MissingExtraError: pycolmap is not installed.
     """
     with opened_model(folder) as model:
-        ids = np.array(sorted(model.points3D), np.int64)
-        points = np.array([model.points3D[number].xyz for number in ids], np.float64).reshape(-1, 3)
-        lenses = {number: lens_from_colmap(camera) for number, camera in model.cameras.items()}
-        images = {}
-        for image in sorted((each for each in model.images.values() if each.has_pose), key=lambda each: each.name):
-            seen = np.full(image.num_points2D(), -1, np.int64)
-            for number in image.get_observation_point2D_idxs():
-                seen[number] = np.searchsorted(ids, image.point2D(number).point3D_id)
-            lens = lenses[image.camera_id]
-            pose = np.vstack([image.cam_from_world().matrix(), (0.0, 0.0, 0.0, 1.0)])
-            places = np.array([point.xy for point in image.points2D], np.float32).reshape(-1, 2)
-            images[image.name] = MapImage(image.name, lens, pose, keypoints_from_colmap(places), seen)
-        return MapModel(images, points, ids)
+        return map_model_of(model)
+
+
+def map_model_of(model: Any) -> MapModel:
+    """The same of a model of pycolmap's in memory."""
+    ids = np.array(sorted(model.points3D), np.int64)
+    points = np.array([model.points3D[number].xyz for number in ids], np.float64).reshape(-1, 3)
+    lenses = {number: lens_from_colmap(camera) for number, camera in model.cameras.items()}
+    images = {}
+    for image in sorted((each for each in model.images.values() if each.has_pose), key=lambda each: each.name):
+        seen = np.full(image.num_points2D(), -1, np.int64)
+        for number in image.get_observation_point2D_idxs():
+            seen[number] = np.searchsorted(ids, image.point2D(number).point3D_id)
+        lens = lenses[image.camera_id]
+        pose = np.vstack([image.cam_from_world().matrix(), (0.0, 0.0, 0.0, 1.0)])
+        places = np.array([point.xy for point in image.points2D], np.float32).reshape(-1, 2)
+        images[image.name] = MapImage(image.name, lens, pose, keypoints_from_colmap(places), seen)
+    return MapModel(images, points, ids)

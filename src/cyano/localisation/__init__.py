@@ -1,4 +1,4 @@
-"""Visual localisation: where a photograph was taken, in a map that `cyano reconstruct` made.
+"""Visual localisation: where a photograph was taken, in a map that `cyano reconstruct` or `cyano map` made.
 
     from pathlib import Path
 
@@ -14,9 +14,24 @@ How to use it: docs/how-to/localise.md.
 """
 
 from cyano.formats.rigs import Rig, RigCamera
+from cyano.localisation.adding import Addition, Growth, add_images
+from cyano.localisation.foreign import ForeignMap, make_map
 from cyano.localisation.localiser import Localiser
 from cyano.localisation.map import Map
 from cyano.localisation.options import LocaliseOptions
 from cyano.localisation.outcome import Candidate, Localisation
 
-__all__ = ["Candidate", "Localisation", "LocaliseOptions", "Localiser", "Map", "Rig", "RigCamera"]
+__all__ = [
+    "Addition",
+    "Candidate",
+    "ForeignMap",
+    "Growth",
+    "Localisation",
+    "LocaliseOptions",
+    "Localiser",
+    "Map",
+    "Rig",
+    "RigCamera",
+    "add_images",
+    "make_map",
+]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from cyano.errors import InputError
+from cyano.formats.absolute_pose import Intrinsics
 from cyano.formats.known_cameras import CameraEntry
 from cyano.formats.rigs import Rig, RigCamera
 from cyano.geometry import LensCamera
 from cyano.localisation.cameras import intrinsics_of
 from cyano.localisation.map import Map
 from cyano.localisation.options import LocaliseOptions
-from cyano.localisation.outcome import Localisation
+from cyano.localisation.outcome import CameraSource, Localisation
 from cyano.localisation.photographs import Photograph
 from cyano.localisation.rigs import Member, RigSearch
 from cyano.localisation.search import Search
@@ -78,7 +79,17 @@ class Localiser:
             InputError: the camera is of a picture of another shape.
         """
         photograph = Photograph.read(image, self.matcher, mask)
-        intrinsics = intrinsics_of(self.map, photograph, camera)
+        return self.localise_photograph(photograph, intrinsics_of(self.map, photograph, camera))
+
+    def localise_photograph(
+        self, photograph: Photograph, intrinsics: Sequence[tuple[Intrinsics, CameraSource]]
+    ) -> Localisation:
+        """Localise a photograph whose keypoints are known.
+
+        Args:
+            photograph: with features of the map's recipe.
+            intrinsics: what to try, the most trusted first; see `intrinsics_of`.
+        """
         search = Search(self.map, self.matcher, self.options, photograph)
         if not len(photograph.features):
             return search.failed("no keypoints", "the photograph has no keypoints: it is plain, dark or blurred")

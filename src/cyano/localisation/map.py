@@ -23,7 +23,7 @@ from cyano.retrieval import Codebook, VladOptions, codebook_for, global_descript
 from cyano.store import FeatureStore
 from cyano.types import Features, ImageSize
 
-__all__ = ["Map"]
+__all__ = ["Map", "pixels_of"]
 
 _KEPT = 256
 """Images whose features and pixels are kept, 1.8 MB each with 1,024 keypoints at 640x480."""
@@ -87,6 +87,28 @@ class Map:
         opened._check()
         return opened
 
+    @classmethod
+    def from_colmap(cls, sparse: Path, images: Path, out: Path, recipe: Recipe) -> Map:
+        """Make a map of any COLMAP model, whose poses and cameras stay, and open it; see `make_map`.
+
+            place = Map.from_colmap(Path("colmap/sparse/0"), Path("photos"), Path("model"), Recipe(load()))
+
+        Args:
+            sparse: folder of the model, in binary or text form.
+            images: folder of its images; those that are not there are left out.
+            out: folder of the map; what is there already is not made again.
+            recipe: networks and options.
+
+        Raises:
+            InputError: there is no such model, or no map comes of it.
+            OutputError: it cannot be written.
+            MissingExtraError: pycolmap is not installed.
+        """
+        from cyano.localisation.foreign import make_map
+
+        make_map(sparse, images, out, recipe)
+        return cls.open(out, recipe, images)
+
     def _check(self) -> None:
         """Check that the model is of these features, as far as their numbers and the first image tell.
 
@@ -143,16 +165,7 @@ class Map:
         return replace(features, keypoints=exact, image=self._pixels(name, features))
 
     def _pixels(self, name: str, features: Features) -> torch.Tensor | None:
-        """What the detector saw; None where the image cannot be read any more, or is another one."""
-        if self.images is None:
-            return None
-        options = self.recipe.options
-        try:
-            loaded = read(self.images / name, options.limits, stretch=options.stretch)
-        except CyanoError:
-            return None
-        grey, frame = resize.apply(loaded, options.resize, features.frame.quarter_turns)
-        return torch.from_numpy(grey).half() if frame == features.frame else None
+        return None if self.images is None else pixels_of(self.images / name, features, self.recipe)
 
     def neighbours(self, points: NDArray[np.int64], without: Sequence[str]) -> list[tuple[str, int]]:
         """The images that see most of some points, and how many, the most first.
@@ -217,6 +230,21 @@ class Map:
                 break
         return []
 
+    def sharing(self, size: ImageSize, focal_35mm: float | None) -> str | None:
+        """One of the images of this size and EXIF focal length, if all of them, at least two, have one camera.
+
+        Args:
+            size: of a photograph as it is displayed.
+            focal_35mm: what its EXIF says; None for nothing.
+        """
+        names = [
+            name
+            for name, image in self.model.images.items()
+            if image.camera.size == size and (self.images is None or self._focals[name] == focal_35mm)
+        ]
+        alike = len(names) > 1 and len({self.image(name).camera for name in names}) == 1
+        return names[0] if alike else None
+
     @cached_property
     def _focals(self) -> dict[str, float | None]:
         """What EXIF says of the images of the map."""
@@ -225,6 +253,17 @@ class Map:
 
     def _local(self, name: str) -> NDArray[np.float16] | NDArray[np.float32]:
         return self.store.read([name])[0].descriptors
+
+
+def pixels_of(path: Path, features: Features, recipe: Recipe) -> torch.Tensor | None:
+    """(h, w) float16, what the detector saw; None where the image cannot be read any more, or is another one."""
+    options = recipe.options
+    try:
+        loaded = read(path, options.limits, stretch=options.stretch)
+    except CyanoError:
+        return None
+    grey, frame = resize.apply(loaded, options.resize, features.frame.quarter_turns)
+    return torch.from_numpy(grey).half() if frame == features.frame else None
 
 
 def _agreed(cameras: Sequence[LensCamera]) -> LensCamera | None:

@@ -2,10 +2,12 @@
 
 `listfile` reads and writes the pair list of the original evaluation program, and `namelist` long lists for
 collections. The ways to select pairs are `exhaustive`, `sequential`, `retrieval` (by global descriptors) and
-`spatial` (by positions from `gps` or `positions`); `selection` has one function for all of them. Selected pairs
-have the image that was named first in front and come in the order of the names, each once.
+`spatial` (by positions from `gps` or `positions`); `selection` has one function for all of them, and where there is a
+model already, `covisible` pairs by common points. Selected pairs have the image that was named first in front and come
+in the order of the names, each once.
 """
 
+from cyano.pairs.covisibility import covisible
 from cyano.pairs.exhaustive import exhaustive
 from cyano.pairs.gps import read_gps
 from cyano.pairs.listfile import Pair, plain_stem, read_pairs, unique_stems, write_pairs
@@ -26,6 +28,7 @@ __all__ = [
     "Positions",
     "Selection",
     "choose_pairs",
+    "covisible",
     "exhaustive",
     "local_metres",
     "natural_order",
