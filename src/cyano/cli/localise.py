@@ -28,10 +28,10 @@ model's frame, inliers, confidence, and where the camera's intrinsics are from. 
 moment; the same command then goes on where it was.
 
 \b
-cyano localise new.jpg --map model --images photos
-cyano localise walk --map model --images photos --out found --pictures
+cyano localise new.jpg --map model
+cyano localise walk --map model --out found --pictures
 cyano localise new.jpg --map model --camera PINHOLE:1400,1400,960,540 --json
-cyano localise drive --map model --images photos --rig rig.json --out found
+cyano localise drive --map model --rig rig.json --out found
 
 Exit codes: 0 all are localised; 1 error; 2 usage error; 3 some are uncertain or failed (each is listed), and the \
 rest is done."""
@@ -51,7 +51,7 @@ def localise(
         typer.Option(
             metavar="DIR",
             help="Folder of the map's images, by which matches are aligned; without it poses are less exact.",
-            show_default="MODEL/images, if it is there",
+            show_default="MODEL/images, which `cyano reconstruct` links",
         ),
     ] = None,
     query_images: Annotated[

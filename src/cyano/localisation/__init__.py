@@ -6,7 +6,7 @@
     from cyano.engine import Recipe
     from cyano.localisation import Localiser, Map
 
-    place = Map.open(Path("model"), Recipe(load()), images=Path("photos"))
+    place = Map.open(Path("model"), Recipe(load()))
     found = Localiser(place).localise("query.jpg")
     print(found.status, found.centre, found.direction, found.confidence)
 
