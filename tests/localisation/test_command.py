@@ -250,6 +250,21 @@ def test_photographs_of_a_rig_are_localised_together(scene: Scene, tmp_path: Pat
     assert "of no camera of the rig" in localise(scene, tmp_path / "walk", *options[:2]).stderr
 
 
+def test_positions_that_are_known_restrict_the_search(scene: Scene, tmp_path: Path) -> None:
+    (record,) = output(localise(scene, scene.queries / "q_1.png", "--camera", CAMERA, "--json"))["localisations"]
+    x, y, z = record["centre"]
+    (tmp_path / "priors.txt").write_text(f"q_1.png {x} {y} {z}\n")
+    near = ("--prior", tmp_path / "priors.txt", "--prior-radius", str(1.6 * scene.step / scene.scale))
+    (found,) = output(localise(scene, scene.queries / "q_1.png", "--camera", CAMERA, *near, "--json"))["localisations"]
+    assert found["status"] == "ok"
+    assert 0 < len(found["candidates"]) < len(record["candidates"])
+    (tmp_path / "priors.txt").write_text("q_1.png 900 900 900\n")
+    far = localise(scene, scene.queries / "q_1.png", *near)
+    assert far.exit_code == 3
+    assert "no candidates: no image of the map stands within" in far.stdout
+    assert "not georeferenced" in localise(scene, scene.queries, "--prior", "exif").stderr
+
+
 def test_an_interrupt_leaves_usable_results(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = Localiser.localise
     done = []

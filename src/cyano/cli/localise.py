@@ -10,7 +10,7 @@ import typer
 
 from cyano.cli import arguments as shared
 from cyano.cli import collection_options as given
-from cyano.cli.localise_options import known_cameras, queries_of
+from cyano.cli.localise_options import known_cameras, known_positions, queries_of
 from cyano.cli.output import busy, watching
 
 if TYPE_CHECKING:
@@ -108,6 +108,23 @@ def localise(
             rich_help_panel=SEARCH,
         ),
     ] = None,
+    prior: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|exif",
+            help="Where the photographs were taken, about: lines NAME X Y Z [SX SY SZ] in the map's frame, or exif, "
+            "the GPS positions of the files, for a georeferenced map.",
+            show_default=False,
+            rich_help_panel=SEARCH,
+        ),
+    ] = None,
+    prior_radius: Annotated[
+        float,
+        typer.Option(
+            help="How far from --prior images of the map count and a pose may be, in the map's unit.",
+            rich_help_panel=SEARCH,
+        ),
+    ] = 50.0,
     top_k: Annotated[
         int,
         typer.Option(
@@ -148,18 +165,27 @@ def localise(
     shared.existing_folder(query_images, "--query-images")
     if pictures and out is None:
         raise typer.BadParameter("--pictures go into a folder of results; add --out DIR")
+    if prior is not None and rig is not None:
+        raise typer.BadParameter("--prior is for photographs by themselves, not for those of a --rig")
     lines = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").splitlines() if queries == "-" else None
     asked = known_cameras(queries_of(queries, lines, query_images), camera, cameras_file)
     if query_masks is not None:
         from cyano.localisation.queries import with_masks
 
         asked = with_masks(asked, query_masks)
+    if prior is not None:
+        asked = known_positions(asked, prior, place)
     settings = given.Settings(weights, device, resize, max_keypoints, masks, nms_radius, match_threshold, precision)
     with shared.usage_errors():
         from cyano.localisation import LocaliseOptions
 
         options = LocaliseOptions(
-            top_k=top_k, threshold_px=threshold, min_inliers=min_inliers, expand=not no_expand, seed=seed
+            top_k=top_k,
+            threshold_px=threshold,
+            min_inliers=min_inliers,
+            expand=not no_expand,
+            seed=seed,
+            prior_radius=prior_radius,
         )
     from cyano.formats.rigs import Rig
 

@@ -12,7 +12,7 @@ from cyano.cli.camera_options import camera_entry
 if TYPE_CHECKING:
     from cyano.localisation.queries import Query
 
-__all__ = ["known_cameras", "queries_of"]
+__all__ = ["known_cameras", "known_positions", "queries_of"]
 
 
 def queries_of(queries: str, lines: Sequence[str] | None, folder: Path | None) -> list[Query]:
@@ -48,3 +48,17 @@ def known_cameras(queries: Sequence[Query], camera: str, file: Path | None) -> l
         shared.existing_file(file, "--cameras-file")
         listed = read_cameras_file(file)
     return with_cameras(queries, listed, None if camera == "auto" else camera_entry(camera, "--camera"))
+
+
+def known_positions(queries: Sequence[Query], prior: str, place: Path) -> list[Query]:
+    """The photographs with where they were taken: by a list, or by EXIF.
+
+    Raises:
+        InputError: the list is none or has none of them, or the map in `place` is not georeferenced.
+    """
+    from cyano.formats.priors import read_priors
+    from cyano.localisation.priors import GeoFrame, exif_priors, with_priors
+
+    if prior == "exif":
+        return exif_priors(queries, GeoFrame.of_map(place))
+    return with_priors(queries, read_priors(prior))

@@ -13,10 +13,11 @@
 How to use it: docs/how-to/localise.md.
 """
 
+from cyano.formats.priors import PositionPrior
 from cyano.formats.rigs import Rig, RigCamera
 from cyano.localisation.localiser import Localiser
 from cyano.localisation.map import Map
 from cyano.localisation.options import LocaliseOptions
 from cyano.localisation.outcome import Candidate, Localisation
 
-__all__ = ["Candidate", "Localisation", "LocaliseOptions", "Localiser", "Map", "Rig", "RigCamera"]
+__all__ = ["Candidate", "Localisation", "LocaliseOptions", "Localiser", "Map", "PositionPrior", "Rig", "RigCamera"]

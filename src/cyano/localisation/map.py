@@ -17,6 +17,7 @@ from cyano.engine import Recipe
 from cyano.errors import CyanoError, InputError, OutputError
 from cyano.exif import facts_in
 from cyano.formats.map_model import MapImage, MapModel, read_map_model
+from cyano.formats.priors import PositionPrior
 from cyano.geometry import LensCamera
 from cyano.localisation.global_descriptors import GlobalDescriptors
 from cyano.processing import resize
@@ -167,6 +168,16 @@ class Map:
             {name: int(wanted[image.points[image.points >= 0]].sum()) for name, image in self.model.images.items()}
         )
         return [(name, count) for name, count in counts.most_common() if count and name not in set(without)]
+
+    def images_near(self, prior: PositionPrior, radius: float) -> list[str]:
+        """The images whose cameras stand within a radius, in the map's unit, of a position; sorted."""
+        near = prior.distances(self._centres) <= radius
+        return [name for name, counts in zip(self.names, near, strict=True) if counts]
+
+    @cached_property
+    def _centres(self) -> NDArray[np.float64]:
+        poses = np.array([image.T_world_to_camera for image in self.model.images.values()])
+        return np.asarray(-np.einsum("nji,nj->ni", poses[:, :3, :3], poses[:, :3, 3]))
 
     def most_alike(self, descriptors: NDArray[np.float32], count: int, among: Sequence[str] | None = None) -> list[str]:
         """The images whose global descriptors are nearest to that of an image with these local ones.

@@ -84,7 +84,11 @@ class Results:
                 content = [read_bytes(path) for path in files]
             except InputError:
                 content = [each.name.encode("utf-8", "surrogateescape")]
-            parts += [*content, repr(each.camera).encode()]
+            parts += [
+                *content,
+                repr(each.camera).encode(),
+                *([] if each.prior is None else [repr(each.prior).encode()]),
+            ]
         return MadeFrom(self._map, self._options, _digest(*parts, *([rig.encode()] if rig else [])))
 
     def kept(self, query: Query, made_from: MadeFrom) -> Record | None:
