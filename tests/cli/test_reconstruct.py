@@ -151,6 +151,22 @@ def test_a_broken_image_is_listed_and_the_rest_goes_on(walk: Walk, tmp_path: Pat
     assert (json.loads(mended.stdout)["model"]["images"], json.loads(mended.stdout)["model"]["registered"]) == (7, 6)
 
 
+def test_features_alone_go_to_hloc(walk: Walk, tmp_path: Path) -> None:
+    """Nothing is matched; the same keypoints as in the collection's own store."""
+    document = output(run("extract", walk.images, "--out", tmp_path, "--hloc", "--json"))
+    assert document["hloc"] == {"images": 6}
+    images = {image.name: image for image in read_features(tmp_path / "features.h5")}
+    assert sorted(images) == sorted(walk.poses)
+    output(run("match-all", walk.images, "--out", tmp_path, "--json"))
+    output(run("colmap", walk.images, "--out", tmp_path, "--cameras", "all", "--no-align", "--hloc", "--json"))
+    for other in read_features(tmp_path / "hloc" / "features.h5"):
+        np.testing.assert_array_equal(images[other.name].keypoints, other.keypoints)
+        np.testing.assert_array_equal(images[other.name].descriptors, other.descriptors)
+    before = (tmp_path / "features.h5").stat().st_mtime_ns
+    assert "6 images, in" in run("extract", walk.images, "--out", tmp_path, "--hloc").stdout
+    assert (tmp_path / "features.h5").stat().st_mtime_ns == before  # made from the same: not made again
+
+
 def test_stages_in_shares_make_the_same(walk: Walk, tmp_path: Path) -> None:
     for command, *options in (("extract",), ("match-all", "--no-verify"), ("verify",), ("align",)):
         for share in ("1/2", "0/2"):

@@ -167,6 +167,7 @@ def match(
     nms_radius: shared.NmsRadius = None,
     match_threshold: shared.MatchThreshold = None,
     sinkhorn_iterations: shared.SinkhornIterations = None,
+    layers: shared.Layers = None,
     rotations: shared.Rotations = "off",
     no_align: shared.NoAlign = False,
     no_stretch: shared.NoStretch = False,
@@ -186,9 +187,15 @@ def match(
     kinds = models.kinds(homography or registered is not None, fundamental, pose)
     entries = models.camera_entries((a, b), camera, cameras_file, pose=pose)
     wanted = models.ModelOptions.parsed(kinds, (intrinsics0, intrinsics1), threshold, estimator, seed, entries)
-    detector, matcher = (max_keypoints, keypoint_threshold, nms_radius), (match_threshold, sinkhorn_iterations)
+    detector, matcher = (max_keypoints, keypoint_threshold, nms_radius), (match_threshold, sinkhorn_iterations, layers)
     options = shared.matcher_options(
-        resize, *detector, *matcher, precision, rotations, align=not no_align, stretch=not no_stretch
+        resize,
+        *detector,
+        *matcher,
+        precision=precision,
+        rotations=rotations,
+        align=not no_align,
+        stretch=not no_stretch,
     )
     pair = report.match_images((a, b), weights, options, shared.checked_device(device), (mask0, mask1))
     result, found = models.estimate(pair.result, wanted)

@@ -81,6 +81,11 @@ class Collection:
         """The folder of hloc's files."""
         return self.out / "hloc"
 
+    @property
+    def hloc_features(self) -> Path:
+        """Hloc's file of features alone."""
+        return self.out / "features.h5"
+
     def names(self) -> list[str]:
         """The names of the images; see `find_images`."""
         return find_images(self.images, readable_suffixes())
