@@ -74,9 +74,10 @@ def localise(
     camera: Annotated[
         str,
         typer.Option(
-            metavar="auto|MODEL:P,P,...",
-            help="Intrinsics of the photographs, in COLMAP's order and pixels as stored: PINHOLE:fx,fy,cx,cy. auto "
-            "takes those of the map's images of the same camera, or of EXIF, or estimates them.",
+            metavar="auto|MODEL:P,P,...[@WxH]",
+            help="Intrinsics of the photographs, in COLMAP's order and pixels: PINHOLE:fx,fy,cx,cy, and @WxH "
+            "if for another size. auto takes those of the map's images of the same camera, or of EXIF, or estimates "
+            "them.",
             rich_help_panel=SEARCH,
         ),
     ] = "auto",
