@@ -6,6 +6,7 @@ How the files are laid out: https://colmap.github.io/format.html, "Binary File F
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,12 +26,12 @@ _COUNT = struct.Struct("<Q")
 _CAMERA = struct.Struct("<IiQQ")
 _IMAGE = struct.Struct("<I7dI")
 _SEEN = np.dtype([("place", "<f8", 2), ("point", "<i8")])
-_POINT_BYTES, _TRACK_BYTES, _LENGTH_AT = 51, 8, 43
+_HEAD_BYTES, _POINT_BYTES, _TRACK_BYTES, _LENGTH_AT = 32, 51, 8, 43
 _REMEDY = "export the model again"
 
 
 class BinaryImage(NamedTuple):
-    """An image of a model.
+    """An image of a model; its arrays are views into the whole file.
 
     Attributes:
         name: of it.
@@ -74,14 +75,14 @@ def read_cameras(folder: Path) -> dict[int, LensCamera]:
     return found
 
 
-def read_images(folder: Path) -> list[BinaryImage]:
-    """The images, sorted by name.
+def read_images(folder: Path) -> Iterator[BinaryImage]:
+    """The images in the order of the file.
 
     Raises:
         InputError: the file cannot be read, or is damaged.
     """
     path = folder / "images.bin"
-    found, place = [], _COUNT.size
+    place = _COUNT.size
     with refusing(path, _REMEDY, kind="a file of COLMAP's"):
         content = read_bytes(path)
         for _ in range(_COUNT.unpack_from(content)[0]):
@@ -94,9 +95,8 @@ def read_images(folder: Path) -> list[BinaryImage]:
             place += count * _SEEN.itemsize
             pose = np.eye(4)
             pose[:3, :3], pose[:3, 3] = rotation_from(motion[:4], name), motion[4:]
-            found.append(BinaryImage(name, camera, pose, seen["place"].copy(), seen["point"].copy()))
+            yield BinaryImage(name, camera, pose, seen["place"], seen["point"])
         _check_end(content, place)
-    return sorted(found, key=lambda image: image.name)
 
 
 def read_points(folder: Path) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -117,7 +117,9 @@ def read_points(folder: Path) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
             place += _POINT_BYTES + _TRACK_BYTES * length_at(content, place + _LENGTH_AT)[0]
         _check_end(content, place)
     raw = np.frombuffer(content, np.uint8)
-    heads = raw[starts[:, None] + np.arange(32)] if count else np.empty((0, 32), np.uint8)
+    heads = np.empty((count, _HEAD_BYTES), np.uint8)  # number and place
+    for byte in range(_HEAD_BYTES):  # all at once would take 8 bytes of an index for each
+        heads[:, byte] = raw[starts + byte]
     numbers = np.ascontiguousarray(heads[:, :8]).view("<i8")[:, 0]
     order = np.argsort(numbers, kind="stable")
     return numbers[order], np.ascontiguousarray(heads[:, 8:]).view("<f8")[order]

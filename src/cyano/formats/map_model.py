@@ -96,4 +96,4 @@ def _of_files(folder: Path) -> MapModel:
             )
         places = keypoints_from_colmap(image.places.astype(np.float32))
         images[image.name] = MapImage(image.name, cameras[image.camera], image.T_world_to_camera, places, rows)
-    return MapModel(images, points, ids)
+    return MapModel(dict(sorted(images.items())), points, ids)
