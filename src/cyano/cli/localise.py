@@ -10,7 +10,7 @@ import typer
 
 from cyano.cli import arguments as shared
 from cyano.cli import collection_options as given
-from cyano.cli.localise_options import known_cameras, known_positions, queries_of
+from cyano.cli.localise_options import known_cameras, known_else, queries_of
 from cyano.cli.output import busy, watching
 
 if TYPE_CHECKING:
@@ -170,12 +170,7 @@ def localise(
         raise typer.BadParameter("--prior is for photographs by themselves, not for those of a --rig")
     lines = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").splitlines() if queries == "-" else None
     asked = known_cameras(queries_of(queries, lines, query_images), camera, cameras_file)
-    if query_masks is not None:
-        from cyano.localisation.queries import with_masks
-
-        asked = with_masks(asked, query_masks)
-    if prior is not None:
-        asked = known_positions(asked, prior, place)
+    asked = known_else(asked, query_masks, prior, place)
     settings = given.Settings(weights, device, resize, max_keypoints, masks, nms_radius, match_threshold, precision)
     with shared.usage_errors():
         from cyano.localisation import LocaliseOptions
