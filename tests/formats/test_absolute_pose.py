@@ -10,6 +10,7 @@ from cyano.errors import InputError
 from cyano.formats.absolute_pose import AbsolutePose, Intrinsics, absolute_pose, projected
 from cyano.formats.known_cameras import CameraEntry, displayed_camera
 from cyano.formats.pose_covariance import pose_covariance
+from cyano.formats.priors import PositionPrior
 from cyano.geometry import Camera, LensCamera
 from cyano.types import ImageSize
 from support.scenes import add_outliers, project, rotation_about
@@ -151,3 +152,22 @@ def test_an_entry_is_the_camera_of_the_picture_as_it_is_displayed() -> None:
     ):
         with pytest.raises(InputError, match=text):
             displayed_camera(entry, stored, 1, "a.jpg")
+
+
+def test_a_position_that_is_known_has_a_say_by_its_deviations() -> None:
+    points, pose = scene(count=60, far=1e3)
+    seen = projected(points, pose, KNOWN) + np.random.default_rng(5).normal(0, 0.5, (60, 2))
+    centre = -pose[:3, :3].T @ pose[:3, 3]
+    x, y, z = (centre + np.array([0.05, -0.03, 0.02])).tolist()
+
+    def found(deviations: tuple[float, float, float] | None) -> NDArray[np.float64]:
+        estimate = absolute_pose(seen, points, Intrinsics(KNOWN), prior=PositionPrior((x, y, z), deviations))
+        assert estimate is not None
+        return -estimate.T_world_to_camera[:3, :3].T @ estimate.T_world_to_camera[:3, 3]
+
+    alone = found(None)
+    np.testing.assert_allclose(found((1e-6,) * 3), (x, y, z), atol=1e-5)
+    np.testing.assert_allclose(found((1e4,) * 3), alone, atol=1e-4)
+    along_x = found((1e-6, 1e4, 1e4))
+    assert abs(along_x[0] - x) < 1e-5
+    assert np.abs(along_x[1:] - (y, z)).max() > 1e-3

@@ -174,11 +174,12 @@ def test_a_photograph_that_fails_costs_itself(scene: Scene, tmp_path: Path, name
     assert not (tmp_path / "out" / "trajectory.txt").exists()
 
 
-def test_names_on_standard_input_with_a_camera(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_on_standard_input_with_a_camera(scene: Scene, tmp_path: Path) -> None:
     from typer.testing import CliRunner
 
     line = "q_1.png PINHOLE 960 720 800 800 480 360\n"  # twice the size of the picture
-    arguments = ["localise", "-", "--query-images", scene.queries, "--map", scene.model, *FEW, "--json"]
+    arguments = ["localise", "-", "--query-images", scene.queries, "--map", scene.without_images(tmp_path), *FEW]
+    arguments.append("--json")
     result = CliRunner().invoke(app, [str(each) for each in arguments], input=line)
     assert result.exit_code == 0, result.output
     document = json.loads(result.stdout)
@@ -247,6 +248,21 @@ def test_photographs_of_a_rig_are_localised_together(scene: Scene, tmp_path: Pat
     assert "2 reused" in again.stderr + again.stdout
     (tmp_path / "walk" / "middle.png").write_bytes((scene.queries / "q_1.png").read_bytes())
     assert "of no camera of the rig" in localise(scene, tmp_path / "walk", *options[:2]).stderr
+
+
+def test_positions_that_are_known_restrict_the_search(scene: Scene, tmp_path: Path) -> None:
+    (record,) = output(localise(scene, scene.queries / "q_1.png", "--camera", CAMERA, "--json"))["localisations"]
+    x, y, z = record["centre"]
+    (tmp_path / "priors.txt").write_text(f"q_1.png {x} {y} {z}\n")
+    near = ("--prior", tmp_path / "priors.txt", "--prior-radius", str(1.6 * scene.step / scene.scale))
+    (found,) = output(localise(scene, scene.queries / "q_1.png", "--camera", CAMERA, *near, "--json"))["localisations"]
+    assert found["status"] == "ok"
+    assert 0 < len(found["candidates"]) < len(record["candidates"])
+    (tmp_path / "priors.txt").write_text("q_1.png 900 900 900\n")
+    far = localise(scene, scene.queries / "q_1.png", *near)
+    assert far.exit_code == 3
+    assert "no candidates: no image of the map stands within" in far.stdout
+    assert "not georeferenced" in localise(scene, scene.queries, "--prior", "exif").stderr
 
 
 def test_an_interrupt_leaves_usable_results(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -152,9 +152,16 @@ def test_what_has_no_keypoints_and_what_is_no_photograph(localiser: Localiser, t
         localiser.localise(tmp_path / "absent.png")
 
 
-def test_without_the_pictures_of_the_map_nothing_is_aligned_and_that_is_told(scene: Scene) -> None:
+def test_a_reconstruction_says_where_its_images_are(scene: Scene) -> None:
+    place = Map.open(scene.model, few())
+    assert place.images == scene.model / "images"
+    assert place.images.resolve() == scene.images.resolve()
+    assert place.features("view0.png").image is not None
+
+
+def test_without_the_pictures_of_the_map_nothing_is_aligned_and_that_is_told(scene: Scene, tmp_path: Path) -> None:
     name = sorted(scene.poses)[0]
-    found = Localiser(Map.open(scene.model, few())).localise(scene.queries / name, GIVEN)
+    found = Localiser(Map.open(scene.without_images(tmp_path), few())).localise(scene.queries / name, GIVEN)
     assert found.ok
     assert not found.aligned
     assert "not aligned" in found.message

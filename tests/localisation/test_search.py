@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 
 from cyano.errors import InputError
 from cyano.formats.absolute_pose import Intrinsics
+from cyano.formats.priors import PositionPrior
 from cyano.geometry import rotation_angle_between
 from cyano.localisation import Localisation, LocaliseOptions
+from cyano.localisation.agreement import cells_of, once_each
 from cyano.localisation.correspondences import Correspondences, nothing_found
 from cyano.localisation.map import Map
 from cyano.localisation.photographs import Photograph
 from cyano.localisation.rigs import Member, RigSearch
-from cyano.localisation.search import Search, cells_of, once_each
+from cyano.localisation.search import Search
 from cyano.options import MatcherOptions
 from cyano.types import ImageSize
 from support.orbit import Orbit, orbit
@@ -283,3 +285,39 @@ def test_a_rig_in_a_place_that_is_there_twice_is_uncertain() -> None:
     found = rig_of(map_of(scene, scene, twins=True), photographs, [np.eye(4)] * 2)
     assert [each.status for each in found] == ["uncertain"] * 2
     assert "elsewhere" in found[0].message
+
+
+def with_prior(place: Map, photograph: Photograph, prior: PositionPrior, radius: float) -> Localisation:
+    options = LocaliseOptions(prior_radius=radius)
+    among = place.images_near(prior, radius)
+    return Search(place, TrackMatcher(), options, photograph, prior, among).run(among, GIVEN)
+
+
+def test_of_two_places_that_look_alike_the_one_that_is_near_is_right() -> None:
+    scene, pose = orbit(), between(orbit())
+    place, photograph = map_of(scene, scene, twins=True), photograph_of(scene, pose, np.arange(150))
+    assert search(place, photograph).status == "uncertain"
+    centre = -pose[:3, :3].T @ pose[:3, 3]
+    for offset in (0.0, 100.0):
+        x, y, z = (centre + np.array([offset + 1.0, -0.5, 0.0])).tolist()
+        found = with_prior(place, photograph, PositionPrior((x, y, z)), 30.0)
+        assert found.status == "ok"
+        np.testing.assert_allclose(found.centre, centre + np.array([offset, 0, 0]), atol=1e-4)  # float32 keypoints
+        assert {candidate.name[0] for candidate in found.candidates} == {"0" if offset == 0 else "1"}
+
+
+def test_a_pose_that_is_not_where_it_was_known_to_be_is_uncertain() -> None:
+    scene, pose = orbit(), between(orbit())
+    prior = PositionPrior((0.0, 0.0, -3.0))
+    names = map_of(scene).names
+    options = LocaliseOptions(prior_radius=0.5)
+    found = Search(map_of(scene), TrackMatcher(), options, photograph_of(scene, pose, np.arange(150)), prior).run(
+        names, GIVEN
+    )
+    assert found.status == "uncertain"
+    assert "said to be taken" in found.message
+
+
+def test_what_is_known_of_the_height_alone_does_not_count() -> None:
+    prior = PositionPrior((1.0, 2.0, 500.0), None, (0.0, 0.0, 1.0))
+    np.testing.assert_allclose(prior.distances(np.array([[1.0, 2.0, 0.0], [4.0, 6.0, 9.0]])), [0.0, 5.0], atol=1e-12)

@@ -12,7 +12,7 @@ from cyano.cli.camera_options import camera_entry
 if TYPE_CHECKING:
     from cyano.localisation.queries import Query
 
-__all__ = ["known_cameras", "queries_of"]
+__all__ = ["known_cameras", "known_else", "queries_of"]
 
 
 def queries_of(queries: str, lines: Sequence[str] | None, folder: Path | None) -> list[Query]:
@@ -48,3 +48,22 @@ def known_cameras(queries: Sequence[Query], camera: str, file: Path | None) -> l
         shared.existing_file(file, "--cameras-file")
         listed = read_cameras_file(file)
     return with_cameras(queries, listed, None if camera == "auto" else camera_entry(camera, "--camera"))
+
+
+def known_else(queries: list[Query], masks: Path | None, prior: str | None, place: Path) -> list[Query]:
+    """The photographs with their masks and where they were taken, by a list or by EXIF.
+
+    Raises:
+        InputError: there are no masks, the list is none or has none of the photographs, or the map in `place` is not
+            georeferenced.
+    """
+    from cyano.formats.priors import read_priors
+    from cyano.localisation.priors import GeoFrame, exif_priors, with_priors
+    from cyano.localisation.queries import with_masks
+
+    masked = queries if masks is None else with_masks(queries, masks)
+    if prior is None:
+        return masked
+    if prior == "exif":
+        return exif_priors(masked, GeoFrame.of_map(place))
+    return with_priors(masked, read_priors(prior))

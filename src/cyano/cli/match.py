@@ -102,7 +102,7 @@ Intrinsics = Annotated[
 OneCamera = Annotated[
     str | None,
     typer.Option(
-        metavar="MODEL:P,P,...",
+        metavar="MODEL:P,P,...[@WxH]",
         help="Camera of both images with its lens, in COLMAP's models, order and pixels: SIMPLE_RADIAL:f,cx,cy,k.",
         show_default=False,
         rich_help_panel=shared.MODELS,

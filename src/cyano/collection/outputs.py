@@ -123,7 +123,9 @@ def write_model(
         write_views(folder / "0", collection.out, collection.images.resolve().name, summary)
         return summary
 
-    return derived(collection.sparse, f"{source} {mapping}", make, ModelSummary, force=force)
+    summary = derived(collection.sparse, f"{source} {mapping}", make, ModelSummary, force=force)
+    collection.record_images()
+    return summary
 
 
 def write_triangulated(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from cyano.concise import Concise
 from cyano.formats.colmap_pixels import HALF, keypoints_to_colmap, lens_from_colmap, lens_to_colmap
 from cyano.formats.extras import load_pycolmap, quiet
+from cyano.formats.priors import PositionPrior
 from cyano.geometry import LensCamera
 
 __all__ = ["AbsolutePose", "Intrinsics", "absolute_pose", "projected"]
@@ -55,6 +56,7 @@ def absolute_pose(
     *,
     threshold_px: float = 4.0,
     seed: int = 0,
+    prior: PositionPrior | None = None,
 ) -> AbsolutePose | None:
     """Estimate a pose from correspondences, of which many may be wrong.
 
@@ -64,6 +66,7 @@ def absolute_pose(
         intrinsics: of the camera.
         threshold_px: how far an inlier may be from its projection.
         seed: of the sampling; the same seed gives the same pose.
+        prior: where the camera is, which has a say in the refinement if its deviations are known.
 
     Returns:
         The pose, or None where there is none: too few points, or none that agree.
@@ -81,6 +84,10 @@ def absolute_pose(
     refinement = pycolmap.AbsolutePoseRefinementOptions()
     refinement.refine_focal_length = not intrinsics.exact
     middle = points3D.mean(axis=0)  # far from the origin, float64 squares of coordinates lose what matters
+    if prior is not None and prior.deviations is not None:
+        refinement.use_position_prior = True
+        refinement.position_prior_in_world = np.array(prior.position) - middle
+        refinement.position_prior_covariance = np.diag(np.square(prior.deviations))
     pixels = keypoints_to_colmap(np.asarray(points2D, np.float64))
     with quiet(pycolmap, errors=False):
         found = pycolmap.estimate_and_refine_absolute_pose(pixels, points3D - middle, camera, estimation, refinement)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cyano.concise import Concise
+from cyano.errors import InputError
+from cyano.formats.binary_model import is_binary, read_cameras, read_images, read_points
 from cyano.formats.colmap_pixels import keypoints_from_colmap, lens_from_colmap
 from cyano.formats.sparse import opened_model
 from cyano.geometry import LensCamera
@@ -61,6 +64,8 @@ def read_map_model(folder: str | os.PathLike[str]) -> MapModel:
         InputError: there is no such model, or it is damaged.
         MissingExtraError: pycolmap is not installed.
     """
+    if is_binary(Path(folder)):
+        return _of_files(Path(folder))
     with opened_model(folder) as model:
         return map_model_of(model)
 
@@ -80,3 +85,21 @@ def map_model_of(model: Any) -> MapModel:
         places = np.array([point.xy for point in image.points2D], np.float32).reshape(-1, 2)
         images[image.name] = MapImage(image.name, lens, pose, keypoints_from_colmap(places), seen)
     return MapModel(images, points, ids)
+
+
+def _of_files(folder: Path) -> MapModel:
+    """A binary model, as `read_map_model`."""
+    cameras, (ids, points) = read_cameras(folder), read_points(folder)
+    images = {}
+    for image in read_images(folder):
+        known = image.points >= 0
+        rows = np.full(len(image.points), -1, np.int64)
+        rows[known] = np.searchsorted(ids, image.points[known])
+        if image.camera not in cameras or (rows == len(ids)).any() or (ids[rows[known]] != image.points[known]).any():
+            raise InputError(
+                f"{folder / 'images.bin'}: the image {image.name!r} names a camera or points that are not in the "
+                "model; export it again"
+            )
+        places = keypoints_from_colmap(image.places.astype(np.float32))
+        images[image.name] = MapImage(image.name, cameras[image.camera], image.T_world_to_camera, places, rows)
+    return MapModel(dict(sorted(images.items())), points, ids)

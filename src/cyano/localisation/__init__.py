@@ -6,13 +6,14 @@
     from cyano.engine import Recipe
     from cyano.localisation import Localiser, Map
 
-    place = Map.open(Path("model"), Recipe(load()), images=Path("photos"))
+    place = Map.open(Path("model"), Recipe(load()))
     found = Localiser(place).localise("query.jpg")
     print(found.status, found.centre, found.direction, found.confidence)
 
 How to use it: docs/how-to/localise.md.
 """
 
+from cyano.formats.priors import PositionPrior
 from cyano.formats.rigs import Rig, RigCamera
 from cyano.localisation.adding import Addition, Growth, add_images
 from cyano.localisation.foreign import ForeignMap, make_map
@@ -30,6 +31,7 @@ __all__ = [
     "LocaliseOptions",
     "Localiser",
     "Map",
+    "PositionPrior",
     "Rig",
     "RigCamera",
     "add_images",

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from cyano.errors import InputError
 from cyano.formats.absolute_pose import Intrinsics
 from cyano.formats.known_cameras import CameraEntry
+from cyano.formats.priors import PositionPrior
 from cyano.formats.rigs import Rig, RigCamera
 from cyano.geometry import LensCamera
 from cyano.localisation.cameras import intrinsics_of
@@ -61,7 +62,11 @@ class Localiser:
                 yield Localisation.failed(name, "not usable", str(error))
 
     def localise(
-        self, image: ImageSource, camera: LensCamera | CameraEntry | None = None, mask: ImageSource | None = None
+        self,
+        image: ImageSource,
+        camera: LensCamera | CameraEntry | None = None,
+        mask: ImageSource | None = None,
+        prior: PositionPrior | None = None,
     ) -> Localisation:
         """Localise one photograph.
 
@@ -73,27 +78,37 @@ class Localiser:
                 `LensCamera.displayed`; None takes those of the map's images of the same camera, or of EXIF, or
                 estimates them.
             mask: an image of the photograph's size, black where it has no keypoints: people, cars, the sky.
+            prior: where it was taken, about: only images of the map within `LocaliseOptions.prior_radius` count, and
+                the pose is held to it by its deviations.
 
         Raises:
             ImageError: the photograph or its mask cannot be read.
             InputError: the camera is of a picture of another shape.
         """
         photograph = Photograph.read(image, self.matcher, mask)
-        return self.localise_photograph(photograph, intrinsics_of(self.map, photograph, camera))
+        return self.localise_photograph(photograph, intrinsics_of(self.map, photograph, camera), prior)
 
     def localise_photograph(
-        self, photograph: Photograph, intrinsics: Sequence[tuple[Intrinsics, CameraSource]]
+        self,
+        photograph: Photograph,
+        intrinsics: Sequence[tuple[Intrinsics, CameraSource]],
+        prior: PositionPrior | None = None,
     ) -> Localisation:
         """Localise a photograph whose keypoints are known.
 
         Args:
             photograph: with features of the map's recipe.
             intrinsics: what to try, the most trusted first; see `intrinsics_of`.
+            prior: where it was taken; see `localise`.
         """
-        search = Search(self.map, self.matcher, self.options, photograph)
+        among = None if prior is None else self.map.images_near(prior, self.options.prior_radius)
+        search = Search(self.map, self.matcher, self.options, photograph, prior, among)
         if not len(photograph.features):
             return search.failed("no keypoints", "the photograph has no keypoints: it is plain, dark or blurred")
-        return search.run(self._candidates(photograph.features), intrinsics)
+        if among == []:
+            words = f"no image of the map stands within {self.options.prior_radius:g} of where it was taken"
+            return search.failed("no candidates", words)
+        return search.run(self._candidates(photograph.features, among), intrinsics)
 
     def localise_rig(
         self,
@@ -150,8 +165,9 @@ class Localiser:
         found = RigSearch(list(members.values()), self.options).run()
         return dict(zip(members, found, strict=True))
 
-    def _candidates(self, features: Features) -> list[str]:
+    def _candidates(self, features: Features, among: list[str] | None = None) -> list[str]:
         """The images of the map to match first."""
-        if len(self.map.names) <= max(self.options.all_up_to, self.options.top_k):
-            return self.map.names
-        return self.map.most_alike(features.descriptors.cpu().numpy(), self.options.top_k)
+        names = self.map.names if among is None else among
+        if len(names) <= max(self.options.all_up_to, self.options.top_k):
+            return names
+        return self.map.most_alike(features.descriptors.cpu().numpy(), self.options.top_k, among)

@@ -6,6 +6,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,12 @@ from cyano.engine import Recipe
 from cyano.errors import CyanoError, InputError, OutputError
 from cyano.exif import facts_in
 from cyano.formats.map_model import MapImage, MapModel, read_map_model
+from cyano.formats.priors import PositionPrior
 from cyano.geometry import LensCamera
+from cyano.localisation.global_descriptors import GlobalDescriptors
 from cyano.processing import resize
 from cyano.processing.images import read
-from cyano.retrieval import Codebook, VladOptions, codebook_for, global_descriptors, sample_descriptors, vlad
+from cyano.reading import read_bytes
 from cyano.store import FeatureStore
 from cyano.types import Features, ImageSize
 
@@ -27,8 +30,6 @@ __all__ = ["Map", "pixels_of"]
 
 _KEPT = 256
 """Images whose features and pixels are kept, 1.8 MB each with 1,024 keypoints at 640x480."""
-
-_VLAD = VladOptions()
 
 _MOVED_PX = 8.0
 """How far alignment moves keypoints at most, in pixels that the detector saw."""
@@ -45,7 +46,7 @@ _QUARTERS = 6, 8
 class Map:
     """Images with poses, their features, and the points that they see; for one thread at a time.
 
-        place = Map.open(Path("model"), Recipe(load()), images=Path("photos"))
+        place = Map.open(Path("model"), Recipe(load()))
         print(len(place.names), len(place.model.points))
 
     Attributes:
@@ -181,22 +182,45 @@ class Map:
         )
         return [(name, count) for name, count in counts.most_common() if count and name not in set(without)]
 
-    def most_alike(self, descriptors: NDArray[np.float32], count: int) -> list[str]:
-        """The images whose global descriptors are nearest to that of an image with these local ones."""
-        codebook, described = self._described
-        asked = vlad(descriptors, codebook.centroids, _VLAD.normalisation)
-        order = np.argsort(-(described.astype(np.float32) @ asked), kind="stable")
-        return [self.names[row] for row in order[:count]]
+    def images_near(self, prior: PositionPrior, radius: float) -> list[str]:
+        """The images whose cameras stand within a radius, in the map's unit, of a position; sorted."""
+        near = prior.distances(self._centres) <= radius
+        return [name for name, counts in zip(self.names, near, strict=True) if counts]
 
     @cached_property
-    def _described(self) -> tuple[Codebook, NDArray[np.float16]]:
-        names, folder = self.names, self.folder / "store" / "codebooks"
-        sample = sample_descriptors(self._local, names, _VLAD)
-        try:
-            codebook = codebook_for(sample, _VLAD, features=self.store.folder.name, folder=folder)
-        except OutputError:  # a map may be somebody else's
-            codebook = codebook_for(sample, _VLAD, features=self.store.folder.name, folder=None)
-        return codebook, global_descriptors(self._local, names, codebook, _VLAD.normalisation)
+    def _centres(self) -> NDArray[np.float64]:
+        poses = np.array([image.T_world_to_camera for image in self.model.images.values()])
+        return np.asarray(-np.einsum("nji,nj->ni", poses[:, :3, :3], poses[:, :3, 3]))
+
+    def most_alike(self, descriptors: NDArray[np.float32], count: int, among: Sequence[str] | None = None) -> list[str]:
+        """The images whose global descriptors are nearest to that of an image with these local ones.
+
+        Args:
+            descriptors: (N, D) local ones.
+            count: how many images at most.
+            among: the only images that count; None for all.
+        """
+        asked = self._global.asked(descriptors)
+        names = self.names
+        wanted = range(len(names)) if among is None else np.searchsorted(names, sorted(among)).tolist()
+        rows = np.array(wanted, np.int64)
+        order = np.argsort(-self._global.closeness(asked)[rows], kind="stable")
+        return [names[row] for row in rows[order[:count]]]
+
+    @cached_property
+    def digest(self) -> str:
+        """Stands for the model and its features."""
+        total = blake2b(digest_size=16)
+        files = sorted((self.folder / "sparse" / "0").glob("*.bin"))
+        for part in (self.store.folder.name.encode(), *(read_bytes(path) for path in files)):
+            total.update(b"%d:%b" % (len(part), part))
+        return total.hexdigest()
+
+    @cached_property
+    def _global(self) -> GlobalDescriptors:
+        return GlobalDescriptors.of_map(
+            self.folder / "store", self.digest, self.names, self._local, self.store.folder.name
+        )
 
     def cameras_like(self, stored: ImageSize, orientation: int, focal_35mm: float | None) -> list[LensCamera]:
         """The camera of the map's images that took a photograph, if they agree on one, as it displays that.

@@ -13,7 +13,7 @@ from cyano.geometry import LensCamera
 
 __all__ = ["CameraSource", "Candidate", "Localisation", "Status"]
 
-Status = Literal["ok", "uncertain", "no keypoints", "too few matches", "no pose", "not usable"]
+Status = Literal["ok", "uncertain", "no keypoints", "no candidates", "too few matches", "no pose", "not usable"]
 CameraSource = Literal["given", "map", "EXIF", "estimated"]
 
 

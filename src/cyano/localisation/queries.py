@@ -9,6 +9,7 @@ from pathlib import Path
 from cyano.engine import find_images, readable_suffixes
 from cyano.errors import InputError
 from cyano.formats.known_cameras import CameraEntry
+from cyano.formats.priors import PositionPrior
 from cyano.formats.query_lists import parse_query_list, read_query_list
 from cyano.geometry import LensCamera
 from cyano.pairs.entries import which
@@ -26,12 +27,14 @@ class Query:
         path: its file.
         camera: if it is known; see `Localiser.localise`.
         mask: if it has one.
+        prior: where it was taken, if something is known of that.
     """
 
     name: str
     path: Path
     camera: LensCamera | CameraEntry | None = None
     mask: Path | None = None
+    prior: PositionPrior | None = None
 
 
 def find_queries(source: Path, folder: Path | None = None) -> list[Query]:

@@ -52,7 +52,7 @@ class Results:
             OutputError: nothing can be written there.
         """
         self.folder, self._localiser = folder, localiser
-        self._map, self._options = _map_digest(localiser), _digest(json.dumps(_options(localiser)).encode())
+        self._map, self._options = localiser.map.digest, _digest(json.dumps(_options(localiser)).encode())
         lines = folder / _LINES
         tidy(folder, {_LINES, _POSES, _FAILED, _TRAJECTORY, _SUMMARY, _MODEL}.__contains__)
         self.records = {} if overwrite and not _is_ours(lines) else read_records(lines)
@@ -84,7 +84,11 @@ class Results:
                 content = [read_bytes(path) for path in files]
             except InputError:
                 content = [each.name.encode("utf-8", "surrogateescape")]
-            parts += [*content, repr(each.camera).encode()]
+            parts += [
+                *content,
+                repr(each.camera).encode(),
+                *([] if each.prior is None else [repr(each.prior).encode()]),
+            ]
         return MadeFrom(self._map, self._options, _digest(*parts, *([rig.encode()] if rig else [])))
 
     def kept(self, query: Query, made_from: MadeFrom) -> Record | None:
@@ -172,12 +176,6 @@ def _options(localiser: Localiser) -> dict[str, Any]:
     place = localiser.map
     aligned = localiser.matcher.options.align and place.images is not None
     return {**place.recipe.match_configuration(None), **asdict(localiser.options), "aligned": aligned}
-
-
-def _map_digest(localiser: Localiser) -> str:
-    place = localiser.map
-    files = sorted((place.folder / "sparse" / "0").glob("*.bin"))
-    return _digest(place.store.folder.name.encode(), *(read_bytes(path) for path in files))
 
 
 def _digest(*parts: bytes) -> str:

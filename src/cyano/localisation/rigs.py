@@ -12,11 +12,12 @@ from cyano.formats.absolute_pose import Intrinsics
 from cyano.formats.pose_covariance import pose_covariance
 from cyano.formats.rig_pose import RigView, rig_covariance, rig_pose
 from cyano.geometry import LensCamera
+from cyano.localisation.agreement import spread_of
 from cyano.localisation.confidence import CERTAIN, Evidence, confidence_of
 from cyano.localisation.groups import differ
 from cyano.localisation.options import LocaliseOptions
 from cyano.localisation.outcome import CameraSource, Localisation, Status
-from cyano.localisation.search import Found, Search, spread_of
+from cyano.localisation.search import Found, Search
 
 __all__ = ["Member", "RigSearch"]
 

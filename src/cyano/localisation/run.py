@@ -126,7 +126,7 @@ def _outcome(localiser: Localiser, query: Query) -> Localisation:
     """What becomes of a photograph; one that cannot be used costs itself only."""
     try:
         _check_name(query.name)
-        return localiser.localise(query.path, query.camera, query.mask)
+        return localiser.localise(query.path, query.camera, query.mask, query.prior)
     except InputError as error:
         return Localisation.failed(query.name, "not usable", str(error))
 

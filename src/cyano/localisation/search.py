@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from cyano.formats.absolute_pose import AbsolutePose, Intrinsics, absolute_pose, projected
 from cyano.formats.pose_covariance import pose_covariance
+from cyano.formats.priors import PositionPrior
 from cyano.geometry import LensCamera
+from cyano.localisation.agreement import CELLS, cells_of, centre_of, once_each, spread_of
 from cyano.localisation.confidence import CERTAIN, Evidence, confidence_of
 from cyano.localisation.correspondences import Correspondences, find_correspondences, joined, nothing_found
 from cyano.localisation.groups import connected, differ
@@ -19,12 +21,8 @@ from cyano.localisation.options import LocaliseOptions
 from cyano.localisation.outcome import CameraSource, Candidate, Localisation, Status
 from cyano.localisation.photographs import Photograph
 from cyano.matcher import Matcher
-from cyano.types import ImageSize
 
-__all__ = ["Found", "Search", "cells_of", "once_each", "spread_of"]
-
-_CELLS = 8
-"""Cells along each side of a photograph, by which the spread of inliers is counted."""
+__all__ = ["Found", "Search"]
 
 _GROUPS = 3
 """Places of the map whose matches are also tried by themselves."""
@@ -37,6 +35,9 @@ _ROUNDS = 3
 
 _CLEARLY = 1.1
 """By how much more inliers a camera that is trusted less has to explain."""
+
+_CONTRADICTED = 0.25
+"""Confidence, at most, in a pose that is not where it was known to be."""
 
 _Sources = Sequence[tuple[Intrinsics, CameraSource]]
 
@@ -66,7 +67,15 @@ class Found:
 class Search:
     """One photograph on its way."""
 
-    def __init__(self, place: Map, matcher: Matcher, options: LocaliseOptions, photograph: Photograph) -> None:
+    def __init__(
+        self,
+        place: Map,
+        matcher: Matcher,
+        options: LocaliseOptions,
+        photograph: Photograph,
+        prior: PositionPrior | None = None,
+        among: Sequence[str] | None = None,
+    ) -> None:
         """Nothing is matched yet.
 
         Args:
@@ -74,7 +83,10 @@ class Search:
             matcher: with the map's recipe.
             options: how.
             photograph: whose pose is searched for.
+            prior: where it was taken, if something is known of that.
+            among: the only images of the map that count; None for all.
         """
+        self.prior, self.among = prior, None if among is None else set(among)
         self.map, self.matcher, self.options, self.photograph = place, matcher, options, photograph
         self.names: list[str] = []
         self.found: Correspondences = nothing_found()
@@ -117,9 +129,10 @@ class Search:
         for _ in range(_ROUNDS):
             found, names = self.found, list(self.names)
             more = self.map.neighbours(np.unique(found.points[best.pose.inliers]), names)
-            if not more:
+            fresh = [name for name, _ in more if self.among is None or name in self.among]
+            if not fresh:
                 break
-            self.match([name for name, _ in more[: self.options.top_k]])
+            self.match(fresh[: self.options.top_k])
             grown = self._best(sources)
             if grown is None or grown.inliers < best.inliers:
                 self.found, self.names = found, names
@@ -171,7 +184,12 @@ class Search:
         some, options = self.found.chosen(part), self.options
         points = self.map.model.points
         pose = absolute_pose(
-            some.places, points[some.points], known, threshold_px=options.threshold_px, seed=options.seed
+            some.places,
+            points[some.points],
+            known,
+            threshold_px=options.threshold_px,
+            seed=options.seed,
+            prior=self.prior,
         )
         if pose is None:
             return None
@@ -206,9 +224,13 @@ class Search:
             spread=spread_of(pose.T_world_to_camera, covariance, points[seen.points]),
         )
         confidence = confidence_of(evidence)
-        words = f"{_keypoints(best.inliers)} agree with the pose, in {best.cells} of {_CELLS**2} parts of the picture"
+        words = f"{_keypoints(best.inliers)} agree with the pose, in {best.cells} of {CELLS**2} parts of the picture"
         if rival:
             words += f"; {rival} with one elsewhere"
+        away = 0.0 if self.prior is None else float(self.prior.distances(centre_of(pose.T_world_to_camera)[None])[0])
+        if away > self.options.prior_radius:
+            confidence = min(confidence, _CONTRADICTED)
+            words += f"; it is {away:.3g} from where the photograph is said to be taken"
         status: Status = "ok" if confidence >= CERTAIN else "uncertain"
         return self.outcome(status, words, best, covariance, confidence)
 
@@ -256,48 +278,8 @@ class Search:
         return Candidate(name, int(of_it.sum()), int((inliers & of_it).sum()), aligned)
 
 
-def once_each(found: Correspondences, errors: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """(K,) bool: the inliers, without the copies of a keypoint that go to other points than the one that fits best.
-
-    Args:
-        found: correspondences.
-        errors: (K,) pixels, infinite for what is no inlier.
-    """
-    inliers = np.isfinite(errors)
-    worst_first = np.argsort(-errors[inliers], kind="stable")
-    keypoints, points = found.keypoints[inliers][worst_first], found.points[inliers][worst_first]
-    best = np.full(found.keypoints.max(initial=-1) + 1, -1, np.int64)
-    best[keypoints] = points  # the last one stays
-    fits: NDArray[np.bool_] = best[found.keypoints] == found.points
-    return inliers & fits
-
-
-def cells_of(places: NDArray[np.float64], size: ImageSize) -> int:
-    """How many of the 8 x 8 cells of a photograph hold one of (K, 2) places in its pixels."""
-    sides = np.array([size.width, size.height], np.float64)
-    cells = np.clip((places + 0.5) / sides * _CELLS, 0, _CELLS - 1).astype(np.int64)
-    return len(np.unique(cells @ np.array([1, _CELLS])))
-
-
 def _of_another_place(one: AbsolutePose, other: AbsolutePose) -> bool:
     return differ(one.T_world_to_camera, one.inliers, other.T_world_to_camera, other.inliers)
-
-
-def spread_of(
-    T_world_to_camera: NDArray[np.float64], covariance: NDArray[np.float64], points: NDArray[np.float64]
-) -> float:
-    """Standard deviation of the camera's centre along its worst axis over the median depth of the points; 1 if unknown.
-
-    The centre is -R^T t, and moves by -R^T ([t]_x w + dt) with a rotation w after R and a change dt of t.
-    """
-    if not np.isfinite(covariance).all():
-        return 1.0
-    R, (x, y, z) = T_world_to_camera[:3, :3], T_world_to_camera[:3, 3]
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    by_pose = -R.T @ np.hstack([cross, np.eye(3)])
-    worst = float(np.linalg.eigvalsh(by_pose @ covariance @ by_pose.T)[-1])
-    depths = points @ R[2] + z
-    return float(np.sqrt(max(worst, 0.0)) / np.median(depths))
 
 
 def _keypoints(count: int) -> str:
