@@ -15,6 +15,7 @@ How to use it: docs/how-to/localise.md.
 
 from cyano.localisation.adding import Addition, Growth, add_images
 from cyano.localisation.foreign import ForeignMap, make_map
+from cyano.localisation.georeferencing import Georeference, georeference
 from cyano.localisation.localiser import Localiser
 from cyano.localisation.map import Map
 from cyano.localisation.options import LocaliseOptions
@@ -24,11 +25,13 @@ __all__ = [
     "Addition",
     "Candidate",
     "ForeignMap",
+    "Georeference",
     "Growth",
     "Localisation",
     "LocaliseOptions",
     "Localiser",
     "Map",
     "add_images",
+    "georeference",
     "make_map",
 ]

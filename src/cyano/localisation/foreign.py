@@ -141,6 +141,7 @@ def link_images(out: Path, images: Path) -> None:
     link = out / "images"
     try:
         if not os.path.lexists(link):
+            out.mkdir(parents=True, exist_ok=True)
             link.symlink_to(images.resolve(), target_is_directory=True)
     except OSError as error:
         raise OutputError(f"{link} cannot be made: {error.strerror or error}; check the folder") from error

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cyano.errors import InputError
 from cyano.pairs.checks import places_of
 
-__all__ = ["Positions", "local_metres", "read_poses"]
+__all__ = ["Positions", "earth_centred", "local_metres", "middle_of", "read_poses"]
 
 EQUATOR = 6378137.0
 """Half the major axis of the WGS 84 ellipsoid in metres (NIMA TR8350.2, table 3.1)."""
@@ -46,7 +46,7 @@ class Positions:
 def local_metres(
     latitude: NDArray[np.float64], longitude: NDArray[np.float64], height: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Geodetic WGS 84 coordinates as metres in a frame that stands on the ellipsoid in their middle.
+    """Geodetic WGS 84 coordinates as metres in a frame that stands on the ellipsoid in their middle; see `middle_of`.
 
     It is a rigid change of frame: distances are straight lines through space, shorter than on the ground by
     1 mm at 10 km and 1 m at 100 km. Nothing is special at the poles and the date line.
@@ -60,14 +60,27 @@ def local_metres(
         (N, 3) float64: east, north, up.
     """
     normals = _normals(np.radians(latitude), np.radians(longitude))
-    middle = normals.mean(axis=0) if len(normals) else np.array([1.0, 0.0, 0.0])
-    lat0, lon0 = math.atan2(middle[2], math.hypot(middle[0], middle[1])), math.atan2(middle[1], middle[0])
+    lat0, lon0 = map(math.radians, middle_of(latitude, longitude))
     origin_normal = _normals(np.array([lat0]), np.array([lon0]))
     east = np.array([-math.sin(lon0), math.cos(lon0), 0.0])
     frame = np.stack((east, np.cross(origin_normal[0], east), origin_normal[0]))
     offsets = _earth_centred(normals, np.asarray(height)) - _earth_centred(origin_normal, np.zeros(1))
     local: NDArray[np.float64] = offsets @ frame.T
     return local
+
+
+def middle_of(latitude: NDArray[np.float64], longitude: NDArray[np.float64]) -> tuple[float, float]:
+    """Degrees north and east of the mean of the verticals of (N,) places; (0, 0) of none."""
+    normals = _normals(np.radians(latitude), np.radians(longitude))
+    x, y, z = normals.mean(axis=0) if len(normals) else np.array([1.0, 0.0, 0.0])
+    return math.degrees(math.atan2(z, math.hypot(x, y))), math.degrees(math.atan2(y, x))
+
+
+def earth_centred(
+    latitude: NDArray[np.float64], longitude: NDArray[np.float64], height: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(N, 3) Earth-centred, Earth-fixed metres of geodetic WGS 84 coordinates, which are degrees and metres."""
+    return _earth_centred(_normals(np.radians(latitude), np.radians(longitude)), np.asarray(height))
 
 
 def _normals(latitude: NDArray[np.float64], longitude: NDArray[np.float64]) -> NDArray[np.float64]:
