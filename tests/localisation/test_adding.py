@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +209,25 @@ def test_a_run_that_is_stopped_leaves_no_model_and_goes_on(
     done = add_images(place, scene.queries / "q_1.png", tmp_path / "out")
     assert (done.extraction.done, done.matching.done) == (0, 0)  # that was done before
     assert list(done.model.added) == ["q_1.png"]
+
+
+def test_a_run_that_is_killed_goes_on_to_the_same_model(
+    scene: Scene, grown: tuple[Path, dict[str, Any], dict[Path, bytes]], tmp_path: Path
+) -> None:
+    out, document, _ = grown
+    arguments = ["add", scene.queries, "--to", scene.model, "--images", scene.images, "--out", tmp_path / "out", *FEW]
+    arguments += ["--prefix", "new/"]
+    with subprocess.Popen([sys.executable, "-m", "cyano", *map(str, arguments)], stdout=subprocess.DEVNULL) as killed:
+        while len(list((tmp_path / "out").glob("store/features/*/*.safetensors"))) < 2 and killed.poll() is None:
+            time.sleep(0.05)
+        killed.send_signal(signal.SIGKILL)
+    assert killed.returncode == -signal.SIGKILL
+    assert not (tmp_path / "out" / "sparse").exists()
+    again = output(run(*arguments, "--json"))
+    assert again["images"]["done"] == 0
+    assert again["model"] == document["model"]
+    for name in ("cameras.bin", "images.bin", "points3D.bin"):
+        assert (tmp_path / "out" / "sparse" / "0" / name).read_bytes() == (out / "sparse" / "0" / name).read_bytes()
 
 
 def test_what_does_not_fit_is_an_error(scene: Scene, place: Map, tmp_path: Path) -> None:

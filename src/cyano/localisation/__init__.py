@@ -13,9 +13,10 @@
 How to use it: docs/how-to/localise.md.
 """
 
-from cyano.localisation.adding import Addition, Growth, add_images
+from cyano.localisation.adding import Addition, add_images
 from cyano.localisation.foreign import ForeignMap, make_map
 from cyano.localisation.georeferencing import Georeference, georeference
+from cyano.localisation.growth import Growth
 from cyano.localisation.localiser import Localiser
 from cyano.localisation.map import Map
 from cyano.localisation.options import LocaliseOptions

@@ -18,7 +18,7 @@ from cyano.collection import write_views
 from cyano.collection.derived import derived, digest_of_content
 from cyano.concise import json_text
 from cyano.engine import SOME_FAILED
-from cyano.errors import InputError, OutputError
+from cyano.errors import InputError
 from cyano.exif import facts_in
 from cyano.formats import read_model
 from cyano.formats.transformed import write_transformed
@@ -127,7 +127,7 @@ def georeference(
         write_views(target / "0", out, out.resolve().name)
         return found
 
-    _copy_files(model / "store", out / "store")
+    _copy_store(model / "store", out / "store")
     if images is not None:
         link_images(out, images)
     made_from = json.dumps([digest_of_content(folder), asdict(found)])
@@ -222,13 +222,14 @@ def _summary(known: _Known, fitted: FittedSimilarity, names: Sequence[str]) -> G
     )
 
 
-def _copy_files(source: Path, target: Path) -> None:
-    """The files of a store that are not there yet: linked where the file system can, since none is ever changed.
+def _copy_store(source: Path, target: Path) -> None:
+    """What of a store is not there yet: linked where the file system can, since its files are never changed.
 
     Raises:
-        OutputError: one cannot be written.
+        OutputError: a file cannot be written.
     """
-    for path in sorted(each for each in source.rglob("*") if each.is_file()):
+    files = (path for path in source.rglob("*") if path.is_file() and not path.name.startswith("."))
+    for path in sorted(files):
         copy = target / path.relative_to(source)
         if copy.exists():
             continue
@@ -236,7 +237,4 @@ def _copy_files(source: Path, target: Path) -> None:
             copy.parent.mkdir(parents=True, exist_ok=True)
             os.link(path, copy)
         except OSError:  # another file system, or one without links
-            try:
-                write_atomically(copy, path.read_bytes())
-            except OSError as error:
-                raise OutputError(f"{copy} cannot be written: {error}; make room, and run again") from error
+            write_atomically(copy, path.read_bytes())
