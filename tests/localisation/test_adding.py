@@ -230,6 +230,18 @@ def test_a_run_that_is_killed_goes_on_to_the_same_model(
         assert (tmp_path / "out" / "sparse" / "0" / name).read_bytes() == (out / "sparse" / "0" / name).read_bytes()
 
 
+def test_images_that_were_added_are_not_lost(
+    scene: Scene, grown: tuple[Path, dict[str, Any], dict[Path, bytes]]
+) -> None:
+    out, _, _ = grown
+    before = (out / "sparse" / "0" / "images.bin").read_bytes()
+    to = ("--to", scene.model, "--images", scene.images, "--out", out, *FEW)
+    result = run("add", scene.queries / "q_1.png", *to, "--prefix", "new/")
+    assert result.exit_code == 1
+    assert "with other images added (new/q_2.png, new/q_3.png)" in result.stderr
+    assert (out / "sparse" / "0" / "images.bin").read_bytes() == before
+
+
 def test_what_does_not_fit_is_an_error(scene: Scene, place: Map, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="the map itself"):
         add_images(place, scene.queries, scene.model)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyano.collection import Collection, Run, write_views
-from cyano.collection.derived import derived, digest_of_content
+from cyano.collection.derived import derived, digest_of_content, summary_of
 from cyano.engine import digest_of, pairs_among
 from cyano.errors import InputError
 from cyano.exif import facts_in
@@ -82,7 +82,18 @@ class Growing:
     outcomes: dict[str, Localisation] = field(default_factory=dict)
 
     def derived(self, *, force: bool) -> Growth:
-        """The grown model, made unless it is there already."""
+        """The grown model, made unless it is there already.
+
+        Raises:
+            InputError: another one is there, whose images would be lost.
+        """
+        before = summary_of(self.collection.sparse, Growth)
+        lost = [] if before is None else sorted(before.added.keys() - {query.name for query in self.queries})
+        if lost and not force:
+            raise InputError(
+                f"{self.collection.out} is a map with other images added ({some(lost)}); add to that one (--to) in "
+                "another --out, or replace it with --overwrite"
+            )
         return derived(self.collection.sparse, self._made_from(), self._make, Growth, force=force)
 
     def _made_from(self) -> str:
