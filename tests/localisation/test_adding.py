@@ -187,28 +187,26 @@ def test_all_can_be_refined(scene: Scene, place: Map, tmp_path: Path) -> None:
     assert Localiser(Map.open(tmp_path / "out", place.recipe)).localise(scene.images / "view1.png").ok
 
 
-def test_a_camera_that_is_given_is_held(scene: Scene, place: Map, tmp_path: Path) -> None:
-    camera = KnownCamera("PINHOLE", (401.0, 401.0, 240.0, 180.0))
-    add_images(place, [Query("q.png", scene.queries / "q_1.png", camera)], tmp_path / "out")
-    image = model_of(tmp_path / "out").find_image_with_name("q.png")
-    np.testing.assert_array_equal(image.camera.params, camera.params)
-    assert image.camera_id == 2
-
-
-def test_a_run_that_is_stopped_leaves_no_model_and_goes_on(
+def test_a_run_that_is_stopped_leaves_no_model_and_goes_on_with_the_camera_given(
     scene: Scene, place: Map, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    camera = KnownCamera("PINHOLE", (401.0, 401.0, 240.0, 180.0))
+    asked = [Query("q.png", scene.queries / "q_1.png", camera)]
+
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
         patched.setattr(GrowingModel, "save", stop)
         with pytest.raises(KeyboardInterrupt):
-            add_images(place, scene.queries / "q_1.png", tmp_path / "out")
+            add_images(place, asked, tmp_path / "out")
     assert not (tmp_path / "out" / "sparse").exists()
-    done = add_images(place, scene.queries / "q_1.png", tmp_path / "out")
+    done = add_images(place, asked, tmp_path / "out")
     assert (done.extraction.done, done.matching.done) == (0, 0)  # that was done before
-    assert list(done.model.added) == ["q_1.png"]
+    assert list(done.model.added) == ["q.png"]
+    image = model_of(tmp_path / "out").find_image_with_name("q.png")
+    assert image.camera_id == 2
+    np.testing.assert_array_equal(image.camera.params, camera.params)
 
 
 def test_a_run_that_is_killed_goes_on_to_the_same_model(
