@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -184,28 +188,57 @@ def test_all_can_be_refined(scene: Scene, place: Map, tmp_path: Path) -> None:
     assert Localiser(Map.open(tmp_path / "out", place.recipe)).localise(scene.images / "view1.png").ok
 
 
-def test_a_camera_that_is_given_is_held(scene: Scene, place: Map, tmp_path: Path) -> None:
-    camera = lens_of("PINHOLE", (401.0, 401.0, 240.0, 180.0), ImageSize(360, 480))
-    add_images(place, [Query("q.png", scene.queries / "q_1.png", camera)], tmp_path / "out")
-    image = model_of(tmp_path / "out").find_image_with_name("q.png")
-    np.testing.assert_array_equal(image.camera.params, (401.0, 401.0, 240.0, 180.0))
-    assert image.camera_id == 2
-
-
-def test_a_run_that_is_stopped_leaves_no_model_and_goes_on(
+def test_a_run_that_is_stopped_leaves_no_model_and_goes_on_with_the_camera_given(
     scene: Scene, place: Map, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    camera = lens_of("PINHOLE", (401.0, 401.0, 240.0, 180.0), ImageSize(360, 480))
+    asked = [Query("q.png", scene.queries / "q_1.png", camera)]
+
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
         patched.setattr(GrowingModel, "save", stop)
         with pytest.raises(KeyboardInterrupt):
-            add_images(place, scene.queries / "q_1.png", tmp_path / "out")
+            add_images(place, asked, tmp_path / "out")
     assert not (tmp_path / "out" / "sparse").exists()
-    done = add_images(place, scene.queries / "q_1.png", tmp_path / "out")
+    done = add_images(place, asked, tmp_path / "out")
     assert (done.extraction.done, done.matching.done) == (0, 0)  # that was done before
-    assert list(done.model.added) == ["q_1.png"]
+    assert list(done.model.added) == ["q.png"]
+    image = model_of(tmp_path / "out").find_image_with_name("q.png")
+    assert image.camera_id == 2
+    np.testing.assert_array_equal(image.camera.params, (401.0, 401.0, 240.0, 180.0))
+
+
+def test_a_run_that_is_killed_goes_on_to_the_same_model(
+    scene: Scene, grown: tuple[Path, dict[str, Any], dict[Path, bytes]], tmp_path: Path
+) -> None:
+    out, document, _ = grown
+    arguments = ["add", scene.queries, "--to", scene.model, "--images", scene.images, "--out", tmp_path / "out", *FEW]
+    arguments += ["--prefix", "new/"]
+    with subprocess.Popen([sys.executable, "-m", "cyano", *map(str, arguments)], stdout=subprocess.DEVNULL) as killed:
+        while len(list((tmp_path / "out").glob("store/features/*/*.safetensors"))) < 2 and killed.poll() is None:
+            time.sleep(0.05)
+        killed.send_signal(signal.SIGKILL)
+    assert killed.returncode == -signal.SIGKILL
+    assert not (tmp_path / "out" / "sparse").exists()
+    again = output(run(*arguments, "--json"))
+    assert again["images"]["done"] == 0
+    assert again["model"] == document["model"]
+    for name in ("cameras.bin", "images.bin", "points3D.bin"):
+        assert (tmp_path / "out" / "sparse" / "0" / name).read_bytes() == (out / "sparse" / "0" / name).read_bytes()
+
+
+def test_images_that_were_added_are_not_lost(
+    scene: Scene, grown: tuple[Path, dict[str, Any], dict[Path, bytes]]
+) -> None:
+    out, _, _ = grown
+    before = (out / "sparse" / "0" / "images.bin").read_bytes()
+    to = ("--to", scene.model, "--images", scene.images, "--out", out, *FEW)
+    result = run("add", scene.queries / "q_1.png", *to, "--prefix", "new/")
+    assert result.exit_code == 1
+    assert "with other images added (new/q_2.png, new/q_3.png)" in result.stderr
+    assert (out / "sparse" / "0" / "images.bin").read_bytes() == before
 
 
 def test_what_does_not_fit_is_an_error(scene: Scene, place: Map, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from cyano.cli import (
     environment,
     evaluate,
     extract,
+    georeference,
     localise,
     map,
     match,
@@ -112,6 +113,7 @@ app.command("view", cls=Command, help=view.HELP)(view.view)
 app.command("localise", cls=Command, help=localise.HELP)(localise.localise)
 app.command("map", cls=Command, help=map.HELP)(map.make_map)
 app.command("add", cls=Command, help=add.HELP)(add.add)
+app.command("georeference", cls=Command, help=georeference.HELP)(georeference.georeference)
 app.command("demo", cls=Command, help=demo.HELP)(demo.demo)
 app.command("evaluate", cls=Command, help=evaluate.HELP)(evaluate.evaluate)
 app.command("env", cls=Command, help=environment.HELP)(environment.env)

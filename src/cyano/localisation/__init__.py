@@ -15,8 +15,10 @@ How to use it: docs/how-to/localise.md.
 
 from cyano.formats.priors import PositionPrior
 from cyano.formats.rigs import Rig, RigCamera
-from cyano.localisation.adding import Addition, Growth, add_images
+from cyano.localisation.adding import Addition, add_images
 from cyano.localisation.foreign import ForeignMap, make_map
+from cyano.localisation.georeferencing import Georeference, georeference
+from cyano.localisation.growth import Growth
 from cyano.localisation.localiser import Localiser
 from cyano.localisation.map import Map
 from cyano.localisation.options import LocaliseOptions
@@ -26,6 +28,7 @@ __all__ = [
     "Addition",
     "Candidate",
     "ForeignMap",
+    "Georeference",
     "Growth",
     "Localisation",
     "LocaliseOptions",
@@ -35,5 +38,6 @@ __all__ = [
     "Rig",
     "RigCamera",
     "add_images",
+    "georeference",
     "make_map",
 ]

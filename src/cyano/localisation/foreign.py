@@ -20,7 +20,7 @@ from cyano.collection import (
     write_triangulated,
 )
 from cyano.collection.run import DEFAULT_RUN
-from cyano.engine import Failure, Recipe, Summary
+from cyano.engine import SOME_FAILED, Recipe, Summary
 from cyano.errors import InputError, OutputError
 from cyano.exif import facts_in
 from cyano.formats.map_model import MapImage, MapModel, read_map_model
@@ -65,15 +65,10 @@ class ForeignMap:
         return self.extraction, self.matching, *([] if self.alignment is None else [self.alignment])
 
     @property
-    def failures(self) -> tuple[Failure, ...]:
-        """Images and pairs that cannot be used, with the reasons."""
-        return tuple(failure for stage in self.stages for failure in stage.failures)
-
-    @property
     def exit_status(self) -> int:
         """0 if all images of the model are in the map and agree with their matches, else 3."""
         doubtful = bool(self.left_out or self.model.doubtful)
-        return max(3 if doubtful else 0, *(stage.exit_status for stage in self.stages))
+        return max(SOME_FAILED if doubtful else 0, *(stage.exit_status for stage in self.stages))
 
 
 def make_map(
@@ -141,6 +136,7 @@ def link_images(out: Path, images: Path) -> None:
     link = out / "images"
     try:
         if not os.path.lexists(link):
+            out.mkdir(parents=True, exist_ok=True)
             link.symlink_to(images.resolve(), target_is_directory=True)
     except OSError as error:
         raise OutputError(f"{link} cannot be made: {error.strerror or error}; check the folder") from error

@@ -317,7 +317,10 @@ def _features_of(folder: Path, recipe: Recipe) -> FeatureStore:
     """
     root, configuration = folder / "store", recipe.feature_configuration()
     if not (root / "features").is_dir():
-        raise InputError(f"{folder} has no features (store/features); give the folder of `cyano reconstruct --out`")
+        raise InputError(
+            f"{folder} has no features (store/features); give the folder of `cyano reconstruct --out`, or make "
+            "it a map (cyano map)"
+        )
     if not FeatureStore.exists(root, configuration, precision=recipe.feature_precision):
         remedy = "give the options that the map was reconstructed with"
         try:

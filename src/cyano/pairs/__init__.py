@@ -13,7 +13,7 @@ from cyano.pairs.gps import read_gps
 from cyano.pairs.listfile import Pair, plain_stem, read_pairs, unique_stems, write_pairs
 from cyano.pairs.namelist import PairList, read_name_pairs
 from cyano.pairs.order import natural_order
-from cyano.pairs.positions import Positions, local_metres, read_poses
+from cyano.pairs.positions import Positions, local_metres, metres_from, middle_of, read_poses
 from cyano.pairs.retrieval import retrieval
 from cyano.pairs.selection import METHOD_OPTIONS, PairMethod, PairOptions, Selection, choose_pairs
 from cyano.pairs.sequential import sequential
@@ -31,6 +31,8 @@ __all__ = [
     "covisible",
     "exhaustive",
     "local_metres",
+    "metres_from",
+    "middle_of",
     "natural_order",
     "plain_stem",
     "read_gps",
