@@ -32,8 +32,8 @@ from cyano.checkpoints import load
 from cyano.collection import Collection, extract_images, match_pairs, reconstruct, select_pairs
 from cyano.engine import Recipe
 from cyano.formats import CameraOptions, MappingOptions
-from cyano.formats.colmap_pixels import colmap_params, lens_of
-from cyano.geometry import invert_rigid, rotation_angle_between
+from cyano.formats.colmap_pixels import colmap_params, lens_to_colmap
+from cyano.geometry import LensCamera, invert_rigid, rotation_angle_between
 from cyano.localisation import Localiser, Map, add_images, make_map
 from cyano.localisation.queries import Query
 from cyano.pairs import PairOptions
@@ -77,9 +77,8 @@ def posed_model(posed: Posed, names: list[str], folder: Path, database: Path | N
             numbers = {image.name: (image.image_id, image.camera_id) for image in opened.read_all_images()}
     for name in names:
         known, (number, camera_number) = posed.cameras[name], numbers[name]
-        assert known.size is not None  # noqa: S101 - as `read_set` has it
-        camera = pycolmap.Camera(model=known.model, width=known.size.width, height=known.size.height,
-                                 params=list(known.params), camera_id=camera_number)  # fmt: skip
+        camera = lens_to_colmap(pycolmap, known)
+        camera.camera_id = camera_number
         model.add_camera_with_trivial_rig(camera)
         image = pycolmap.Image(name=name, camera_id=camera_number, image_id=number)
         model.add_image_with_trivial_frame(image, pycolmap.Rigid3d(posed.poses[name][:3]))
@@ -169,7 +168,7 @@ def add(posed: Posed, stored: Path, scratch: Path, *, known: bool) -> dict[str, 
     for name in ("whole", "part", "grown", "refined"):
         shutil.copytree(stored, scratch / name / "store")
     camera = next(iter(posed.cameras.values()))
-    cameras = CameraOptions(camera.model, "all", camera.params) if known else CameraOptions(sharing="all")
+    cameras = CameraOptions(camera.model, "all", colmap_params(camera)) if known else CameraOptions(sharing="all")
     mapping = MappingOptions(keep_cameras=known)
     whole = Collection(posed.images, scratch / "whole", recipe)
     reconstruct(whole, cameras=cameras, mapping=mapping)

@@ -248,7 +248,9 @@ def test_what_does_not_fit_is_an_error(scene: Scene, place: Map, tmp_path: Path)
         add_images(place, scene.images / "view0.png", tmp_path / "out")
     with pytest.raises(InputError, match="no images to add"):
         add_images(place, [], tmp_path / "out")
-    blind = Map.open(scene.model, place.recipe)
+    shutil.copytree(scene.model, tmp_path / "moved", symlinks=True)
+    (tmp_path / "moved" / "images").unlink()
+    blind = Map.open(tmp_path / "moved", place.recipe)
     with pytest.raises(InputError, match="--images"):
         add_images(blind, scene.queries, tmp_path / "out")
     assert not (tmp_path / "out").exists()
