@@ -127,6 +127,22 @@ class Detector:
             features.append(Features(each.frame.to_original(places), values, descriptors, each.frame, image=seen))
         return features
 
+    @torch.inference_mode()
+    def describe(self, image: NetworkImage, keypoints: Tensor, scores: Tensor) -> Features:
+        """Features at places that are given, which stay where they are.
+
+        Args:
+            image: from `prepare`.
+            keypoints: (N, 2) float32 in original pixels.
+            scores: (N,) float32.
+        """
+        images = upload(torch.from_numpy(image.grey)[None, None], self._device)
+        keypoints, scores = keypoints.to(self._device), scores.to(self._device)
+        places = image.frame.to_network(keypoints)
+        descriptors = sample_descriptors(self._dense(images).descriptors[0], places)
+        seen = images[0, 0].half() if self._options.align else None
+        return Features(keypoints, scores, descriptors, image.frame, image=seen)
+
     def _dense(self, images: Tensor) -> DenseFeatures:
         """The network's maps, float32."""
         if isinstance(self._network, FastSuperPoint):

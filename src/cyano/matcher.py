@@ -173,6 +173,20 @@ class Matcher:
             raise InputError(f"{len(sources)} images need as many masks in a list (None for no mask)")
         return self._detector(self._prepared(sources, masks or [None] * len(sources)))
 
+    def describe(self, image: ImageSource, keypoints: torch.Tensor, scores: torch.Tensor) -> Features:
+        """Describe keypoints that another program found; they stay where they are.
+
+        Args:
+            image: as for `match`.
+            keypoints: (N, 2) in pixels of the original image.
+            scores: (N,) confidence of each.
+
+        Raises:
+            ImageError: the image cannot be read or used.
+        """
+        loaded = read(image, self.options.limits, stretch=self.options.stretch)
+        return self._detector.describe(self._detector.prepare(loaded, None), keypoints.float(), scores.float())
+
     def _prepared(self, sources: Sequence[ImageSource], masks: Sequence[ImageSource | None]) -> Iterator[NetworkImage]:
         """Read and resize, one image at a time."""
         for source, mask in zip(sources, masks, strict=True):

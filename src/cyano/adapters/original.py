@@ -8,92 +8,18 @@ which the original refuses, `matches0` and the others are padded with -1 and the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from cyano.adapters.common import DeviceMatchers, batch_of, with_pixels, without_pixels
-from cyano.errors import InputError, WeightsError
-from cyano.options import MatcherOptions
-from cyano.processing.resize import ResizeRule
-from cyano.records import record_from
+from cyano.adapters.common import batch_of, with_pixels, without_pixels
+from cyano.adapters.original_config import Engine
+from cyano.errors import InputError
 from cyano.types import Features, ImageSize, Matches, ResizeMap
 
 __all__ = ["Matching", "SuperGlue", "SuperPoint"]
-
-FOLDER = Path("models/weights")
-"""Where programs written for the original keep its .pth files."""
-
-
-@dataclass(frozen=True)
-class _Detection:
-    """Keys of the detector's configuration; None is what the weights say."""
-
-    weights: str | None = None
-    descriptor_dim: int | None = None
-    nms_radius: int | None = None
-    keypoint_threshold: float | None = None
-    max_keypoints: int | None = None
-    remove_borders: int | None = None
-
-
-@dataclass(frozen=True)
-class _Assignment:
-    """Keys of the matcher's configuration; None is what the weights say."""
-
-    weights: str | None = None
-    descriptor_dim: int | None = None
-    keypoint_encoder: tuple[int, ...] | None = None
-    GNN_layers: tuple[str, ...] | None = None
-    sinkhorn_iterations: int | None = None
-    match_threshold: float | None = None
-
-
-@dataclass(frozen=True)
-class _Rules:
-    """The configuration."""
-
-    superpoint: _Detection = _Detection()
-    superglue: _Assignment = _Assignment()
-
-
-class _Engine(DeviceMatchers):
-    """Weights and rules as a configuration says them.
-
-    Attributes:
-        exact: see `Matching`.
-        threshold: a match has a greater probability.
-    """
-
-    def __init__(self, config: Mapping[str, Any], exact: bool = False) -> None:
-        rules = record_from(_Rules, config, "the configuration")
-        points, matches = rules.superpoint, rules.superglue
-        options = MatcherOptions(
-            resize=ResizeRule.none(),
-            max_keypoints=points.max_keypoints,
-            keypoint_threshold=points.keypoint_threshold,
-            nms_radius=points.nms_radius,
-            match_threshold=0.0 if exact else matches.match_threshold,
-            sinkhorn_iterations=matches.sinkhorn_iterations,
-            subpixel=not exact,
-            align=not exact,
-        )
-        super().__init__(_weights(matches.weights or points.weights), options, border=points.remove_borders)
-        superglue = self.networks.superglue
-        if superglue is None:
-            raise WeightsError(f"{self.networks.source} holds a detector alone; give a matcher's weights as well")
-        sizes = superglue.config
-        own = (sizes.input_size or sizes.hidden_size, sizes.keypoint_encoder_sizes, sizes.gnn_layers_types)
-        asked = (matches.descriptor_dim or points.descriptor_dim, matches.keypoint_encoder, matches.GNN_layers)
-        for key, wanted, there in zip(("descriptor_dim", "keypoint_encoder", "GNN_layers"), asked, own, strict=True):
-            if wanted is not None and wanted != there:
-                raise InputError(f"{key} of these weights is {there}, not {wanted}; leave it out of the configuration")
-        self.exact = exact
-        self.threshold = sizes.matching_threshold if matches.match_threshold is None else matches.match_threshold
 
 
 class Matching(nn.Module):
@@ -122,7 +48,7 @@ class Matching(nn.Module):
             WeightsError: the weights are missing or damaged.
         """
         super().__init__()
-        self._engine = _Engine(config or {}, exact)
+        self._engine = Engine(config or {}, exact)
         self.superpoint = SuperPoint(engine=self._engine)
         self.superglue = SuperGlue(engine=self._engine)
 
@@ -169,7 +95,7 @@ class Matching(nn.Module):
 class SuperPoint(nn.Module):
     """Images to keypoints, scores and descriptors."""
 
-    def __init__(self, config: Mapping[str, Any] | None = None, *, engine: _Engine | None = None) -> None:
+    def __init__(self, config: Mapping[str, Any] | None = None, *, engine: Engine | None = None) -> None:
         """Load the weights.
 
         Args:
@@ -181,7 +107,7 @@ class SuperPoint(nn.Module):
             WeightsError: the weights are missing or damaged.
         """
         super().__init__()
-        self._engine = engine or _Engine({"superpoint": config or {}})
+        self._engine = engine or Engine({"superpoint": config or {}})
 
     def forward(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Detect and describe.
@@ -206,7 +132,7 @@ class SuperGlue(nn.Module):
     """Keypoints, scores and descriptors of two images to matches."""
 
     def __init__(
-        self, config: Mapping[str, Any] | None = None, *, exact: bool = False, engine: _Engine | None = None
+        self, config: Mapping[str, Any] | None = None, *, exact: bool = False, engine: Engine | None = None
     ) -> None:
         """Load the weights.
 
@@ -220,7 +146,7 @@ class SuperGlue(nn.Module):
             WeightsError: the weights are missing or damaged.
         """
         super().__init__()
-        self._engine = engine or _Engine({"superglue": config or {}}, exact)
+        self._engine = engine or Engine({"superglue": config or {}}, exact)
 
     def forward(self, data: Mapping[str, Any]) -> dict[str, Tensor]:
         """Match a batch.
@@ -260,22 +186,6 @@ class SuperGlue(nn.Module):
         arrays = (kept.matches0, kept.matches1, matches.scores0, matches.scores1)
         keys = ("matches0", "matches1", "matching_scores0", "matching_scores1")
         return {key: torch.from_numpy(array) for key, array in zip(keys, arrays, strict=True)}
-
-
-def _weights(name: str | None) -> str | Path | None:
-    """What `cyano.checkpoints.load` takes, of the original's names as well.
-
-    Raises:
-        WeightsError: the original's file is not there.
-    """
-    if name not in ("indoor", "outdoor"):
-        return name
-    file = FOLDER / f"superglue_{name}.pth"
-    if not file.exists():
-        raise WeightsError(
-            f"{file} is missing: put the original's files there, or leave 'weights' out for those that come with Cyano"
-        )
-    return file
 
 
 def _batch(data: Mapping[str, Any], key: str) -> list[Tensor]:
