@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from dataclasses import dataclass
 
 __all__ = ["CERTAIN", "Evidence", "confidence_of"]
 
@@ -11,7 +11,8 @@ CERTAIN = 0.5
 """Less is uncertain."""
 
 
-class Evidence(NamedTuple):
+@dataclass(frozen=True)
+class Evidence:
     """What speaks for a pose.
 
     Attributes:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from cyano.errors import InputError
+from cyano.formats.absolute_pose import Intrinsics
 from cyano.formats.known_cameras import KnownCamera
 from cyano.localisation.cameras import intrinsics_of
 from cyano.localisation.map import Map
 from cyano.localisation.options import LocaliseOptions
-from cyano.localisation.outcome import Localisation
+from cyano.localisation.outcome import CameraSource, Localisation
 from cyano.localisation.photographs import Photograph
 from cyano.localisation.search import Search
+from cyano.matcher import Matcher
 from cyano.processing.images import ImageSource
 from cyano.types import Features
 
@@ -28,19 +30,20 @@ class Localiser:
         print(found.name, found.status, found.message)
     """
 
-    def __init__(self, place: Map, options: LocaliseOptions = _DEFAULTS) -> None:
+    def __init__(self, place: Map, options: LocaliseOptions = _DEFAULTS, matcher: Matcher | None = None) -> None:
         """Prepare.
 
         Args:
             place: the map.
             options: how.
+            matcher: that of the map's recipe; None builds it.
 
         Raises:
             InputError: this machine lacks the device of the map's recipe.
         """
         self.map = place
         self.options = options
-        self.matcher = place.recipe.matcher()
+        self.matcher = matcher or place.recipe.matcher()
 
     def localise_all(self, images: Iterable[ImageSource], camera: KnownCamera | None = None) -> Iterator[Localisation]:
         """One after the other, in the order of the images; see `localise`.
@@ -69,11 +72,15 @@ class Localiser:
             InputError: the camera is of a picture of another shape, or none of COLMAP's.
         """
         photograph = Photograph.read(image, self.matcher)
-        intrinsics = intrinsics_of(self.map, photograph, camera)
+        intrinsics = self.intrinsics(photograph, camera)
         search = Search(self.map, self.matcher, self.options, photograph)
         if not len(photograph.features):
             return search.failed("no keypoints", "the photograph has no keypoints: it is plain, dark or blurred")
         return search.run(self._candidates(photograph.features), intrinsics)
+
+    def intrinsics(self, photograph: Photograph, camera: KnownCamera | None) -> list[tuple[Intrinsics, CameraSource]]:
+        """What to try; see `intrinsics_of`."""
+        return intrinsics_of(self.map, photograph, camera)
 
     def _candidates(self, features: Features) -> list[str]:
         """The images of the map to match first."""

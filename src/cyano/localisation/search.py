@@ -195,7 +195,7 @@ class Search:
         if rival:
             words += f"; {rival} with one elsewhere"
         status: Status = "ok" if confidence >= CERTAIN else "uncertain"
-        return self._outcome(status, words, best, covariance, confidence)
+        return replace(self._outcome(status, words, best, covariance, confidence), evidence=evidence)
 
     def _outcome(
         self,
