@@ -13,9 +13,10 @@ from cyano.formats.absolute_pose import Intrinsics
 from cyano.geometry import rotation_angle_between
 from cyano.localisation import Localisation, LocaliseOptions
 from cyano.localisation.correspondences import Correspondences, nothing_found
+from cyano.localisation.inliers import cells_of, once_each
 from cyano.localisation.map import Map
 from cyano.localisation.photographs import Photograph
-from cyano.localisation.search import Search, cells_of, once_each
+from cyano.localisation.search import Search
 from cyano.options import MatcherOptions
 from cyano.types import ImageSize
 from support.orbit import Orbit, orbit

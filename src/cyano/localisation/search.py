@@ -13,17 +13,15 @@ from cyano.formats.pose_covariance import pose_covariance
 from cyano.localisation.confidence import CERTAIN, Evidence, confidence_of
 from cyano.localisation.correspondences import Correspondences, find_correspondences, joined, nothing_found
 from cyano.localisation.groups import connected, differ
+from cyano.localisation.inliers import CELLS, cells_of, copies_of, once_each, spread_of
 from cyano.localisation.map import Map
 from cyano.localisation.options import LocaliseOptions
 from cyano.localisation.outcome import CameraSource, Candidate, Localisation, Status
+from cyano.localisation.own_camera import with_own_camera
 from cyano.localisation.photographs import Photograph
 from cyano.matcher import Matcher
-from cyano.types import ImageSize
 
-__all__ = ["Search", "cells_of", "once_each"]
-
-_CELLS = 8
-"""Cells along each side of a photograph, by which the spread of inliers is counted."""
+__all__ = ["Search"]
 
 _GROUPS = 3
 """Places of the map whose matches are also tried by themselves."""
@@ -37,6 +35,10 @@ _ROUNDS = 3
 _CLEARLY = 1.1
 """By how much more inliers a camera that is trusted less has to explain."""
 
+_HARDLY_MIRRORED = 0.6
+"""Share of the matched keypoints that agree with a pose, above which a photograph is not looked at in the mirror. The
+mirror image of a portal that is nearly symmetric had 0.28 and 0.29, the photographs themselves 0.82 to 0.98."""
+
 _Sources = Sequence[tuple[Intrinsics, CameraSource]]
 
 
@@ -47,6 +49,7 @@ class _Found:
     Attributes:
         pose: with its inliers among all correspondences, one point for each keypoint.
         source: of the camera.
+        moved: whether its principal point was found with the pose.
         inliers: keypoints that agree with it.
         cells: of the photograph that hold them.
     """
@@ -55,6 +58,7 @@ class _Found:
     source: CameraSource
     inliers: int
     cells: int
+    moved: bool = False
 
     @property
     def rank(self) -> tuple[int, int]:
@@ -95,6 +99,7 @@ class Search:
         chosen = [each for each in sources if each[1] == best.source]
         if self.options.expand:
             best = self._expanded(best, chosen)
+        best = self._with_own_camera(best)
         if best.inliers < self.options.min_inliers:
             least = self.options.min_inliers
             return self.failed("no pose", f"no pose agrees with {least} keypoints or more ({best.inliers} at best)")
@@ -167,35 +172,68 @@ class Search:
         seen = projected(points[self.found.points], pose.T_world_to_camera, pose.camera)
         errors = np.linalg.norm(seen - self.found.places, axis=1)
         inliers = once_each(self.found, np.where(errors <= options.threshold_px, errors, np.inf))
-        count = len(np.unique(self.found.keypoints[inliers]))
-        cells = cells_of(self.found.places[inliers], self.photograph.size)
-        return _Found(replace(pose, inliers=inliers), source, count, cells)
+        return self._counted(replace(pose, inliers=inliers), source)
+
+    def _counted(self, pose: AbsolutePose, source: CameraSource, *, moved: bool = False) -> _Found:
+        count = len(np.unique(self.found.keypoints[pose.inliers]))
+        return _Found(pose, source, count, cells_of(self.found.places[pose.inliers], self.photograph.size), moved)
+
+    def _with_own_camera(self, best: _Found) -> _Found:
+        """The pose with what the photograph itself tells of its camera, where nothing else does."""
+        if best.source not in ("estimated", "EXIF"):
+            return best
+        points = self.map.model.points[self.found.points]
+        own = with_own_camera(self.found, points, best.pose, self.options.threshold_px, self.photograph.size)
+        return best if own is None else self._counted(own.pose, best.source, moved=own.moved)
+
+    def _better_mirrored(self, best: _Found) -> str:
+        """In words, that the mirror image has more matches with the best image of the map; "" if it has not."""
+        number = int(np.bincount(self.found.images[best.pose.inliers]).argmax())
+        features = self.photograph.mirrored(self.matcher)
+        if features is None:
+            return ""
+        mirrored = find_correspondences(self.matcher, self.map, [self.names[number]], features)
+        own, others = int((self.found.images == number).sum()), len(mirrored.keypoints)
+        if others <= own:
+            return ""
+        return f"; its mirror image has {others} matches with {self.names[number]} and it has {own}: it may be mirrored"
 
     def _judged(self, best: _Found, rival: int) -> Localisation:
         found, pose, points = self.found, best.pose, self.map.model.points
         seen = found.chosen(pose.inliers)
-        _, which, copies = np.unique(seen.keypoints, return_inverse=True, return_counts=True)
         covariance = pose_covariance(
             seen.places,
             points[seen.points],
             pose.T_world_to_camera,
             pose.camera,
-            weights=1 / copies[which],
+            weights=1 / copies_of(seen),
             focal_refined=best.source != "given",
+            principal_refined=best.moved or self._may_be_a_part(best),
         )
+        share = best.inliers / len(np.unique(found.keypoints))
+        mirrored = self._better_mirrored(best) if share < _HARDLY_MIRRORED else ""
         evidence = Evidence(
             inliers=best.inliers,
-            share=best.inliers / len(np.unique(found.keypoints)),
+            share=share,
             cells=best.cells,
-            rival=rival,
-            spread=_spread(pose, covariance, points[seen.points]),
+            rival=max(rival, best.inliers if mirrored else 0),
+            spread=spread_of(pose, covariance, points[seen.points]),
         )
         confidence = confidence_of(evidence)
-        words = f"{_keypoints(best.inliers)} agree with the pose, in {best.cells} of {_CELLS**2} parts of the picture"
+        words = f"{_keypoints(best.inliers)} agree with the pose, in {best.cells} of {CELLS**2} parts of the picture"
         if rival:
             words += f"; {rival} with one elsewhere"
+        words += mirrored + ("; its principal point is off the middle: a part of a picture" if best.moved else "")
         status: Status = "ok" if confidence >= CERTAIN else "uncertain"
         return replace(self._outcome(status, words, best, covariance, confidence), evidence=evidence)
+
+    def _may_be_a_part(self, best: _Found) -> bool:
+        """Whether its camera is a guess and no image of the map has its shape, so that it may have been cut."""
+        if best.source == "given":
+            return False
+        size = self.photograph.size
+        shapes = [image.camera.size for image in self.map.model.images.values() if image.camera.size is not None]
+        return not any(size.has_shape_of(each) or size.turned(1).has_shape_of(each) for each in set(shapes))
 
     def _outcome(
         self,
@@ -240,46 +278,8 @@ class Search:
         return Candidate(name, int(of_it.sum()), int((inliers & of_it).sum()), aligned)
 
 
-def once_each(found: Correspondences, errors: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """(K,) bool: the inliers, without the copies of a keypoint that go to other points than the one that fits best.
-
-    Args:
-        found: correspondences.
-        errors: (K,) pixels, infinite for what is no inlier.
-    """
-    inliers = np.isfinite(errors)
-    worst_first = np.argsort(-errors[inliers], kind="stable")
-    keypoints, points = found.keypoints[inliers][worst_first], found.points[inliers][worst_first]
-    best = np.full(found.keypoints.max(initial=-1) + 1, -1, np.int64)
-    best[keypoints] = points  # the last one stays
-    fits: NDArray[np.bool_] = best[found.keypoints] == found.points
-    return inliers & fits
-
-
-def cells_of(places: NDArray[np.float64], size: ImageSize) -> int:
-    """How many of the 8 x 8 cells of a photograph hold one of (K, 2) places in its pixels."""
-    sides = np.array([size.width, size.height], np.float64)
-    cells = np.clip((places + 0.5) / sides * _CELLS, 0, _CELLS - 1).astype(np.int64)
-    return len(np.unique(cells @ np.array([1, _CELLS])))
-
-
 def _of_another_place(one: AbsolutePose, other: AbsolutePose) -> bool:
     return differ(one.T_world_to_camera, one.inliers, other.T_world_to_camera, other.inliers)
-
-
-def _spread(pose: AbsolutePose, covariance: NDArray[np.float64], points: NDArray[np.float64]) -> float:
-    """Standard deviation of the camera's centre along its worst axis over the median depth of the points; 1 if unknown.
-
-    The centre is -R^T t, and moves by -R^T ([t]_x w + dt) with a rotation w after R and a change dt of t.
-    """
-    if not np.isfinite(covariance).all():
-        return 1.0
-    R, (x, y, z) = pose.T_world_to_camera[:3, :3], pose.T_world_to_camera[:3, 3]
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    by_pose = -R.T @ np.hstack([cross, np.eye(3)])
-    worst = float(np.linalg.eigvalsh(by_pose @ covariance @ by_pose.T)[-1])
-    depths = points @ R[2] + z
-    return float(np.sqrt(max(worst, 0.0)) / np.median(depths))
 
 
 def _keypoints(count: int) -> str:

@@ -33,6 +33,7 @@ __all__ = [
     "SetTrials",
     "TrialName",
     "evaluate_localisation",
+    "known",
     "steps",
 ]
 
@@ -222,7 +223,7 @@ class _Evaluation:
                 self._on_step(f"{self._posed.name}: {trial.name}")
             return [Judged(truth.name, None) for truth in fold.queries]
         queries = [
-            Query(each.name, self._posed.folder / each.name, _known(each.camera) if trial.calibrated else None)
+            Query(each.name, self._posed.folder / each.name, known(each.camera) if trial.calibrated else None)
             for each in fold.queries
         ]
         return [
@@ -250,7 +251,7 @@ class _Evaluation:
             yield done.record
 
 
-def _known(lens: LensCamera) -> KnownCamera:
+def known(lens: LensCamera) -> KnownCamera:
     """The same in COLMAP's pixels."""
     params = tuple(float(value) for value in lens_to_colmap(load_pycolmap(), lens).params)
     return KnownCamera(lens.model, params, lens.size)
