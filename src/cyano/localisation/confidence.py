@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-__all__ = ["CERTAIN", "Evidence", "confidence_of", "features_of"]
+__all__ = ["BIAS", "CERTAIN", "WEIGHTS", "Evidence", "confidence_of", "features_of"]
 
 CERTAIN = 0.5
 """Less is uncertain."""
@@ -33,12 +33,12 @@ class Evidence:
 
 def confidence_of(evidence: Evidence) -> float:
     """Probability that the pose is right."""
-    odds = _BIAS + sum(weight * value for weight, value in zip(_WEIGHTS, features_of(evidence), strict=True))
+    odds = BIAS + sum(weight * value for weight, value in zip(WEIGHTS, features_of(evidence), strict=True))
     return min(1 / (1 + math.exp(-odds)), 1 - _RIVAL * _rivalry(evidence))
 
 
 def features_of(evidence: Evidence) -> tuple[float, ...]:
-    """What the odds are linear in: in the order of `_WEIGHTS`."""
+    """What the odds are linear in: in the order of `WEIGHTS`."""
     return (
         math.log(max(evidence.inliers, 1)),
         evidence.share,
@@ -52,8 +52,8 @@ def _rivalry(evidence: Evidence) -> float:
     return min(evidence.rival / max(evidence.inliers, 1), 1.0)
 
 
-_BIAS = -13.0
-_WEIGHTS = (2.0, 2.0, 1.5, -1.0, -1.0)
+BIAS = -13.0
+WEIGHTS = (2.0, 2.0, 1.5, -1.0, -1.0)
 
 _SHARPEST = 1e-4
 """A spread below counts as this one."""

@@ -15,8 +15,8 @@ from cyano.collection.run import Run
 from cyano.engine import Recipe
 from cyano.errors import InputError
 from cyano.formats import CameraOptions, MappingOptions
+from cyano.formats.known_poses import TriangulationSummary, triangulate
 from cyano.formats.map_model import read_map_model
-from cyano.formats.triangulation import TriangulationSummary, triangulate
 from cyano.localisation import Map
 from cyano.localisation_evaluation.sets import PosedPhotograph, PosedSet
 from cyano.localisation_evaluation.similarity import Similarity, similarity

@@ -10,8 +10,8 @@ import pytest
 pycolmap = pytest.importorskip("pycolmap", reason="the extra collections brings pycolmap")
 
 from cyano.errors import InputError  # noqa: E402
+from cyano.formats.known_poses import triangulate  # noqa: E402
 from cyano.formats.map_model import read_map_model  # noqa: E402
-from cyano.formats.triangulation import triangulate  # noqa: E402
 
 
 def made_up(folder: Path) -> tuple[Path, object]:
