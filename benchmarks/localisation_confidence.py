@@ -46,7 +46,6 @@ from cyano.localisation_evaluation import RIGHT, PosedPhotograph, PosedSet, auc,
 from cyano.localisation_evaluation.folds import Made, folds_of, make_map_a, make_map_b
 from cyano.localisation_evaluation.judging import judge
 from cyano.localisation_evaluation.matching import RememberingMatcher
-from cyano.localisation_evaluation.run import known
 from cyano.localisation_evaluation.similarity import Similarity
 from cyano.matcher import Matcher
 from localisation_sets import done
@@ -87,9 +86,10 @@ class Thinned(Search):
     share: float
     draw: int
 
-    def _match(self, names: Sequence[str]) -> None:
-        super()._match(names)
-        camera, pose = known(self.truth.camera), self.truth.T_world_to_camera
+    def match(self, names: Sequence[str]) -> None:
+        """See `Search.match`."""
+        super().match(names)
+        camera, pose = self.truth.camera, self.truth.T_world_to_camera
         away = projected(self.map.model.points[self.found.points], pose, camera) - self.found.places
         agree = np.unique(self.found.keypoints[np.linalg.norm(away, axis=1) <= AGREES_PX])
         rng = np.random.default_rng((SEED, self.draw))

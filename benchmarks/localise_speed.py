@@ -25,7 +25,6 @@ from cyano.localisation import LocaliseOptions, Localiser
 from cyano.localisation.search import Search
 from cyano.localisation_evaluation import find_posed_sets
 from cyano.localisation_evaluation.folds import folds_of, make_map_a, make_map_b
-from cyano.localisation_evaluation.run import known
 
 SEED = 0
 
@@ -46,7 +45,7 @@ def main() -> None:
     place = make_map_a(posed, fold, recipe, folder).map
     localiser = Localiser(place, LocaliseOptions(all_up_to=0, expand=False, seed=SEED))
     query = fold.queries[0]
-    path, camera = posed.folder / query.name, known(query.camera)
+    path, camera = posed.folder / query.name, query.camera
     names = [each.name for each in localiser.localise(path, camera).candidates]
     spent = [0.0]
     search = Search._best

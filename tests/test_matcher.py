@@ -15,7 +15,10 @@ from cyano.checkpoints.loading import Networks, load
 from cyano.errors import ImageError, InputError, WeightsError
 from cyano.matcher import Matcher, match
 from cyano.models.superglue import SuperGlue
+from cyano.models.transport import log_transport
 from cyano.options import MatcherOptions
+from cyano.processing.assignment import mutual_matches
+from cyano.processing.batching import pad
 from cyano.processing.resize import ResizeRule
 from cyano.result import PairResult
 from cyano.types import Features, ImageSize
@@ -185,6 +188,35 @@ def test_options_lie_over_the_weights_values() -> None:
     assert (matcher.detection.max_keypoints, matcher.detection.nms_radius) == (7, 0)
 
 
+@pytest.mark.parametrize("cpu", [True, False])
+def test_the_first_layers_alone_are_a_model_of_so_many_layers(photograph: np.ndarray, cpu: bool) -> None:
+    """Both forms; the oracle reads the states after that layer in the one run of all layers."""
+    networks = load(None)
+    superglue = networks.superglue
+    assert superglue is not None
+    options = replace(OPTIONS, layers=4, align=False, match_threshold=0.05)
+    shallow = Matcher(networks, options, device="cpu")
+    if not cpu:
+        shallow._superglue = superglue.first_layers(4)
+    features = shallow.extract(_shifted(photograph, 48, 32))
+    found = shallow.match_features([tuple(features)])[0]
+    states: list[tuple[torch.Tensor, torch.Tensor]] = []
+    with torch.inference_mode():
+        superglue.propagate(*(pad([each]) for each in features), states=states)
+        scores = superglue.similarity(*states[3])
+        log_assignment = log_transport(scores, superglue.bin_score, superglue.config.sinkhorn_iterations)
+    expected = mutual_matches(log_assignment, 0.05).matches0[0]
+    pairs = [(i, int(j)) for i, j in enumerate(expected) if j >= 0]
+    assert len(pairs) > 50
+    assert [tuple(row) for row in found.indices.tolist()] == pairs  # rounding decides no match of a clear shift
+    assert len(superglue.gnn.layers) == 12  # the networks stay whole
+
+
+def test_more_layers_than_there_are_is_told() -> None:
+    with pytest.raises(InputError, match="12 layers, not 13"):
+        Matcher.from_pretrained(options=MatcherOptions(layers=13), device="cpu")
+
+
 @pytest.mark.parametrize(
     "bad",
     [
@@ -199,6 +231,7 @@ def test_options_lie_over_the_weights_values() -> None:
         {"match_threshold": 1.5},
         {"nms_radius": -1},
         {"sinkhorn_iterations": 0},
+        {"layers": 0},
         {"precision": "float16"},
         {"rotations": "yes"},
     ],

@@ -77,7 +77,8 @@ class Matcher:
         self._usual = self.assignment.matching_threshold
         self.confirmed_threshold = options.confirmed_threshold(self.assignment)
         self._detector = Detector(networks.superpoint, options, self.detection, self.device, batch_size)
-        superglue = for_inference(networks.superglue, self.device)
+        kinds = self.assignment.gnn_layers_types
+        superglue = for_inference(networks.superglue.first_layers(len(kinds)), self.device)
         self._superglue: SuperGlue | FastSuperGlue = superglue
         if self.device.type == "cpu" and is_as_built(superglue):
             self._superglue = FastSuperGlue(superglue, self._matcher_dtype)

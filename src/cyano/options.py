@@ -39,6 +39,8 @@ class MatcherOptions:
             enough for those that alignment or geometry confirms, and up to 0.7 is asked where alignment speaks against
             one; docs/how-to/match.md has the table. One that is given is asked of all matches.
         sinkhorn_iterations: of the optimal transport.
+        layers: of the graph network that are run; None for all. Fewer take less time. They match as well only as far
+            as the weights were trained to say after each of them what matches, as `cyano-tiny` was.
         localisation: "probability" or "structure": what decides where keypoints lie; see `SuperPointConfig`.
         subpixel: move each keypoint to where it is between the pixels; without, keypoints are whole pixels of the
             resized image, as in transformers.
@@ -64,6 +66,7 @@ class MatcherOptions:
     nms_radius: int | None = None
     match_threshold: float | None = None
     sinkhorn_iterations: int | None = None
+    layers: int | None = None
     localisation: Literal["probability", "structure"] | None = None
     subpixel: bool = True
     align: bool = True
@@ -79,6 +82,7 @@ class MatcherOptions:
             ("nms_radius", self.nms_radius, 0),
             ("sinkhorn_iterations", self.sinkhorn_iterations, 1),
             ("few_matches", self.few_matches, 0),
+            ("layers", self.layers, 1),
         ):
             if value is not None and (not isinstance(value, Integral) or isinstance(value, bool) or value < least):
                 raise InputError(f"{name} must be a whole number of at least {least}, not {value!r}")
@@ -101,7 +105,14 @@ class MatcherOptions:
     def over(
         self, superpoint: SuperPointConfig, superglue: SuperGlueConfig
     ) -> tuple[SuperPointConfig, SuperGlueConfig]:
-        """The weights' own values with those of these options laid over them."""
+        """The weights' own values with those of these options laid over them.
+
+        Raises:
+            InputError: the weights have fewer layers than the options ask for.
+        """
+        kinds = superglue.gnn_layers_types
+        if self.layers is not None and self.layers > len(kinds):
+            raise InputError(f"these weights have {len(kinds)} layers, not {self.layers}; ask for at most so many")
         return (
             replace(
                 superpoint,
@@ -114,6 +125,7 @@ class MatcherOptions:
                 superglue,
                 matching_threshold=_or(self.match_threshold, superglue.matching_threshold),
                 sinkhorn_iterations=_or(self.sinkhorn_iterations, superglue.sinkhorn_iterations),
+                gnn_layers_types=kinds[: self.layers],
             ),
         )
 

@@ -151,6 +151,22 @@ def test_a_broken_image_is_listed_and_the_rest_goes_on(walk: Walk, tmp_path: Pat
     assert (json.loads(mended.stdout)["model"]["images"], json.loads(mended.stdout)["model"]["registered"]) == (7, 6)
 
 
+def test_features_alone_go_to_hloc(walk: Walk, tmp_path: Path) -> None:
+    """Nothing is matched; the same keypoints as in the collection's own store."""
+    document = output(run("extract", walk.images, "--out", tmp_path, "--hloc", "--json"))
+    assert document["hloc"] == {"images": 6}
+    images = {image.name: image for image in read_features(tmp_path / "features.h5")}
+    assert sorted(images) == sorted(walk.poses)
+    output(run("match-all", walk.images, "--out", tmp_path, "--json"))
+    output(run("colmap", walk.images, "--out", tmp_path, "--cameras", "all", "--no-align", "--hloc", "--json"))
+    for other in read_features(tmp_path / "hloc" / "features.h5"):
+        np.testing.assert_array_equal(images[other.name].keypoints, other.keypoints)
+        np.testing.assert_array_equal(images[other.name].descriptors, other.descriptors)
+    before = (tmp_path / "features.h5").stat().st_mtime_ns
+    assert "6 images, in" in run("extract", walk.images, "--out", tmp_path, "--hloc").stdout
+    assert (tmp_path / "features.h5").stat().st_mtime_ns == before  # made from the same: not made again
+
+
 def test_stages_in_shares_make_the_same(walk: Walk, tmp_path: Path) -> None:
     for command, *options in (("extract",), ("match-all", "--no-verify"), ("verify",), ("align",)):
         for share in ("1/2", "0/2"):
@@ -166,7 +182,7 @@ def test_stages_in_shares_make_the_same(walk: Walk, tmp_path: Path) -> None:
 def test_known_intrinsics_are_used_as_they_are(walk: Walk, tmp_path: Path) -> None:
     out = tmp_path / "out"
     shutil.copytree(walk.out, out)
-    given = ("--cameras", "all", "--camera-model", "PINHOLE", "--camera-params", "400,400,240,180")
+    given = ("--cameras", "all", "--camera", "PINHOLE:800,800,480,360@960x720")  # twice the size of the images
     output(run("colmap", walk.images, "--out", out, *given, "--keep-cameras", "--model", "--json"))
     (camera,) = _cameras(out / "sparse" / "0")
     assert camera == ("PINHOLE", [400, 400, 240, 180])
@@ -179,7 +195,7 @@ def test_known_intrinsics_are_used_as_they_are(walk: Walk, tmp_path: Path) -> No
     output(run("colmap", walk.images, "--out", out, *given, "--keep-cameras", "--model", "--json"))
     assert _cameras(out / "sparse" / "0") == [("PINHOLE", [410, 400, 240, 180])]
     for wrong, text in (
-        (("--keep-cameras",), "goes with --camera-params"),
+        (("--keep-cameras",), "goes with --camera, --camera-params"),
         (("--camera-params", "400"), "those of a --camera-model"),
         (("--camera-model", "PINHOLE", "--camera-params", "400,x"), "numbers with commas"),
         (("--camera-model", "PINHOLE", "--camera-params", "", "--keep-cameras"), "numbers with commas"),

@@ -52,7 +52,7 @@ def test_every_stage_runs_and_a_second_call_only_loads(tmp_path: Path) -> None:
 
 
 def test_a_matcher_without_a_detector_is_told_the_remedy(tmp_path: Path) -> None:
-    result = run("train", "matcher", tmp_path, "--run", tmp_path / "run", "--recipe", "tiny", "--device", "cpu")
+    result = run("train", "matcher", tmp_path, "--run", tmp_path / "run", "--recipe", "minutes", "--device", "cpu")
     assert result.exit_code == 1
     assert f"cyano train detector {tmp_path} --out {tmp_path / 'run'}" in result.stderr
     assert "--from" in result.stderr
@@ -164,7 +164,7 @@ def test_a_matcher_of_sift_needs_no_detector(tmp_path: Path) -> None:
 
 
 def test_mistakes_are_one_line(tmp_path: Path) -> None:
-    missing = run("train", "detector", str(tmp_path / "nothing"), "--run", str(tmp_path / "run"), "--recipe", "tiny")
+    missing = run("train", "detector", str(tmp_path / "nothing"), "--run", str(tmp_path / "run"), "--recipe", "minutes")
     assert missing.exit_code == 1
     assert "no such folder" in missing.output
     absent = run("train", "evaluate", "--out", str(tmp_path / "rum"), "--photographs", str(tmp_path))

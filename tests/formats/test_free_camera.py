@@ -7,17 +7,17 @@ import pytest
 
 from cyano.formats.absolute_pose import AbsolutePose, projected
 from cyano.formats.free_camera import freed_pose
-from cyano.formats.known_cameras import KnownCamera
+from cyano.geometry import LensCamera
 from cyano.types import ImageSize
 from support.scenes import rotation_about
 
 pytest.importorskip("pycolmap", reason="the extra collections brings pycolmap")
 
 SIZE = ImageSize(480, 320)
-TRUE = KnownCamera("SIMPLE_PINHOLE", (600.0, 0.0, 240.0), SIZE)
+TRUE = LensCamera("SIMPLE_PINHOLE", SIZE, (600.0, 0.0, 240.0))
 """The right half of a picture of twice the width."""
 
-MIDDLE = KnownCamera("SIMPLE_PINHOLE", (560.0, 60.0, 240.0), SIZE)
+MIDDLE = LensCamera("SIMPLE_PINHOLE", SIZE, (560.0, 60.0, 240.0))
 
 
 def cloud(count: int = 120) -> tuple[np.ndarray, np.ndarray]:
@@ -66,7 +66,7 @@ def test_the_deviation_is_that_of_many_tries() -> None:
 
 @pytest.mark.parametrize("principal", [True, False])
 def test_a_lens_that_distorts_is_found_as_well(principal: bool) -> None:
-    true = KnownCamera("SIMPLE_RADIAL", (600.0, 0.0 if principal else 60.0, 240.0, -0.1), SIZE)
+    true = LensCamera("SIMPLE_RADIAL", SIZE, (600.0, 0.0 if principal else 60.0, 240.0, -0.1))
     points, pose = cloud()
     found = freed_pose(projected(points, pose, true), points, nearby(points, pose), principal=principal, radial=True)
     assert found is not None

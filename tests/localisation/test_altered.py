@@ -10,8 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from cyano.formats.absolute_pose import Intrinsics, projected
-from cyano.formats.known_cameras import KnownCamera
-from cyano.geometry import rotation_angle_between
+from cyano.geometry import LensCamera, rotation_angle_between
 from cyano.localisation import Localisation, LocaliseOptions
 from cyano.localisation.outcome import CameraSource
 from cyano.localisation.photographs import Photograph
@@ -46,7 +45,7 @@ def localised(
     scene: Orbit, photograph: Photograph, source: CameraSource = "estimated", matcher: object = None
 ) -> Localisation:
     place, size = map_of(scene), photograph.size
-    guess = KnownCamera("SIMPLE_PINHOLE", (1.2 * size.longest, size.width / 2, size.height / 2), size)
+    guess = LensCamera("SIMPLE_PINHOLE", size, (1.2 * size.longest, (size.width - 1) / 2, (size.height - 1) / 2))
     sources: Sequence[tuple[Intrinsics, CameraSource]] = [(Intrinsics(guess, exact=False, guessed=True), source)]
     search = Search(place, matcher or TrackMatcher(), LocaliseOptions(), photograph)  # type: ignore[arg-type]
     return search.run(place.names, sources)
@@ -60,7 +59,7 @@ def test_the_principal_point_of_a_part_of_a_picture_is_found(left: int, top: int
     focal, x, y, distortion = found.camera.params
     # 0.3 px of 200 and more points: the deviations that were estimated are 3 px and less.
     assert focal == pytest.approx(600, rel=0.01)
-    assert (x, y) == pytest.approx((CAMERA.cx + 0.5 - left, CAMERA.cy + 0.5 - top), abs=9)
+    assert (x, y) == pytest.approx((CAMERA.cx - left, CAMERA.cy - top), abs=9)
     assert np.degrees(rotation_angle_between(found.T_world_to_camera[:3, :3], between()[:3, :3])) < 1
     assert distortion == 0
     assert "a part of a picture" in found.message
@@ -70,14 +69,14 @@ def test_the_principal_point_of_a_part_of_a_picture_is_found(left: int, top: int
 def test_the_distortion_of_a_lens_is_found() -> None:
     """It moves the corners by 18 px, and a pinhole camera would have another focal length and stand elsewhere."""
     scene, pose = orbit(points=600), between()
-    lens = KnownCamera("SIMPLE_RADIAL", (600.0, 320.0, 240.0, -0.1), ImageSize(480, 640))
+    lens = LensCamera("SIMPLE_RADIAL", ImageSize(480, 640), (600.0, 319.5, 239.5, -0.1))
     seen = projected(scene.points, pose, lens) + np.random.default_rng(0).normal(0, 0.3, (600, 2))
     photograph = Photograph("lens.jpg", features_of(seen.astype(np.float32), np.arange(600)))
     found = localised(scene, photograph)
     assert found.camera is not None
     focal, x, y, distortion = found.camera.params
     assert focal == pytest.approx(600, rel=0.01)
-    assert (x, y) == (320, 240)
+    assert (x, y) == (319.5, 239.5)
     assert distortion == pytest.approx(-0.1, abs=0.02)  # the points fill three fifths of the picture, to r^2 = 0.1
     assert np.degrees(rotation_angle_between(found.T_world_to_camera[:3, :3], pose[:3, :3])) < 0.05
     assert "part of" not in found.message
@@ -88,7 +87,7 @@ def test_the_principal_point_of_a_whole_picture_stays_in_the_middle() -> None:
     whole = part_of(scene, between(), 0, 0, ImageSize(480, 640), noise=0.5)
     found = localised(scene, whole)
     assert found.camera is not None
-    assert found.camera.params[1:] == (320, 240)
+    assert found.camera.params[1:] == (319.5, 239.5)
     assert "part of" not in found.message
 
 

@@ -22,7 +22,7 @@ def test_packaged_recipes_can_be_read(name: str) -> None:
 def changed(tmp_path: Path, old: str, new: str) -> Path:
     import cyano.training.config as module
 
-    text = (Path(module.__file__).parent / "recipes" / "tiny.toml").read_text()
+    text = (Path(module.__file__).parent / "recipes" / "minutes.toml").read_text()
     assert old in text
     path = tmp_path / "recipe.toml"
     path.write_text(text.replace(old, new, 1))
@@ -63,8 +63,8 @@ def test_a_round_may_leave_its_labels_out_and_names_are_checked(tmp_path: Path) 
     config = read_config("small")
     assert config.rounds[0].labels is None
     assert config.superpoint.keypoint_localisation == "structure"
-    assert {read_config(name).superpoint.keypoint_threshold for name in ("small", "base", "tiny")} == {1e-6}
-    assert read_config("tiny").rounds[0].labels is not None
+    assert {read_config(name).superpoint.keypoint_threshold for name in ("small", "base", "minutes", "tiny")} == {1e-6}
+    assert read_config("minutes").rounds[0].labels is not None
     text = resources.files("cyano.training").joinpath("recipes", "small.toml").read_text(encoding="utf-8")
     path = tmp_path / "mine.toml"
     path.write_text(text.replace('"structure"', '"edges"'))

@@ -169,6 +169,19 @@ def test_three_views_make_three_pairs(stage: MatcherStage) -> None:
     assert batch["matches0"].shape == batch["scores0"].shape == (6, 42)  # two groups; of 48, an eighth stays away
 
 
+def test_assignments_are_supervised_on_the_way(stage: MatcherStage) -> None:
+    """After every second layer but the last, which has its own; a weight of 0 leaves them out."""
+    for changed, depths in (({}, ()), ({"early_every": 2}, (2,)), ({"early_every": 1}, (1, 2, 3))):
+        options = replace(stage.options, **changed)
+        other = MatcherStage(stage.superglue, stage._extract, stage._views.photographs, options, stage.schedule, seed=0)
+        assert other.module.depths == depths
+        _, figures = other.loss(other.module, other.batch(np.random.default_rng(0)))
+        assert ("early" in figures) == bool(depths)
+    silent = replace(stage.options, early_every=1, early_weight=0.0)
+    none = MatcherStage(stage.superglue, stage._extract, stage._views.photographs, silent, stage.schedule, seed=0)
+    assert none.module.depths == ()
+
+
 def test_views_of_stored_pairs_are_two() -> None:
     with pytest.raises(InputError, match="views"):
         PairOptions(views=1)

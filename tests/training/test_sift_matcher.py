@@ -96,8 +96,8 @@ def recipe(**changes: object) -> TrainingConfig:
         ({"superglue": replace(CONFIG, input_size=64)}, "input_size has to be 128"),
         ({"superglue": replace(CONFIG, input_size=0)}, "input_size has to be 128"),
         ({"superglue": replace(CONFIG, keypoint_extras=0)}, "keypoint_extras 3"),
-        ({"rounds": read_config("tiny").rounds}, "which SIFT has no use for"),
-        ({"shapes": read_config("tiny").shapes}, "which SIFT has no use for"),
+        ({"rounds": read_config("minutes").rounds}, "which SIFT has no use for"),
+        ({"shapes": read_config("minutes").shapes}, "which SIFT has no use for"),
         ({"features": "superpoint"}, "not for SuperPoint"),
     ],
 )
@@ -114,7 +114,7 @@ def test_descriptors_of_the_right_size_need_no_projection() -> None:
 def test_a_detector_needs_its_stages(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no \\[\\[rounds\\]\\]"):
         train_detector(read_config("sift"), tmp_path, tmp_path, torch.device("cpu"), NOBODY)
-    config = replace(read_config("tiny"), shapes=None)
+    config = replace(read_config("minutes"), shapes=None)
     images = write_photographs(tmp_path / "images", 3)
     with pytest.raises(InputError, match="no \\[shapes\\]"):
         train_detector(config, images, tmp_path / "run", torch.device("cpu"), NOBODY)

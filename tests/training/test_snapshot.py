@@ -17,7 +17,7 @@ from cyano.training.model_folders import save_detector
 from cyano.training.snapshot import CURVE_FILE, record_curve, take_snapshot
 from cyano.training.state import StageState, save_state
 
-CONFIG = read_config("tiny")
+CONFIG = read_config("minutes")
 
 
 def checkpoint(folder: Path, module: torch.nn.Module, step: int, seconds: float) -> None:

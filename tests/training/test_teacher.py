@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from cyano.checkpoints.loading import load
 from cyano.errors import InputError
 from cyano.geometry.transforms import warp_points
 from cyano.models.fast_superpoint import FastSuperPoint
@@ -19,7 +21,7 @@ from cyano.training.joint_stage import JointOptions, JointStage, taught_loss
 from cyano.training.photographs import Photographs
 from cyano.training.real_views import NOTHING_REAL
 from cyano.training.schedule import Schedule
-from cyano.training.teacher import Teacher, one_a_cell, student_axes
+from cyano.training.teacher import Teacher, one_a_cell, student_axes, teacher_axes
 from cyano.types import ImageSize
 from support.commands import run
 from support.photographs import write_photographs
@@ -105,6 +107,28 @@ def test_a_teacher_that_is_the_student_in_other_axes_is_turned_back(folder: Path
         assert np.allclose(turned, rows, atol=0.01)  # descriptors in float16, on the weakest of 16 axes too
 
 
+def test_a_student_that_knows_nothing_takes_the_teachers_axes(folder: Path) -> None:
+    photographs = Photographs(sorted((folder / "images").rglob("*.png")))
+    with h5py.File(folder / "features.h5", "r+") as file:
+        for path in photographs.paths:
+            file[path.relative_to(folder / "images").as_posix()]["descriptors"][40:] = 0  # channels without use
+    teacher = Teacher.open(folder / "features.h5", folder / "images")
+    same = fresh_superpoint(replace(CONFIG, descriptor_decoder_dim=CHANNELS), seed=0)
+    axes = teacher_axes(teacher, photographs, same)
+    assert torch.equal(axes, torch.eye(CHANNELS))
+    used = same.descriptor_decoder.conv_descriptor_b.weight.abs().amax((1, 2, 3)) > 0
+    assert used.tolist() == [True] * 40 + [False] * 8
+    narrow = fresh_superpoint(CONFIG, seed=0)
+    axes = teacher_axes(teacher, photographs, narrow)
+    taught = [teacher.lesson(path, ImageSize(180, 240)).descriptors for path in photographs.paths]
+    rows = torch.from_numpy(np.concatenate(taught))
+    moments = (rows @ axes).double().T @ (rows @ axes).double()
+    largest = torch.linalg.eigvalsh(rows.double().T @ rows.double()).flip(0)[:32]
+    assert torch.allclose(moments, torch.diag(largest), atol=1e-3)  # descriptors in float16; moments are about 5
+    wide = fresh_superpoint(replace(CONFIG, descriptor_decoder_dim=64), seed=0)
+    assert torch.equal(teacher_axes(teacher, photographs, wide), torch.eye(CHANNELS, 64))
+
+
 def test_a_cell_asks_for_its_first_keypoint_alone() -> None:
     keypoints = np.array([[3.0, 3.0], [9.0, 2.0], [6.0, 7.0], [-3.0, 4.0], [15.6, 15.4], [20.0, 20.0]])
     size = ImageSize(16, 24)  # two rows of three cells; the third keypoint shares the first's, two lie outside
@@ -177,3 +201,30 @@ def test_a_detector_is_trained_by_a_teacher_on_the_command_line(folder: Path) ->
     untaught = run(*arguments)
     assert untaught.exit_code == 1  # the folder belongs to a run with a teacher
     assert "teacher" in untaught.output
+
+
+def test_a_detector_without_shapes_knows_what_it_was_taught(folder: Path) -> None:
+    """No stage of shapes, none of labels; without a teacher there is nothing to begin with."""
+    recipe = folder / "recipe.toml"
+    shapes = RECIPE[RECIPE.index("[shapes.options]") : RECIPE.index("[[rounds]]")]
+    labels = RECIPE[RECIPE.index("[rounds.labels]") : RECIPE.index("[rounds.options]")]
+    text = RECIPE.replace(shapes, "").replace(labels, "").replace("validation = 0.2", "validation = 0.0")
+    recipe.write_text(text)
+    arguments = ["train", "detector", folder / "images", "--run", folder / "run", "--recipe", recipe, "--device", "cpu"]
+    untaught = run(*arguments)
+    assert untaught.exit_code == 1
+    assert "or a teacher by --teacher" in untaught.output
+    assert run(*arguments, "--teacher", folder / "features.h5").exit_code == 0
+    assert not (folder / "run" / "shapes").exists()
+    assert (folder / "run" / "detector" / "model.safetensors").is_file()
+    # A deeper matcher gives its first layers to begin with.
+    deep = 'gnn_layers_types = ["self", "cross", "self", "cross"]'
+    recipe.write_text(text.replace('gnn_layers_types = ["self", "cross"]', deep))
+    matcher = ["train", "matcher", folder / "images", "--recipe", recipe, "--device", "cpu"]
+    assert run(*matcher, "--run", folder / "deep", "--from", folder / "run" / "detector").exit_code == 0
+    recipe.write_text(text)
+    shallow = run(*matcher, "--run", folder / "shallow", "--from", folder / "deep" / "model")
+    assert shallow.exit_code == 0, shallow.output
+    networks = load(folder / "shallow" / "model")
+    assert networks.superglue is not None
+    assert len(networks.superglue.gnn.layers) == 2

@@ -20,6 +20,7 @@ __all__ = [
     "EstimatorName",
     "EstimatorOption",
     "KeypointThreshold",
+    "Layers",
     "MatchThreshold",
     "MaxKeypoints",
     "MaxLines",
@@ -118,6 +119,15 @@ SinkhornIterations = Annotated[
     int | None,
     typer.Option(help="Sinkhorn iterations.", show_default=_of_small("sinkhorn"), rich_help_panel=MATCHING),
 ]
+Layers = Annotated[
+    int | None,
+    typer.Option(
+        help="Run only so many layers of the matcher: faster, and for weights that were trained for it, such as "
+        "cyano-tiny.",
+        show_default="all",
+        rich_help_panel=MATCHING,
+    ),
+]
 Rotations = Annotated[
     RotationsName,
     typer.Option(
@@ -202,9 +212,10 @@ def matcher_options(
     nms_radius: int | None = None,
     match_threshold: float | None = None,
     sinkhorn_iterations: int | None = None,
+    layers: int | None = None,
+    *,
     precision: PrecisionName = "float32",
     rotations: RotationsName = "off",
-    *,
     align: bool = True,
     stretch: bool = True,
 ) -> MatcherOptions:
@@ -224,6 +235,7 @@ def matcher_options(
             nms_radius=nms_radius,
             match_threshold=match_threshold,
             sinkhorn_iterations=sinkhorn_iterations,
+            layers=layers,
             precision=precision,
             rotations=rotations,
             align=align,

@@ -53,7 +53,7 @@ Methods = Annotated[
     typer.Option(
         metavar="A,B",
         help="cyano, cyano-unaligned (no refinement), mutual-nn (mutual nearest neighbours, same keypoints), sift, "
-        "sift-superglue (a matcher trained on SIFT), aliked-lightglue (if installed).",
+        "sift-superglue (a matcher trained on SIFT), aliked-lightglue and xfeat (if installed).",
         rich_help_panel=PROTOCOL,
     ),
 ]
@@ -155,6 +155,7 @@ def evaluate(
     nms_radius: shared.NmsRadius = None,
     match_threshold: shared.MatchThreshold = None,
     sinkhorn_iterations: shared.SinkhornIterations = None,
+    layers: shared.Layers = None,
     device: shared.Device = "auto",
     as_json: shared.AsJson = False,
 ) -> None:
@@ -165,7 +166,7 @@ def evaluate(
         from cyano.evaluation import suite
 
     matching = shared.matcher_options(
-        resize or [640], max_keypoints, keypoint_threshold, nms_radius, match_threshold, sinkhorn_iterations
+        resize or [640], max_keypoints, keypoint_threshold, nms_radius, match_threshold, sinkhorn_iterations, layers
     )
     place = shared.checked_device(device)
     with shared.usage_errors():

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from cyano.cli import arguments as shared
 from cyano.cli import collection_options as given
 from cyano.cli.output import watching
@@ -36,6 +40,9 @@ def extract(
     shard: given.Shard = None,
     force: given.Force = False,
     retry: given.Retry = False,
+    hloc: Annotated[
+        bool, typer.Option("--hloc", help="Also write features.h5 for hloc, or to train another detector on.")
+    ] = False,
     as_json: shared.AsJson = False,
 ) -> None:
     """Parse, extract, print; the help is `HELP`."""
@@ -47,9 +54,13 @@ def extract(
         run = given.run_of(watcher, machines, device, shard, force=force, retry=retry)
         settings = given.Settings(weights, device, resize, max_keypoints, masks, nms_radius, match_threshold, precision)
         collection = given.collection_of(images, out, settings)
-        from cyano.collection import extract_images
+        from cyano.collection import extract_images, write_hloc_features
 
         summary = extract_images(collection, run)
+        exported = write_hloc_features(collection, force=force) if hloc else None
     document = {"format": "cyano-extract-1", "images": report.stage_document(summary)}
     facts, notes = report.stage_facts("images", summary), collection.notes()
+    if exported is not None:
+        document["hloc"] = vars(exported)
+        facts.append(("hloc", f"{exported.images} images, in {collection.hloc_features}"))
     report.tell(f"features of {images}", facts, document, [summary], notes, as_json)

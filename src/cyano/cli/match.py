@@ -99,6 +99,24 @@ Intrinsics = Annotated[
         rich_help_panel=shared.MODELS,
     ),
 ]
+OneCamera = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODEL:P,P,...[@WxH]",
+        help="Camera of both images with its lens, in COLMAP's models, order and pixels: SIMPLE_RADIAL:f,cx,cy,k.",
+        show_default=False,
+        rich_help_panel=shared.MODELS,
+    ),
+]
+CamerasFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Cameras of folders and single images, as in `cyano reconstruct`.",
+        show_default=False,
+        rich_help_panel=shared.MODELS,
+    ),
+]
 Threshold = Annotated[
     float | None,
     typer.Option(
@@ -133,6 +151,8 @@ def match(
     pose: Pose = False,
     intrinsics0: Intrinsics = None,
     intrinsics1: Intrinsics = None,
+    camera: OneCamera = None,
+    cameras_file: CamerasFile = None,
     estimator: shared.EstimatorOption = "poselib",
     threshold: Threshold = None,
     seed: shared.Seed = 0,
@@ -147,6 +167,7 @@ def match(
     nms_radius: shared.NmsRadius = None,
     match_threshold: shared.MatchThreshold = None,
     sinkhorn_iterations: shared.SinkhornIterations = None,
+    layers: shared.Layers = None,
     rotations: shared.Rotations = "off",
     no_align: shared.NoAlign = False,
     no_stretch: shared.NoStretch = False,
@@ -164,10 +185,17 @@ def match(
     outputs = outputs.with_defaults(out_dir, a, b, silent=as_json)
     outputs.refuse_clashes(a, b, mask0, mask1)
     kinds = models.kinds(homography or registered is not None, fundamental, pose)
-    wanted = models.ModelOptions.parsed(kinds, (intrinsics0, intrinsics1), threshold, estimator, seed)
-    detector, matcher = (max_keypoints, keypoint_threshold, nms_radius), (match_threshold, sinkhorn_iterations)
+    entries = models.camera_entries((a, b), camera, cameras_file, pose=pose)
+    wanted = models.ModelOptions.parsed(kinds, (intrinsics0, intrinsics1), threshold, estimator, seed, entries)
+    detector, matcher = (max_keypoints, keypoint_threshold, nms_radius), (match_threshold, sinkhorn_iterations, layers)
     options = shared.matcher_options(
-        resize, *detector, *matcher, precision, rotations, align=not no_align, stretch=not no_stretch
+        resize,
+        *detector,
+        *matcher,
+        precision=precision,
+        rotations=rotations,
+        align=not no_align,
+        stretch=not no_stretch,
     )
     pair = report.match_images((a, b), weights, options, shared.checked_device(device), (mask0, mask1))
     result, found = models.estimate(pair.result, wanted)

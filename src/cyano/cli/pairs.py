@@ -184,8 +184,8 @@ def pairs(
         resize or list(ORIGINAL_RESIZE),
         *detector,
         *matcher,
-        precision,
-        rotations,
+        precision=precision,
+        rotations=rotations,
         align=not no_align,
         stretch=not no_stretch,
     )

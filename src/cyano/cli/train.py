@@ -39,7 +39,9 @@ Run = Annotated[
 ]
 Recipe = Annotated[
     str,
-    typer.Option(metavar="NAME|FILE", help="A TOML file, or a recipe in the wheel: small, base, tiny, sift, taught."),
+    typer.Option(
+        metavar="NAME|FILE", help="A TOML file, or a recipe of Cyano: small, base, tiny, minutes, sift, taught."
+    ),
 ]
 Posed = Annotated[
     list[Path] | None,

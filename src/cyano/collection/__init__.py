@@ -4,7 +4,14 @@ How to use it: docs/how-to/collections.md.
 """
 
 from cyano.collection.folder import Collection
-from cyano.collection.outputs import HlocSummary, write_database, write_hloc, write_model
+from cyano.collection.outputs import (
+    HlocFeatures,
+    HlocSummary,
+    write_database,
+    write_hloc,
+    write_hloc_features,
+    write_model,
+)
 from cyano.collection.reconstruction import Reconstruction, reconstruct
 from cyano.collection.run import Run
 from cyano.collection.stages import PairChoice, align_images, extract_images, match_pairs, select_pairs, verify_pairs
@@ -12,6 +19,7 @@ from cyano.collection.views import ModelViews, write_views
 
 __all__ = [
     "Collection",
+    "HlocFeatures",
     "HlocSummary",
     "ModelViews",
     "PairChoice",
@@ -25,6 +33,7 @@ __all__ = [
     "verify_pairs",
     "write_database",
     "write_hloc",
+    "write_hloc_features",
     "write_model",
     "write_views",
 ]

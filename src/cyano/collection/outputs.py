@@ -28,7 +28,16 @@ from cyano.pairs.checks import some
 from cyano.store import FeatureStore, KeypointStore, MatchStore, StoredKeypoints
 from cyano.store.keys import checksum, item_key
 
-__all__ = ["DEFAULT_CAMERAS", "DEFAULT_MAPPING", "HlocSummary", "write_database", "write_hloc", "write_model"]
+__all__ = [
+    "DEFAULT_CAMERAS",
+    "DEFAULT_MAPPING",
+    "HlocFeatures",
+    "HlocSummary",
+    "write_database",
+    "write_hloc",
+    "write_hloc_features",
+    "write_model",
+]
 
 
 DEFAULT_CAMERAS = CameraOptions()
@@ -108,7 +117,9 @@ def write_model(
         write_views(folder / "0", collection.out, collection.images.resolve().name, summary)
         return summary
 
-    return derived(collection.sparse, f"{source} {mapping}", make, ModelSummary, force=force)
+    summary = derived(collection.sparse, f"{source} {mapping}", make, ModelSummary, force=force)
+    collection.record_images()
+    return summary
 
 
 def write_hloc(collection: Collection, *, align: bool = True, force: bool = False) -> HlocSummary:
@@ -135,6 +146,38 @@ def write_hloc(collection: Collection, *, align: bool = True, force: bool = Fals
         return HlocSummary(images, export_matches(features, matches, folder / "matches.h5", pairs))
 
     return derived(collection.hloc, source.digest(), make, HlocSummary, force=force)
+
+
+@dataclass(frozen=True)
+class HlocFeatures:
+    """What hloc's file of features holds: so many images."""
+
+    images: int
+
+
+def write_hloc_features(collection: Collection, *, force: bool = False) -> HlocFeatures:
+    """Features alone as hloc reads them, `features.h5`; nothing has to be matched for it.
+
+    Args:
+        collection: whose.
+        force: make it in any case.
+
+    Raises:
+        InputError: there are no features yet.
+        OutputError: it cannot be written.
+        MissingExtraError: h5py is not installed.
+    """
+    features = collection.extraction().open()
+    absent = set(features.missing(collection.names()))
+    names = [name for name in collection.names() if name not in absent]
+    if not names:
+        raise InputError(f"there are no features of {collection.images} yet; first: cyano extract")
+    made_from = checksum(features.folder.name.encode("ascii"), *sorted(item_key((name,)) for name in names))
+
+    def make(path: Path) -> HlocFeatures:
+        return HlocFeatures(export_features(features, path, names))
+
+    return derived(collection.hloc_features, made_from, make, HlocFeatures, force=force)
 
 
 class _Source(NamedTuple):

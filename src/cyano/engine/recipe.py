@@ -131,6 +131,7 @@ class Recipe:
             "tolerance": 0.0,  # of an option that there was, so that stores of before stay valid
             "verification": None if verification is None else "fundamental",
             **{f"verification_{name}": value for name, value in robust.items()},
+            **({} if self.options.layers is None else {"layers": self.options.layers}),
         }
 
     def features(self, root: Path, *, force: bool = False) -> FeatureStore:

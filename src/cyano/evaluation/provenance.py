@@ -55,6 +55,7 @@ def matching_record(matcher: Matcher, networks: Networks, rule: ResizeRule) -> R
         "sinkhorn_iterations": matcher.assignment.sinkhorn_iterations,
         "rotations": matcher.options.rotations,
         "few_matches": matcher.options.few_matches,
+        **({} if matcher.options.layers is None else {"layers": matcher.options.layers}),
     }
 
 

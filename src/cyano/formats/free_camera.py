@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyano.formats.absolute_pose import AbsolutePose, projected
-from cyano.formats.known_cameras import KnownCamera
-from cyano.formats.pose_slopes import distorted, shifted, slopes, zoomed
+from cyano.formats.pose_slopes import distorted, shifted, slopes
+from cyano.geometry import LensCamera
 
 __all__ = ["FreedPose", "freed_pose"]
 
@@ -88,10 +88,10 @@ def freed_pose(
     return FreedPose(pose, off, deviation, float(np.sqrt(cost / total)), float(np.sqrt(before / total)))
 
 
-def _radial(camera: KnownCamera) -> KnownCamera:
+def _radial(camera: LensCamera) -> LensCamera:
     if camera.model == "SIMPLE_RADIAL":
         return camera
-    return replace(camera, model="SIMPLE_RADIAL", params=(*camera.params, 0.0))
+    return LensCamera("SIMPLE_RADIAL", camera.size, (*camera.params, 0.0))
 
 
 def _step(
@@ -117,7 +117,7 @@ def _step(
     if not np.isfinite(alike).all() or np.linalg.cond(alike) > _WORST_CONDITION:
         return None
     change = scale * np.linalg.solve(alike + damping * np.eye(len(alike)), scale * slope)
-    camera = zoomed(pose.camera, float(np.exp(np.clip(change[6], -1, 1))))
+    camera = pose.camera.zoomed(float(np.exp(np.clip(change[6], -1, 1))))
     camera = shifted(camera, change[7:9]) if principal else camera
     camera = distorted(camera, float(change[-1])) if radial else camera
     T_world_to_camera = _turned(pose.T_world_to_camera, there.middle, change[:6])

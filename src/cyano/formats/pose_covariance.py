@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cyano.formats.known_cameras import KnownCamera
 from cyano.formats.pose_slopes import cross, slopes
+from cyano.geometry import LensCamera
 
 __all__ = ["pose_covariance"]
 
@@ -15,7 +15,7 @@ def pose_covariance(
     points2D: NDArray[np.floating],
     points3D: NDArray[np.float64],
     T_world_to_camera: NDArray[np.float64],
-    camera: KnownCamera,
+    camera: LensCamera,
     *,
     weights: NDArray[np.float64] | None = None,
     focal_refined: bool = False,
@@ -27,7 +27,7 @@ def pose_covariance(
         points2D: (K, 2) pixels of the inliers.
         points3D: (K, 3) in the world's frame.
         T_world_to_camera: (4, 4), the pose that fits them best.
-        camera: with its size.
+        camera: of the image.
         weights: (K,) how many measurements each row stands for; the copies of one keypoint share one. None for one
             each.
         focal_refined: whether the focal length was found with the pose, whose uncertainty adds to the pose's.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -10,16 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyano.formats.absolute_pose import projected
-from cyano.formats.extras import load_pycolmap
-from cyano.formats.known_cameras import KnownCamera, plain_camera, size_of
+from cyano.geometry import LENS_MODELS, LensCamera
 
-__all__ = ["Slopes", "cross", "distorted", "shifted", "slopes", "zoomed"]
+__all__ = ["Slopes", "cross", "distorted", "shifted", "slopes"]
 
 _STEP = 1e-6
 """Of numerical derivatives, as a share of the depth or of the focal length."""
-
-_RADIAL = 3
-"""The place of the distortion among the parameters of SIMPLE_RADIAL: f, cx, cy, k."""
 
 
 class Slopes(NamedTuple):
@@ -44,7 +40,7 @@ def slopes(
     points2D: NDArray[np.floating],
     points3D: NDArray[np.float64],
     T_world_to_camera: NDArray[np.float64],
-    camera: KnownCamera,
+    camera: LensCamera,
     *,
     focal: bool = False,
     principal: bool = False,
@@ -78,21 +74,15 @@ def slopes(
     return Slopes(np.concatenate(columns, axis=2), seen - _pixels(inside, camera), middle, front)
 
 
-def zoomed(camera: KnownCamera, factor: float) -> KnownCamera:
-    """The camera with so many times the focal length."""
-    places = plain_camera(load_pycolmap(), camera, size_of(camera)).focal_length_idxs()
-    return _changed(camera, places, [camera.params[place] * factor for place in places])
-
-
-def shifted(camera: KnownCamera, pixels: NDArray[np.float64]) -> KnownCamera:
+def shifted(camera: LensCamera, pixels: NDArray[np.float64]) -> LensCamera:
     """The camera with its principal point moved by (2,) pixels."""
-    places = plain_camera(load_pycolmap(), camera, size_of(camera)).principal_point_idxs()
-    return _changed(camera, places, [camera.params[place] + by for place, by in zip(places, pixels, strict=True)])
+    x, y = pixels
+    return _changed(camera, {"cx": float(x), "cy": float(y)})
 
 
-def distorted(camera: KnownCamera, by: float) -> KnownCamera:
+def distorted(camera: LensCamera, by: float) -> LensCamera:
     """The SIMPLE_RADIAL camera with so much more distortion."""
-    return _changed(camera, [_RADIAL], [camera.params[_RADIAL] + by])
+    return _changed(camera, {"k1": by})
 
 
 def cross(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -102,19 +92,17 @@ def cross(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=1).reshape(-1, 3, 3)
 
 
-def _changed(camera: KnownCamera, places: Sequence[int], values: Sequence[float]) -> KnownCamera:
-    params = list(camera.params)
-    for place, value in zip(places, values, strict=True):
-        params[place] = float(value)
-    return replace(camera, params=tuple(params))
+def _changed(camera: LensCamera, by: Mapping[str, float]) -> LensCamera:
+    named = zip(LENS_MODELS[camera.model], camera.params, strict=True)
+    return replace(camera, params=tuple(value + by.get(name, 0.0) for name, value in named))
 
 
-def _pixels(inside: NDArray[np.float64], camera: KnownCamera) -> NDArray[np.float64]:
+def _pixels(inside: NDArray[np.float64], camera: LensCamera) -> NDArray[np.float64]:
     """(K, 2) pixels of (K, 3) points in the camera's frame."""
     return projected(inside, np.eye(4), camera)
 
 
-def _by_point(inside: NDArray[np.float64], camera: KnownCamera) -> NDArray[np.float64]:
+def _by_point(inside: NDArray[np.float64], camera: LensCamera) -> NDArray[np.float64]:
     """(K, 2, 3) derivatives of the pixels by the points."""
     step = _STEP * inside[:, 2:]
     columns = []
@@ -123,13 +111,13 @@ def _by_point(inside: NDArray[np.float64], camera: KnownCamera) -> NDArray[np.fl
     return np.stack(columns, axis=2)
 
 
-def _by_focal(inside: NDArray[np.float64], camera: KnownCamera) -> NDArray[np.float64]:
+def _by_focal(inside: NDArray[np.float64], camera: LensCamera) -> NDArray[np.float64]:
     """(K, 2) derivatives of the pixels by the logarithm of the focal length."""
-    longer, shorter = (zoomed(camera, 1 + sign * _STEP) for sign in (1, -1))
+    longer, shorter = (camera.zoomed(1 + sign * _STEP) for sign in (1, -1))
     return (_pixels(inside, longer) - _pixels(inside, shorter)) / (2 * _STEP)
 
 
-def _by_distortion(inside: NDArray[np.float64], camera: KnownCamera) -> NDArray[np.float64]:
+def _by_distortion(inside: NDArray[np.float64], camera: LensCamera) -> NDArray[np.float64]:
     """(K, 2) derivatives of the pixels by the distortion."""
     more, less = (distorted(camera, sign * _STEP) for sign in (1, -1))
     return (_pixels(inside, more) - _pixels(inside, less)) / (2 * _STEP)

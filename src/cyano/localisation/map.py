@@ -6,6 +6,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,13 @@ from numpy.typing import NDArray
 from cyano.engine import Recipe
 from cyano.errors import CyanoError, InputError, OutputError
 from cyano.exif import facts_in
-from cyano.formats.known_cameras import KnownCamera
 from cyano.formats.map_model import MapImage, MapModel, read_map_model
+from cyano.formats.priors import PositionPrior
+from cyano.geometry import LensCamera
+from cyano.localisation.global_descriptors import GlobalDescriptors
 from cyano.processing import resize
 from cyano.processing.images import read
-from cyano.retrieval import Codebook, VladOptions, codebook_for, global_descriptors, sample_descriptors, vlad
+from cyano.reading import read_bytes
 from cyano.store import FeatureStore
 from cyano.types import Features, ImageSize
 
@@ -28,8 +31,6 @@ __all__ = ["Map"]
 _KEPT = 256
 """Images whose features and pixels are kept, 1.8 MB each with 1,024 keypoints at 640x480."""
 
-_VLAD = VladOptions()
-
 _MOVED_PX = 8.0
 """How far alignment moves keypoints at most, in pixels that the detector saw."""
 
@@ -37,11 +38,15 @@ _ALIKE = 1.05
 """By how much the focal lengths of one camera differ at most, over nine tenths of its images in a map."""
 
 
+_QUARTERS = 6, 8
+"""EXIF orientations of pictures that are turned by a quarter, clockwise and counter-clockwise, to be displayed."""
+
+
 @dataclass(eq=False)
 class Map:
     """Images with poses, their features, and the points that they see; for one thread at a time.
 
-        place = Map.open(Path("model"), Recipe(load()), images=Path("photos"))
+        place = Map.open(Path("model"), Recipe(load()))
         print(len(place.names), len(place.model.points))
 
     Attributes:
@@ -164,44 +169,77 @@ class Map:
         )
         return [(name, count) for name, count in counts.most_common() if count and name not in set(without)]
 
-    def most_alike(self, descriptors: NDArray[np.float32], count: int) -> list[str]:
-        """The images whose global descriptors are nearest to that of an image with these local ones."""
-        codebook, described = self._described
-        asked = vlad(descriptors, codebook.centroids, _VLAD.normalisation)
-        order = np.argsort(-(described.astype(np.float32) @ asked), kind="stable")
-        return [self.names[row] for row in order[:count]]
+    def images_near(self, prior: PositionPrior, radius: float) -> list[str]:
+        """The images whose cameras stand within a radius, in the map's unit, of a position; sorted."""
+        near = prior.distances(self._centres) <= radius
+        return [name for name, counts in zip(self.names, near, strict=True) if counts]
 
     @cached_property
-    def _described(self) -> tuple[Codebook, NDArray[np.float16]]:
-        names, folder = self.names, self.folder / "store" / "codebooks"
-        sample = sample_descriptors(self._local, names, _VLAD)
-        try:
-            codebook = codebook_for(sample, _VLAD, features=self.store.folder.name, folder=folder)
-        except OutputError:  # a map may be somebody else's
-            codebook = codebook_for(sample, _VLAD, features=self.store.folder.name, folder=None)
-        return codebook, global_descriptors(self._local, names, codebook, _VLAD.normalisation)
+    def _centres(self) -> NDArray[np.float64]:
+        poses = np.array([image.T_world_to_camera for image in self.model.images.values()])
+        return np.asarray(-np.einsum("nji,nj->ni", poses[:, :3, :3], poses[:, :3, 3]))
 
-    def camera_like(self, size: ImageSize, focal_35mm: float | None) -> KnownCamera | None:
-        """The camera of the map's images of this size and EXIF focal length, if they agree on one.
+    def most_alike(self, descriptors: NDArray[np.float32], count: int, among: Sequence[str] | None = None) -> list[str]:
+        """The images whose global descriptors are nearest to that of an image with these local ones.
 
         Args:
-            size: of a photograph as it is displayed.
-            focal_35mm: what its EXIF says; None for nothing.
+            descriptors: (N, D) local ones.
+            count: how many images at most.
+            among: the only images that count; None for all.
+        """
+        asked = self._global.asked(descriptors)
+        names = self.names
+        wanted = range(len(names)) if among is None else np.searchsorted(names, sorted(among)).tolist()
+        rows = np.array(wanted, np.int64)
+        order = np.argsort(-self._global.closeness(asked)[rows], kind="stable")
+        return [names[row] for row in rows[order[:count]]]
+
+    @cached_property
+    def digest(self) -> str:
+        """Stands for the model and its features."""
+        total = blake2b(digest_size=16)
+        files = sorted((self.folder / "sparse" / "0").glob("*.bin"))
+        for part in (self.store.folder.name.encode(), *(read_bytes(path) for path in files)):
+            total.update(b"%d:%b" % (len(part), part))
+        return total.hexdigest()
+
+    @cached_property
+    def _global(self) -> GlobalDescriptors:
+        return GlobalDescriptors.of_map(
+            self.folder / "store", self.digest, self.names, self._local, self.store.folder.name
+        )
+
+    def cameras_like(self, stored: ImageSize, orientation: int, focal_35mm: float | None) -> list[LensCamera]:
+        """The camera of the map's images that took a photograph, if they agree on one, as it displays that.
+
+        Images of the same size count, else those of the same shape, else those of the shape turned by a quarter.
+
+        Args:
+            stored: size of the photograph's pixels in the file.
+            orientation: of its EXIF, 1 to 8.
+            focal_35mm: what its EXIF says; None, and any image of the map may be of the same camera.
 
         Returns:
-            That of them with the median focal length.
+            That with the median focal length; both ways round where the photograph was turned by nobody knows which
+            quarter, and it matters; none where the map's images do not agree.
         """
-        cameras = [
-            image.camera
-            for name, image in self.model.images.items()
-            if image.camera.size == size and (self.images is None or self._focals[name] == focal_35mm)
-        ]
-        if not cameras:
-            return None
-        focals = np.array([camera.params[0] for camera in cameras])
-        if np.quantile(focals, 0.9) > _ALIKE * np.quantile(focals, 0.1):
-            return None
-        return cameras[int(np.argsort(focals)[len(focals) // 2])]
+        shown = stored.turned(1 if orientation in range(5, 9) else 0)
+        by_size: dict[ImageSize, list[LensCamera]] = {}
+        for name, image in self.model.images.items():
+            if focal_35mm is None or self.images is None or self._focals[name] == focal_35mm:
+                by_size.setdefault(image.camera.size, []).append(image.camera)
+        alike = _agreed(by_size.get(shown, []))
+        if alike is not None or shown in by_size:
+            return [] if alike is None else [alike]
+        for turned in (0, 1):
+            wanted = shown.turned(turned)
+            cameras = [each for size, some in by_size.items() if wanted.has_shape_of(size) for each in some]
+            alike = _agreed(cameras)
+            if alike is not None:
+                return _turned_either_way(alike.scaled(wanted, same_model=True), stored, orientation, turned)
+            if cameras:
+                break
+        return []
 
     @cached_property
     def _focals(self) -> dict[str, float | None]:
@@ -211,6 +249,25 @@ class Map:
 
     def _local(self, name: str) -> NDArray[np.float16] | NDArray[np.float32]:
         return self.store.read([name])[0].descriptors
+
+
+def _agreed(cameras: Sequence[LensCamera]) -> LensCamera | None:
+    """The one with the median focal length for its size; None where they differ."""
+    if not cameras:
+        return None
+    focals = np.array([camera.focal_length / camera.size.longest for camera in cameras])
+    if np.quantile(focals, 0.9) > _ALIKE * np.quantile(focals, 0.1):
+        return None
+    return cameras[int(np.argsort(focals)[len(focals) // 2])]
+
+
+def _turned_either_way(camera: LensCamera, stored: ImageSize, orientation: int, turned: int) -> list[LensCamera]:
+    """A map's camera as the photograph displays it, whose picture is turned by so many quarters from the camera's."""
+    if not turned:
+        return [camera]
+    if camera.size == stored and orientation in range(5, 9):
+        return [camera.turned(orientation)]
+    return list(dict.fromkeys(camera.turned(each) for each in _QUARTERS))
 
 
 def _features_of(folder: Path, recipe: Recipe) -> FeatureStore:

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from cyano.formats.absolute_pose import AbsolutePose, projected
 from cyano.formats.free_camera import FreedPose, freed_pose
+from cyano.localisation.agreement import copies_of, once_each
 from cyano.localisation.correspondences import Correspondences
-from cyano.localisation.inliers import copies_of, once_each
+from cyano.localisation.map import Map
 from cyano.types import ImageSize
 
-__all__ = ["OwnCamera", "with_own_camera"]
+__all__ = ["OwnCamera", "may_be_a_part", "with_own_camera"]
 
 _ROUNDS = 5
 """Of refining and finding inliers again, at most."""
@@ -78,6 +79,12 @@ def with_own_camera(
         return None
     agreeing = len(np.unique(found.keypoints[best.pose.inliers]))
     return OwnCamera(best.pose, free[0]) if agreeing >= before else None
+
+
+def may_be_a_part(place: Map, size: ImageSize) -> bool:
+    """Whether no image of a map has the shape of a photograph, upright or turned, so that it may have been cut."""
+    shapes = {image.camera.size for image in place.model.images.values()}
+    return not any(size.has_shape_of(each) or size.turned(1).has_shape_of(each) for each in shapes)
 
 
 def _refined(

@@ -103,7 +103,7 @@ def make_map_b(
         InputError: no model comes of it that three of the photographs are in.
     """
     part = _part(posed, fold, recipe, folder)
-    cameras = CameraOptions(known={each.name: each.camera for each in fold.rest} if known else None, sharing="all")
+    cameras = CameraOptions(listed={each.name: each.camera for each in fold.rest} if known else {}, sharing="all")
     mapping = MappingOptions(keep_cameras=known, seed=seed, threads=1)
     reconstruct(part, cameras=cameras, mapping=mapping, run=run)
     found = _map(part.out, part)

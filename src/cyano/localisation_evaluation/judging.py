@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cyano.geometry import LensCamera, invert_rigid, rotation_angle_between
+from cyano.geometry import invert_rigid, rotation_angle_between
 from cyano.localisation.records import Record
 from cyano.localisation_evaluation.sets import PosedPhotograph
 from cyano.localisation_evaluation.similarity import Similarity
@@ -97,8 +97,7 @@ def judge(record: Record, truth: PosedPhotograph, to_set: Similarity, distance: 
     pose = to_set.pose(record.T_world_to_camera)
     turn = rotation_angle_between(pose[:3, :3], truth.T_world_to_camera[:3, :3])
     away = float(np.linalg.norm(invert_rigid(pose)[:3, 3] - truth.centre))
-    lens = LensCamera(record.camera.model, truth.camera.size, record.camera.params)
-    focal = abs(lens.focal_length / truth.camera.focal_length - 1)
+    focal = abs(record.camera.lens.focal_length / truth.camera.focal_length - 1)
     return Judged(truth.name, record, float(np.degrees(turn)), 100 * away / distance, 100 * focal)
 
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from cyano.engine import Recipe
 from cyano.formats.absolute_pose import Intrinsics
-from cyano.formats.known_cameras import KnownCamera
+from cyano.formats.known_cameras import CameraEntry
+from cyano.geometry import LensCamera
 from cyano.localisation import Localiser
 from cyano.localisation.outcome import CameraSource
 from cyano.localisation.photographs import Photograph
@@ -93,7 +94,9 @@ class RememberingMatcher(Matcher):
 class UncalibratedLocaliser(Localiser):
     """Knows nothing of the camera but what the matches tell."""
 
-    def intrinsics(self, photograph: Photograph, camera: KnownCamera | None) -> list[tuple[Intrinsics, CameraSource]]:
+    def intrinsics(
+        self, photograph: Photograph, camera: LensCamera | CameraEntry | None
+    ) -> list[tuple[Intrinsics, CameraSource]]:
         """The guess alone, from which the focal length is estimated."""
         return [each for each in super().intrinsics(photograph, None) if each[1] == "estimated"]
 

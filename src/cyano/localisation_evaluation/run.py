@@ -12,10 +12,7 @@ from cyano.engine import Recipe
 from cyano.errors import InputError
 from cyano.evaluation.provenance import Record as Provenance
 from cyano.evaluation.provenance import library_versions
-from cyano.formats.colmap_pixels import lens_to_colmap
 from cyano.formats.extras import load_pycolmap
-from cyano.formats.known_cameras import KnownCamera
-from cyano.geometry import LensCamera
 from cyano.localisation import LocaliseOptions, Localiser
 from cyano.localisation.queries import Query
 from cyano.localisation.records import Record
@@ -33,7 +30,6 @@ __all__ = [
     "SetTrials",
     "TrialName",
     "evaluate_localisation",
-    "known",
     "steps",
 ]
 
@@ -223,7 +219,7 @@ class _Evaluation:
                 self._on_step(f"{self._posed.name}: {trial.name}")
             return [Judged(truth.name, None) for truth in fold.queries]
         queries = [
-            Query(each.name, self._posed.folder / each.name, known(each.camera) if trial.calibrated else None)
+            Query(each.name, self._posed.folder / each.name, each.camera if trial.calibrated else None)
             for each in fold.queries
         ]
         return [
@@ -249,9 +245,3 @@ class _Evaluation:
         for done in localise_queries(localiser, queries, results):
             self._on_step(f"{self._posed.name}: {trial.name}")
             yield done.record
-
-
-def known(lens: LensCamera) -> KnownCamera:
-    """The same in COLMAP's pixels."""
-    params = tuple(float(value) for value in lens_to_colmap(load_pycolmap(), lens).params)
-    return KnownCamera(lens.model, params, lens.size)

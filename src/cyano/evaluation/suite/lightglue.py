@@ -9,17 +9,16 @@ import importlib.metadata
 import importlib.util
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 
 from cyano.errors import MissingExtraError
 from cyano.evaluation.provenance import Record, rule_text
 from cyano.evaluation.suite.methods import Found
-from cyano.evaluation.suite.networks import turned_rule
+from cyano.evaluation.suite.networks import colour_input
 from cyano.processing.images import LoadedImage
 from cyano.processing.resize import ResizeRule
-from cyano.types import Features, ImageSize, ResizeMap
+from cyano.types import Features
 
 __all__ = ["AlikedFeatures", "LightGlueMethod"]
 
@@ -63,14 +62,8 @@ class AlikedFeatures:
     @torch.inference_mode()
     def extract(self, image: LoadedImage, turns: int) -> Features:
         """The features of an image in pixels of the original, seen after so many CLOCKWISE quarter turns."""
-        upright = np.rot90(image.rgb, -turns)
-        size = turned_rule(self._rule, turns).network_size(ImageSize(*upright.shape[:2]))
-        shrinks = size.height <= upright.shape[0]
-        how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        small = cv2.resize(np.ascontiguousarray(upright), (size.width, size.height), interpolation=how)
-        frame = ResizeMap(image.size, size, -turns % 4)
-        pixels = torch.from_numpy(small).permute(2, 0, 1)[None].float().to(self.device) / 255
-        found = self._network.extract(pixels, resize=None)
+        pixels, frame = colour_input(image, self._rule, turns)
+        found = self._network.extract(pixels.to(self.device), resize=None)
         keypoints, scores, descriptors = (
             found[name][0].cpu() for name in ("keypoints", "keypoint_scores", "descriptors")
         )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Protocol
 
+import cv2
 import numpy as np
 import torch
 
@@ -11,16 +13,16 @@ from cyano.checkpoints.digest import weights_digest
 from cyano.checkpoints.loading import Networks
 from cyano.errors import WeightsError
 from cyano.evaluation.provenance import Record, matching_record
-from cyano.evaluation.suite.methods import NO_ROWS, Found
+from cyano.evaluation.suite.methods import NO_ROWS, Extractor, Found
 from cyano.matcher import Matcher
 from cyano.models.superglue import SuperGlue, SuperGlueConfig
 from cyano.options import MatcherOptions
 from cyano.processing import resize
 from cyano.processing.images import LoadedImage
 from cyano.processing.resize import ResizeRule
-from cyano.types import Features
+from cyano.types import Features, ImageSize, ResizeMap
 
-__all__ = ["MutualNearest", "NetworkFeatures", "SuperGlueMethod", "turned_rule"]
+__all__ = ["MutualNearest", "NetworkFeatures", "SuperGlueMethod", "colour_input", "turned_rule"]
 
 _OF_THE_MATCHER = (
     "align",
@@ -29,6 +31,7 @@ _OF_THE_MATCHER = (
     "sinkhorn_iterations",
     "rotations",
     "few_matches",
+    "layers",
 )
 
 
@@ -61,6 +64,15 @@ class NetworkFeatures:
 def turned_rule(rule: ResizeRule, turns: int) -> ResizeRule:
     """The rule for a turned image: an exact size is that of the image before its turns, as in match_pairs."""
     return rule if rule.size is None else replace(rule, size=rule.size.turned(turns))
+
+
+def colour_input(image: LoadedImage, rule: ResizeRule, turns: int) -> tuple[torch.Tensor, ResizeMap]:
+    """What other networks see of an image after so many CLOCKWISE quarter turns: (1, 3, H, W) float32 RGB in [0, 1]."""
+    upright = np.rot90(image.rgb, -turns)
+    size = turned_rule(rule, turns).network_size(ImageSize(*upright.shape[:2]))
+    how = cv2.INTER_AREA if size.height <= upright.shape[0] else cv2.INTER_LINEAR
+    small = cv2.resize(np.ascontiguousarray(upright), (size.width, size.height), interpolation=how)
+    return torch.from_numpy(small).permute(2, 0, 1)[None].float() / 255, ResizeMap(image.size, size, -turns % 4)
 
 
 def _stand_in(networks: Networks) -> SuperGlue:
@@ -102,12 +114,18 @@ class SuperGlueMethod:
         return Found(result.indices, result.scores, result.image1.keypoints, doubtful)
 
 
+class RecordedExtractor(Extractor, Protocol):
+    """An extractor that says what decides its features."""
+
+    record: Record
+
+
 class MutualNearest:
     """Keypoints whose descriptors are each other's nearest: what the matcher has to beat."""
 
     name = "mutual-nn"
 
-    def __init__(self, extractor: NetworkFeatures) -> None:
+    def __init__(self, extractor: RecordedExtractor) -> None:
         """Nothing to prepare.
 
         Args:

@@ -1,15 +1,14 @@
-"""What the inliers of a pose say of it."""
+"""What agrees with a pose, and how well it determines it."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cyano.formats.absolute_pose import AbsolutePose
 from cyano.localisation.correspondences import Correspondences
 from cyano.types import ImageSize
 
-__all__ = ["CELLS", "cells_of", "copies_of", "once_each", "spread_of"]
+__all__ = ["CELLS", "cells_of", "centre_of", "copies_of", "once_each", "spread_of"]
 
 CELLS = 8
 """Cells along each side of a photograph, by which the spread of inliers is counted."""
@@ -44,16 +43,23 @@ def cells_of(places: NDArray[np.float64], size: ImageSize) -> int:
     return len(np.unique(cells @ np.array([1, CELLS])))
 
 
-def spread_of(pose: AbsolutePose, covariance: NDArray[np.float64], points: NDArray[np.float64]) -> float:
+def spread_of(
+    T_world_to_camera: NDArray[np.float64], covariance: NDArray[np.float64], points: NDArray[np.float64]
+) -> float:
     """Standard deviation of the camera's centre along its worst axis over the median depth of the points; 1 if unknown.
 
     The centre is -R^T t, and moves by -R^T ([t]_x w + dt) with a rotation w after R and a change dt of t.
     """
     if not np.isfinite(covariance).all():
         return 1.0
-    R, (x, y, z) = pose.T_world_to_camera[:3, :3], pose.T_world_to_camera[:3, 3]
+    R, (x, y, z) = T_world_to_camera[:3, :3], T_world_to_camera[:3, 3]
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
     by_pose = -R.T @ np.hstack([cross, np.eye(3)])
     worst = float(np.linalg.eigvalsh(by_pose @ covariance @ by_pose.T)[-1])
     depths = points @ R[2] + z
     return float(np.sqrt(max(worst, 0.0)) / np.median(depths))
+
+
+def centre_of(T_world_to_camera: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(3,) where the camera of a (4, 4) pose stands."""
+    return np.asarray(-T_world_to_camera[:3, :3].T @ T_world_to_camera[:3, 3])
