@@ -112,10 +112,10 @@ def score(judged: Sequence[Judged]) -> Score:
         sum(each.ok for each in judged),
         _median(degrees),
         _median(percent),
-        tuple(100 * float(((degrees <= most) & (percent <= far)).mean()) for most, far in RECALL_AT),
+        tuple(_share((degrees <= most) & (percent <= far)) for most, far in RECALL_AT),
         100 * _median(np.array(shares)),
         _median(focal),
-        100 * float((focal <= 3).mean()) if len(focal) else float("nan"),
+        _share(focal <= 3),
         sum(each.ok and not each.right for each in judged),
     )
 
@@ -126,6 +126,11 @@ def auc(right: Sequence[float], wrong: Sequence[float]) -> float:
         return float("nan")
     higher = np.asarray(right)[:, None] - np.asarray(wrong)[None]
     return float(((higher > 0) + 0.5 * (higher == 0)).mean())
+
+
+def _share(true: NDArray[np.bool_]) -> float:
+    """Percent; NaN of nothing."""
+    return 100 * float(true.mean()) if len(true) else float("nan")
 
 
 def _median(values: NDArray[np.float64]) -> float:
