@@ -69,21 +69,21 @@ export const alternatives = (id, keypoint) => json("GET", `matches/${id}/alterna
 export const registered = (id, threshold) => blob(`matches/${id}/registered.png?threshold_px=${threshold}`, { accept: "image/png" });
 
 export const collections = () => json("GET", "collections");
-/** @param {string} name */
-const of = (name) => `collections/${encodeURIComponent(name)}`;
-/** @param {string} name */
-export const collection = (name) => json("GET", of(name));
-/** @param {string} name */
-export const points = (name) => bytes(`${of(name)}/points.bin`);
-/** @param {string} name */
-export const cameras = (name) => json("GET", `${of(name)}/cameras.json`);
-/** @param {string} name */
-export const pairs = (name) => json("GET", `${of(name)}/pairs.json`);
-/** @param {string} name @param {number} image @param {number} side */
-export const collectionPreviewUrl = (name, image, side) => `${ROOT}/${of(name)}/images/${image}/preview?side=${side}`;
-/** @param {string} name @param {number} image */
-export const keypoints = (name, image) => bytes(`${of(name)}/images/${image}/keypoints.bin`);
-/** @param {string} name @param {object} request @param {AbortSignal} [signal] */
-export const localise = (name, request, signal) => json("POST", `${of(name)}/localise`, { json: request, signal });
+/** @param {number} n */
+const of = (n) => `collections/${n}`;
+/** @param {number} n */
+export const collection = (n) => json("GET", of(n));
+/** @param {number} n */
+export const points = (n) => bytes(`${of(n)}/points.bin`);
+/** @param {number} n */
+export const cameras = (n) => json("GET", `${of(n)}/cameras.json`);
+/** @param {number} n */
+export const pairs = (n) => json("GET", `${of(n)}/pairs.json`);
+/** @param {number} n @param {number} image @param {number} side */
+export const collectionPreviewUrl = (n, image, side) => `${ROOT}/${of(n)}/images/${image}/preview?side=${side}`;
+/** @param {number} n @param {number} image */
+export const keypoints = (n, image) => bytes(`${of(n)}/images/${image}/keypoints.bin`);
+/** @param {number} n @param {object} request @param {AbortSignal} [signal] */
+export const localise = (n, request, signal) => json("POST", `${of(n)}/localise`, { json: request, signal });
 /** The address of the live pictures. */
 export const liveUrl = () => new URL(`${ROOT}/live`, document.baseURI.replace(/^http/, "ws")).href;

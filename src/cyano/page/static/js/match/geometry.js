@@ -1,9 +1,9 @@
 // The model that matches are asked to obey, and the second photograph in the frame of the first.
 
 import * as api from "../api.js";
-import { $, later, plural, sized } from "../dom.js";
+import { $, later, plural } from "../dom.js";
 import { drawErrors } from "./charts.js";
-import { inverse } from "./matches.js";
+import { inverse, reaches } from "./matches.js";
 
 /** @typedef {import("./tab.js").Tab} Tab */
 
@@ -72,7 +72,6 @@ export class GeometryControls {
     $("geometry-text").textContent = problem || model?.message || "";
     $("geometry-text").dataset.tone = problem ? "bad" : model && !model.ok ? "warn" : "";
     for (const id of ["residuals", "residual-ends"]) $(id).hidden = !model?.ok;
-    $("group-summary").querySelector("#legend")?.remove();
     this.tab.refresh();
   }
 
@@ -81,16 +80,17 @@ export class GeometryControls {
     const { model } = this.tab.shown;
     if (!model?.ok) return;
     /** @type {HTMLElement} */ ($("residual-ends").lastElementChild).textContent = `${(3 * model.threshold).toFixed(0)} px +`;
-    drawErrors(/** @type {HTMLCanvasElement} */ ($("residuals")), model, (match) => this.tab.reaches(match));
+    drawErrors(/** @type {HTMLCanvasElement} */ ($("residuals")), model, (match) => reaches(this.tab.shown, match));
   }
 
-  /** How many of the shown matches agree, in words. */
-  sentence() {
+  /** How many matches are shown and how many of them agree, in words. @param {number} count */
+  sentence(count) {
     const { model, matches } = this.tab.shown;
-    if (!matches || !model?.ok) return "";
+    const told = plural(count, "match", "matches");
+    if (!matches || !model?.ok) return told;
     let agree = 0;
-    for (let k = 0; k < matches.count; k++) agree += Number(model.inliers[k] && this.tab.reaches(k));
-    return `, ${agree.toLocaleString("en")} agree with ${NAMES[/** @type {"homography"} */ (model.kind)]}`;
+    for (let k = 0; k < matches.count; k++) agree += Number(model.inliers[k] && reaches(this.tab.shown, k));
+    return `${told}, ${agree.toLocaleString("en")} agree with ${NAMES[/** @type {"homography"} */ (model.kind)]}`;
   }
 
   /** The homography both ways, where one was estimated. */
@@ -178,9 +178,3 @@ export class OverlayControls {
   }
 }
 
-/** The words of the summary. @param {Tab} tab @param {string} agreement */
-export function summaryOf(tab, agreement) {
-  const { matches, least } = tab.shown;
-  if (!matches) return "";
-  return `${plural(matches.above(least), "match", "matches")}${agreement}`;
-}

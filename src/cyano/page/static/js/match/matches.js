@@ -27,19 +27,6 @@ export class Matches {
     this.keys = this.scores.map((score, k) => (k < this.certain ? score : -DOUBTFUL_SHARE * (1 - score)));
     /** From the least to the most certain, so that these are drawn on top. */
     this.order = Uint32Array.from(this.keys.keys()).sort((a, b) => this.keys[a] - this.keys[b]);
-    this.sorted = Float32Array.from(this.keys).sort();
-  }
-
-  /** How many have at least a key. @param {number} least */
-  above(least) {
-    let low = 0;
-    let high = this.count;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this.sorted[middle] < least) low = middle + 1;
-      else high = middle;
-    }
-    return this.count - low;
   }
 
   /** A place of a match. @param {number} image 0 or 1 @param {number} match @returns {[number, number]} */
@@ -59,6 +46,17 @@ export class Matches {
       threshold: told.threshold_px,
     };
   }
+}
+
+/**
+ * Whether the slider lets a match be shown. Doubtful matches that a model confirms are as good as others.
+ * @param {{ matches: Matches | null, least: number, model: Model | null }} shown
+ * @param {number} match
+ */
+export function reaches({ matches, least, model }, match) {
+  if (!matches) return false;
+  const confirmed = match >= matches.certain && model?.ok && model.inliers[match];
+  return (confirmed ? 0 : matches.keys[match]) >= least;
 }
 
 /** @param {number[][]} points */

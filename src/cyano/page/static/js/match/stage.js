@@ -3,6 +3,7 @@
 import { viridisText } from "../colour.js";
 import { sized, token } from "../dom.js";
 import { drawOverlay } from "./overlay.js";
+import { reaches } from "./matches.js";
 import { arrange, Pane } from "./pane.js";
 
 const GAP = 10;
@@ -56,8 +57,8 @@ export class Stage {
 
   /** Whether a match is to be seen. @param {number} match */
   shows(match) {
-    const { matches, least, model, inliers, outliers } = this.shown;
-    if (!matches || matches.keys[match] < least) return false;
+    const { model, inliers, outliers } = this.shown;
+    if (!reaches(this.shown, match)) return false;
     return !model?.ok || (model.inliers[match] ? inliers : outliers);
   }
 
@@ -131,6 +132,7 @@ export class Stage {
   lines(context, strength) {
     const matches = /** @type {Matches} */ (this.shown.matches);
     const [from, to] = this.panes;
+    let count = 0;
     const paths = Array.from({ length: BINS + 2 }, () => new Path2D());
     const ends = Array.from({ length: BINS + 2 }, () => new Path2D());
     for (const match of matches.order) {
@@ -139,6 +141,7 @@ export class Stage {
       const [u, v] = to.toScreen(...matches.place(1, match));
       const [seen, met] = [from.holds(x, y), to.holds(u, v)];
       const bin = this.bin(match);
+      count += 1;
       if (seen && met) {
         paths[bin].moveTo(x, y);
         paths[bin].lineTo(u, v);
@@ -146,11 +149,11 @@ export class Stage {
       if (seen) ends[bin].rect(x - 1.5, y - 1.5, 3, 3);
       if (met) ends[bin].rect(u - 1.5, v - 1.5, 3, 3);
     }
-    const many = matches.above(this.shown.least) > 400;
+    const many = count > 400;
     context.lineWidth = many ? 1 : 1.5;
     this.colours().forEach((colour, k) => {
       context.strokeStyle = context.fillStyle = colour;
-      context.globalAlpha = many ? strength * 0.62 : strength;
+      context.globalAlpha = many ? strength * 0.72 : strength;
       context.stroke(paths[k]);
       context.globalAlpha = Math.min(1, strength * 1.3);
       context.fill(ends[k]);

@@ -5,9 +5,9 @@ import { $, announce, copy, plural, save, toast } from "../dom.js";
 import { maskOf, paintMask } from "./brush.js";
 import { drawScores, sliderSpan } from "./charts.js";
 import { examplePair } from "./example.js";
-import { GeometryControls, OverlayControls, summaryOf } from "./geometry.js";
+import { GeometryControls, OverlayControls } from "./geometry.js";
 import { dropTarget, Intake } from "./intake.js";
-import { flat, Matches } from "./matches.js";
+import { flat, Matches, reaches } from "./matches.js";
 import { fit, startPointer, zoomAll } from "./pointer.js";
 import { showPartners, showPicked, tipOf } from "./picked.js";
 import { Stage } from "./stage.js";
@@ -44,6 +44,10 @@ export class Tab {
     });
     this.#controls();
     this.#keys();
+    addEventListener("match-files", (event) => {
+      location.hash = "match";
+      this.intake.takeAll(/** @type {CustomEvent} */ (event).detail);
+    });
     addEventListener("theme", () => this.refresh());
     addEventListener("resize", () => this.refresh());
   }
@@ -130,9 +134,11 @@ export class Tab {
     showProblem(error, "These could not be matched", () => this.match());
   }
 
-  /** Whether the slider lets a match be shown. @param {number} match */
-  reaches(match) {
-    return Boolean(this.shown.matches && this.shown.matches.keys[match] >= this.shown.least);
+  /** How many matches are shown. */
+  get count() {
+    let count = 0;
+    for (let match = 0; match < (this.shown.matches?.count ?? 0); match++) count += Number(reaches(this.shown, match));
+    return count;
   }
 
   /** Draw everything that follows from what is shown; no request is made. */
@@ -141,7 +147,8 @@ export class Tab {
     if (matches) {
       drawScores(/** @type {HTMLCanvasElement} */ ($("scores")), matches, least, Number(this.sure.max));
       this.geometry.refresh();
-      $("summary").textContent = matches.certain ? summaryOf(this, this.geometry.sentence()) : "No matches";
+      $("summary").textContent = matches.certain ? this.geometry.sentence(this.count) : "No matches";
+      this.#sureText();
       this.#takeaway();
     }
     /** @type {HTMLButtonElement} */ ($("lock")).disabled = !this.geometry.coupling();
@@ -154,11 +161,15 @@ export class Tab {
     if (!matches) return;
     const least = 1 - Number(this.sure.value);
     this.shown.least = Math.abs(least) < 1e-9 ? 0 : least;
-    const count = matches.above(this.shown.least);
-    const text = this.shown.least < 0 ? `${count} with doubtful ones` : `${count} of at least ${Math.round(100 * this.shown.least)} %`;
+    this.refresh();
+  }
+
+  #sureText() {
+    const { least } = this.shown;
+    const count = this.count.toLocaleString("en");
+    const text = least < 0 ? `${count}, doubtful ones too` : least === 0 ? `all ${count}` : `${count} above ${Math.round(100 * least)} %`;
     $("sure-text").textContent = text;
     this.sure.setAttribute("aria-valuetext", text);
-    this.refresh();
   }
 
   /** @param {number} match @param {number} x @param {number} y */
