@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 from cyano import __version__
 from cyano.page.guard import Guard
 from cyano.page.problems import KINDS, Problem, by_status
-from cyano.page.routes import images, matches, pages
+from cyano.page.routes import collections, images, matches, pages
 from cyano.page.service import Service
 
 __all__ = ["API", "application"]
@@ -42,6 +42,7 @@ def application(service: Service) -> ASGIApp:
     api.include_router(_about(service))
     api.include_router(images.router(service))
     api.include_router(matches.router(service))
+    api.include_router(collections.router(service))
     app.include_router(api)
     app.include_router(pages.router())
     app.add_exception_handler(HTTPException, _on_error)

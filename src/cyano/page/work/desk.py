@@ -47,6 +47,7 @@ class Desk:
         Raises:
             CyanoError: they cannot be loaded, or there is no such device.
         """
+        from cyano.page.work.collections import Collections
         from cyano.page.work.geometry import Geometry
         from cyano.page.work.matching import Matching
         from cyano.page.work.pictures import Pictures
@@ -68,6 +69,7 @@ class Desk:
             **matching.jobs,
             **geometry.jobs,
             **pictures.jobs,
+            **Collections(self, told["collections"]).jobs,
         }
         weights = self.networks.source
         self.facts = {"version": __version__, "weights": weights, "device": self.device}
