@@ -24,6 +24,7 @@ from cyano.cli import (
     match_all,
     pairs,
     reconstruct,
+    serve,
     store,
     train,
     verify,
@@ -44,6 +45,7 @@ cyano match a.jpg b.jpg                    two images
 cyano pairs --input-pairs list.txt --eval  a list of pairs, as match_pairs.py
 cyano reconstruct photos -o model          a folder to a sparse model (COLMAP)
 cyano localise new.jpg --map model         where a photograph was taken
+cyano serve                                a page and an HTTP service
 cyano evaluate FOLDER                      weights and baselines on benchmarks
 
 Exit codes: 0 done; 1 error (one line on stderr); 2 usage error; 3 some images or pairs failed and the rest is done; \
@@ -106,6 +108,7 @@ app.command("align", cls=Command, help=align.HELP)(align.align)
 app.command("colmap", cls=Command, help=colmap.HELP)(colmap.colmap)
 app.command("view", cls=Command, help=view.HELP)(view.view)
 app.command("localise", cls=Command, help=localise.HELP)(localise.localise)
+app.command("serve", cls=Command, help=serve.HELP)(serve.serve)
 app.command("demo", cls=Command, help=demo.HELP)(demo.demo)
 app.command("evaluate", cls=Command, help=evaluate.HELP)(evaluate.evaluate)
 app.command("env", cls=Command, help=environment.HELP)(environment.env)

@@ -20,7 +20,7 @@ from cyano.store import Damage
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["check_derived", "derived", "source_of"]
+__all__ = ["check_derived", "derived", "source_of", "summary_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -91,6 +91,13 @@ def source_of(target: Path) -> str | None:
     if known is None or not known.made_from or not os.path.lexists(target):
         return None
     return known.made_from if digest_of_content(target) == known.digest else None
+
+
+def summary_of(target: Path, kind: type[T]) -> T | None:
+    """What the maker of a target said of it, a dataclass of that kind; None where it is not known."""
+    record = _record_of(target)
+    known = _read(record)
+    return None if known is None else _summary(kind, known, record)
 
 
 def check_derived(folder: Path) -> list[Damage]:

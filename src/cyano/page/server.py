@@ -1,0 +1,96 @@
+"""Run it: a socket, the worker, and uvicorn, none of which needs torch in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from cyano.errors import InputError, OutputError
+from cyano.page.app import application
+from cyano.page.connections import protocol_of
+from cyano.page.service import Service
+from cyano.page.settings import Settings
+from cyano.page.worker import Worker, WorkerLostError
+
+__all__ = ["serve"]
+
+
+def serve(settings: Settings, ready: Callable[[str], None]) -> None:
+    """Serve until Ctrl-C or SIGTERM.
+
+    Args:
+        settings: of the server.
+        ready: is called with the address once it answers.
+
+    Raises:
+        CyanoError: the address is taken, or the networks cannot be loaded.
+    """
+    with contextlib.suppress(KeyboardInterrupt), _listening(settings) as listener:
+        asyncio.run(_serve(settings, listener, ready))
+
+
+async def _serve(settings: Settings, listener: socket.socket, ready: Callable[[str], None]) -> None:
+    worker = Worker(settings)
+    try:
+        try:
+            await worker.start()
+        except WorkerLostError as lost:
+            raise OutputError(f"{lost.detail}; `cyano env` says what there is") from lost
+        limits = settings.limits
+        config = uvicorn.Config(
+            application(Service(settings, worker)),
+            http=protocol_of(limits),
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            log_level="warning",
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=int(limits.slow_seconds),
+            timeout_graceful_shutdown=3,
+            h11_max_incomplete_event_size=16 * 1024,
+        )
+        server = uvicorn.Server(config)
+        ready(_address(settings, listener))
+        await server.serve(sockets=[listener])
+    finally:
+        await worker.stop()
+
+
+def _listening(settings: Settings) -> socket.socket:
+    """The socket, bound.
+
+    Raises:
+        InputError: there is no such address here.
+        OutputError: it is taken.
+    """
+    try:
+        family, kind, number, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, number)
+        if os.name == "posix":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(128)
+    except socket.gaierror as error:
+        raise InputError(f"there is no address {settings.host!r}; give that of this machine, or 127.0.0.1") from error
+    except (OSError, OverflowError) as error:
+        listener.close()
+        taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+        reason = "another program listens there" if taken else str(error)
+        raise OutputError(f"cannot listen at {settings.host}:{settings.port}: {reason}; give another --port") from error
+    return listener
+
+
+def _address(settings: Settings, listener: socket.socket) -> str:
+    name, port = listener.getsockname()[:2]
+    host = "localhost" if settings.host == "localhost" else name
+    token = "" if settings.token is None else f"?token={settings.token}"
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/{token}"
