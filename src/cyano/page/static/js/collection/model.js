@@ -30,15 +30,6 @@ export function readPoints(buffer, chunk) {
 }
 
 /**
- * The frame of the view; the service tells axes right, forward and up.
- * @param {{ axes: number[][], middle: number[], reach: number, frustum_depth: number }} told
- * @returns {Frame}
- */
-export function frameOf({ axes: [right, forward, up], middle, reach, frustum_depth: depth }) {
-  return { axes: [right, up, forward.map((x) => -x)], middle, reach, depth };
-}
-
-/**
  * A camera of its 4x4 pose.
  * @param {number} image @param {string} name @param {number[][]} pose from world to camera @param {[number, number]} half @param {number} seen
  * @returns {Camera}
@@ -47,4 +38,25 @@ export function cameraOf(image, name, pose, half, seen) {
   const rotation = pose.slice(0, 3).map((row) => row.slice(0, 3));
   const centre = [0, 1, 2].map((k) => -rotation.reduce((sum, row, j) => sum + row[k] * pose[j][3], 0));
   return { image, name, centre, rotation, half, seen };
+}
+
+/** @param {number[]} a @param {number[]} b */
+const cross = ([a, b, c], [d, e, f]) => [b * f - c * e, c * d - a * f, a * e - b * d];
+/** @param {number[]} v */
+const unit = (v) => v.map((x) => x / (Math.hypot(...v) || 1));
+
+/**
+ * The frame of the view; the service tells axes right, forward and up, where up is what is up in the pictures. In those
+ * of a drone that looks down with many headings that is nothing; there it is against the view.
+ * @param {{ axes: number[][], middle: number[], reach: number, frustum_depth: number }} told
+ * @param {Camera[]} cameras
+ * @returns {Frame}
+ */
+export function frameOf({ axes: [right, forward, up], middle, reach, frustum_depth: depth }, cameras) {
+  const mean = (/** @type {number} */ row) => [0, 1, 2].map((k) => cameras.reduce((sum, { rotation }) => sum + rotation[row][k], 0) / cameras.length);
+  const [down, look] = [mean(1), mean(2)];
+  if (Math.hypot(...look) < 0.85 || Math.hypot(...down) > 0.7) return { axes: [right, up, forward.map((x) => -x)], middle, reach, depth };
+  const above = unit(look.map((x) => -x));
+  const side = unit(cross(up, above));
+  return { axes: [side, above, cross(side, above)], middle, reach, depth };
 }

@@ -109,7 +109,7 @@ export class CollectionTab {
       console.warn(error);
       return this.note(icon("cube"), el("h2", { textContent: "No 3-D here" }), el("p", { textContent: "This browser does not offer WebGL 2. The images and pairs are beside this." }));
     }
-    this.scene.open(points, this.cameras, frameOf(told.frame));
+    this.scene.open(points, this.cameras, frameOf(told.frame, this.cameras));
     this.note();
     if (told.previews) this.#thumbnails(n);
   }

@@ -69,7 +69,15 @@ export class Intake {
     const pictures = [...files].filter((file) => !file.type || file.type.startsWith("image/")).slice(0, 2);
     if (pictures.length === 2) pictures.forEach((file, slot) => this.take(/** @type {Slot} */ (slot), file));
     else if (pictures.length) this.take(first ?? this.#free(), pictures[0]);
+    else for (const file of [...files].slice(0, 1)) this.#refuse(first ?? this.#free(), file.name);
     return pictures.length > 0;
+  }
+
+  /** @param {Slot} slot @param {string} name */
+  #refuse(slot, name) {
+    const error = new Error("not a photograph; JPEG, PNG, WebP, TIFF and others are read");
+    if (!this.photos[slot]) this.#face(slot, { problem: error.message, name });
+    this.failed?.(slot, name, error);
   }
 
   /** @returns {Slot} */

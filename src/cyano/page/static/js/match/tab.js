@@ -63,9 +63,7 @@ export class Tab {
     $("intake").hidden = true;
     $("pair").hidden = false;
     photos.forEach((photo, k) => {
-      const name = $(`change-${k}`);
-      /** @type {HTMLElement} */ (name.querySelector(".text")).textContent = photo.name;
-      name.setAttribute("aria-label", `${k ? "B" : "A"}: ${photo.name}. Change it`);
+      /** @type {HTMLElement} */ ($(`change-${k}`).querySelector(".text")).textContent = photo.name;
     });
     this.stage.renew();
     this.match();
