@@ -74,7 +74,8 @@ def test_waiting_is_told_and_can_be_ended(opened: Opened, photographs: Path) -> 
     with opened() as seen:
         page = seen.page
         page.clock.install()
-        page.route(MATCHES, lambda route: None)  # it never answers
+        held: list[Any] = []
+        page.route(MATCHES, held.append)  # it does not answer
         _take(seen, photographs)
         page.wait_for_selector("#match[data-state=busy]")
         page.clock.run_for(7000)
@@ -82,6 +83,7 @@ def test_waiting_is_told_and_can_be_ended(opened: Opened, photographs: Path) -> 
         seen.picture("match-slow")
         page.click("#cancel")
         assert page.inner_text("#summary") == "Cancelled"
+        held[0].abort()
 
 
 LOOKS = [("phone", "light"), ("tablet", "dark"), ("desk", "light")]

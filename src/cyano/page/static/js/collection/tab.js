@@ -100,7 +100,8 @@ export class CollectionTab {
     const [points, cameras] = await Promise.all([api.points(n).then((bytes) => readPoints(bytes, told.points.chunk)), api.cameras(n)]);
     if (n !== this.n) return;
     this.cameras = cameras.cameras.map((/** @type {any} */ each) => cameraOf(each.i, each.name, each.T_world_to_camera, each.half_view, each.points));
-    $("collection-more").textContent = [`${plural(points.count, "point")}, ${plural(told.pairs, "pair")}`, told.verdict].filter(Boolean).join(". ");
+    $("collection-more").textContent = `${plural(points.count, "point")}, ${plural(told.pairs, "pair")}`;
+    $("collection-verdict").textContent = told.sound === false ? told.verdict : "";
     if (!this.cameras.length) return this.note(icon("cube"), el("h2", { textContent: "No model yet" }), el("p", { textContent: "No photograph has a pose." }));
     try {
       const { ModelScene } = await import("./scene.js");

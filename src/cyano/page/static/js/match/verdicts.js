@@ -32,7 +32,7 @@ export function showProblem(error, what, again) {
     429: ["Others are being served. Try again in some seconds."],
     503: ["A lower resolution takes less time and memory."],
   }[problem.status];
-  show(problem.status ? problem.title : what, problem.message, hints ?? [], "Try again", again);
+  show(problem.title, problem.message, hints ?? [], "Try again", again);
 }
 
 /** Nothing was found: say why that may be. @param {import("./matches.js").Matches} matches @param {() => void} options */
