@@ -6,6 +6,8 @@ export {
   Color,
   DoubleSide,
   Group,
+  LineBasicMaterial,
+  LinearFilter,
   LineSegments,
   LinearSRGBColorSpace,
   Matrix4,

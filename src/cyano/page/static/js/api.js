@@ -81,6 +81,8 @@ export const cameras = (n) => json("GET", `${of(n)}/cameras.json`);
 export const pairs = (n) => json("GET", `${of(n)}/pairs.json`);
 /** @param {number} n @param {number} image @param {number} side */
 export const collectionPreviewUrl = (n, image, side) => `${ROOT}/${of(n)}/images/${image}/preview?side=${side}`;
+/** A point and the images that see it. @param {number} n @param {number} point */
+export const track = (n, point) => json("GET", `${of(n)}/tracks?point=${point}`);
 /** @param {number} n @param {number} image */
 export const keypoints = (n, image) => bytes(`${of(n)}/images/${image}/keypoints.bin`);
 /** @param {number} n @param {object} request @param {AbortSignal} [signal] */

@@ -39,7 +39,7 @@ export class Frusta {
     this.side = side;
     this.canvas = Object.assign(document.createElement("canvas"), { width: ATLAS, height: ATLAS });
     this.texture = new three.CanvasTexture(this.canvas);
-    this.texture.flipY = false;
+    Object.assign(this.texture, { flipY: false, generateMipmaps: false, minFilter: three.LinearFilter });
     this.uniforms.atlas.value = this.texture;
     this.group = new three.Group();
     this.group.add(this.#edges(), this.#sheets());

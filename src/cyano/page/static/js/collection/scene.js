@@ -9,6 +9,7 @@ import { Frusta } from "./frusta.js";
 /** @typedef {import("./model.js").Points} Points */
 
 const NEAR_CAMERA = 22; // CSS pixels
+const NEAR_POINT = 9;
 const FLIGHT = 1100; // milliseconds
 
 const POINT_VERTEX = `
@@ -26,11 +27,11 @@ varying vec3 shade;
 void main() { if (length(gl_PointCoord - 0.5) > 0.5) discard; gl_FragColor = vec4(shade, 1.0); }`;
 
 export class ModelScene {
-  /** @param {HTMLCanvasElement} canvas @param {{ pick: (camera: number) => void, hover: (camera: number, x: number, y: number) => void }} act */
-  constructor(canvas, act) {
+  /** @param {HTMLCanvasElement} canvas @param {boolean} smooth edges, which large models are drawn without @param {{ pick: (camera: number, point: number) => void, hover: (camera: number, x: number, y: number) => void }} act */
+  constructor(canvas, smooth, act) {
     this.canvas = canvas;
     this.act = act;
-    this.renderer = new three.WebGLRenderer({ canvas, antialias: true, alpha: true });
+    this.renderer = new three.WebGLRenderer({ canvas, antialias: smooth, alpha: true });
     this.scene = new three.Scene();
     this.camera = new three.PerspectiveCamera(48, 1, 0.01, 1000);
     this.controls = new three.OrbitControls(this.camera, canvas);
@@ -46,6 +47,8 @@ export class ModelScene {
     this.frusta = null;
     /** @type {Frusta | null} the frustum of a localised photograph */
     this.guest = null;
+    this.rays = new three.LineSegments(new three.BufferGeometry(), new three.LineBasicMaterial());
+    this.rays.frustumCulled = false;
     this.asked = 0;
     this.flight = 0;
     new ResizeObserver(() => this.ask()).observe(canvas);
@@ -73,7 +76,8 @@ export class ModelScene {
     this.root.updateMatrixWorld(true);
     this.cloud = this.#cloud(points);
     this.frusta = new Frusta(cameras, frame.depth);
-    this.root.add(this.cloud, this.frusta.group);
+    this.root.add(this.cloud, this.frusta.group, this.rays);
+    this.connect(-1, []);
     this.scene.add(this.root);
     this.camera.near = frame.reach / 500;
     this.camera.far = frame.reach * 100;
@@ -137,6 +141,7 @@ export class ModelScene {
       each?.uniforms.strong.value.setStyle(token("--accent"), three.LinearSRGBColorSpace);
       each?.uniforms.found.value.setStyle(token("--outlier"), three.LinearSRGBColorSpace);
     }
+    this.rays.material.color.setStyle(token("--accent"), three.LinearSRGBColorSpace);
     this.ask();
   }
 
@@ -251,6 +256,41 @@ export class ModelScene {
     return found;
   }
 
+  /** The point that is seen at a place of the canvas, or -1: of those near it the first that the eye meets. @param {number} x @param {number} y */
+  pointAt(x, y) {
+    const { points, cloud, canvas } = this;
+    if (!points || !cloud) return -1;
+    const m = new three.Matrix4().multiplyMatrices(this.camera.projectionMatrix, this.camera.matrixWorldInverse).multiply(this.root.matrix).elements;
+    const { leastTrack, mostError } = cloud.material.uniforms;
+    const [half, high] = [canvas.clientWidth / 2, canvas.clientHeight / 2];
+    let [found, least] = [-1, Infinity];
+    for (let k = 0; k < points.count; k++) {
+      const [a, b, c] = [points.places[3 * k], points.places[3 * k + 1], points.places[3 * k + 2]];
+      const w = m[3] * a + m[7] * b + m[11] * c + m[15];
+      if (w <= 0 || w >= least || points.tracks[k] < leastTrack.value || points.errors[k] > mostError.value) continue;
+      const u = (1 + (m[0] * a + m[4] * b + m[8] * c + m[12]) / w) * half;
+      const v = (1 - (m[1] * a + m[5] * b + m[9] * c + m[13]) / w) * high;
+      if (Math.hypot(u - x, v - y) < NEAR_POINT) [found, least] = [k, w];
+    }
+    return found;
+  }
+
+  /** Lines from a point to the cameras that see it; none for -1. @param {number} point @param {Camera[]} cameras */
+  connect(point, cameras) {
+    const place = point < 0 ? [] : [...(this.points?.places.subarray(3 * point, 3 * point + 3) ?? [])];
+    const ends = new Float32Array(point < 0 ? [] : cameras.flatMap(({ centre }) => [...place, ...centre]));
+    this.rays.geometry.dispose();
+    this.rays.geometry = new three.BufferGeometry();
+    this.rays.geometry.setAttribute("position", new three.BufferAttribute(ends, 3));
+    this.ask();
+  }
+
+  /** @param {number} x @param {number} y */
+  #pick(x, y) {
+    const camera = this.cameraAt(x, y);
+    this.act.pick(camera, camera < 0 ? this.pointAt(x, y) : -1);
+  }
+
   #pointer() {
     const { canvas } = this;
     let [x, y, held] = [0, 0, false];
@@ -266,7 +306,7 @@ export class ModelScene {
     });
     canvas.addEventListener("pointerup", (event) => {
       held = false;
-      if (Math.hypot(event.offsetX - x, event.offsetY - y) < 4 && event.button === 0) this.act.pick(this.cameraAt(event.offsetX, event.offsetY));
+      if (Math.hypot(event.offsetX - x, event.offsetY - y) < 4 && event.button === 0) this.#pick(event.offsetX, event.offsetY);
     });
     canvas.addEventListener("pointerleave", () => this.act.hover(-1, 0, 0));
   }

@@ -3,6 +3,9 @@
 import * as api from "../api.js";
 import { $, el, sized, token } from "../dom.js";
 import { fetchPicture } from "../match/intake.js";
+import { drawPatch } from "../match/picked.js";
+
+const MOST_PATCHES = 9;
 
 /** @typedef {import("./tab.js").ImageFacts} ImageFacts */
 
@@ -16,10 +19,26 @@ export class Selected {
     $("selected-visit").addEventListener("click", () => this.image && tab.select(this.image.index, true));
   }
 
+  /** A point: what surrounds it in each image that sees it. @param {{ point: number, error: number, images: { i: number, name: string, x: number, y: number }[] }} told */
+  async showPoint(told) {
+    this.image = null;
+    $("selected-group").hidden = false;
+    $("selected-name").textContent = `A point, seen by ${told.images.length} images`;
+    $("selected-visit").hidden = $("selected-view").hidden = true;
+    $("selected-facts").replaceChildren(el("dt", { textContent: "Reprojection error" }), el("dd", { textContent: `${told.error.toFixed(2)} px` }));
+    const shown = told.images.slice(0, MOST_PATCHES).map((each) => ({ ...each, canvas: el("canvas", { role: "img", "aria-label": `The point in ${each.name}` }) }));
+    $("selected-patches").replaceChildren(...shown.map(({ canvas, name }) => el("figure", {}, canvas, el("figcaption", { textContent: name }))));
+    for (const { i, x, y, canvas } of shown) {
+      const picture = await fetchPicture(api.collectionPreviewUrl(this.tab.n, i, 4096)).catch(() => null);
+      if (picture && canvas.isConnected) drawPatch(canvas, { picture, width: picture.width }, [x, y], token("--accent"));
+    }
+  }
+
   /** @param {ImageFacts | null} image */
   async show(image) {
     this.image = image;
     $("selected-group").hidden = !image;
+    $("selected-patches").replaceChildren();
     if (!image) return;
     $("selected-name").textContent = image.name;
     $("selected-visit").hidden = !image.registered;

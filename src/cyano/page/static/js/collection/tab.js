@@ -8,6 +8,8 @@ import { PairMatrix } from "./matrix.js";
 import { cameraOf, frameOf, readPoints } from "./model.js";
 import { Selected } from "./selected.js";
 
+const SMOOTH = 300_000; // points
+
 /** @typedef {{ index: number, name: string, registered: boolean, points: number, keypoints: number, matches: number, reason: string | null }} ImageFacts */
 
 export class CollectionTab {
@@ -105,7 +107,7 @@ export class CollectionTab {
     if (!this.cameras.length) return this.note(icon("cube"), el("h2", { textContent: "No model yet" }), el("p", { textContent: "No photograph has a pose." }));
     try {
       const { ModelScene } = await import("./scene.js");
-      this.scene ??= new ModelScene(/** @type {HTMLCanvasElement} */ ($("scene")), { pick: (camera) => this.pick(camera), hover: (camera, x, y) => this.#hover(camera, x, y) });
+      this.scene ??= new ModelScene(/** @type {HTMLCanvasElement} */ ($("scene")), points.count < SMOOTH, { pick: (camera, point) => this.pick(camera, point), hover: (camera, x, y) => this.#hover(camera, x, y) });
     } catch (error) {
       console.warn(error);
       return this.note(icon("cube"), el("h2", { textContent: "No 3-D here" }), el("p", { textContent: "This browser does not offer WebGL 2. The images and pairs are beside this." }));
@@ -140,15 +142,21 @@ export class CollectionTab {
     $("scene-note").replaceChildren(...(content.length ? [el("div", { class: "empty" }, ...content)] : []));
   }
 
-  /** A camera was clicked. @param {number} camera or -1 */
-  pick(camera) {
+  /** A camera was clicked, or a point. @param {number} camera or -1 @param {number} point or -1 */
+  async pick(camera, point) {
     this.select(camera < 0 ? -1 : this.cameras[camera].image, false);
+    if (point < 0) return;
+    const told = await api.track(this.n, point);
+    const seen = new Set(told.images.map((/** @type {{ i: number }} */ each) => each.i));
+    this.scene?.connect(point, this.cameras.filter((each) => seen.has(each.image)));
+    this.selected?.showPoint(told);
   }
 
   /** @param {number} image or -1 @param {boolean} fly */
   select(image, fly) {
     const camera = this.cameras.findIndex((each) => each.image === image);
     this.scene?.mark("selected", camera);
+    this.scene?.connect(-1, []);
     this.list?.mark(image);
     this.selected?.show(image < 0 ? null : this.images[image]);
     if (fly && camera >= 0) this.scene?.visit(this.cameras[camera]);

@@ -42,8 +42,14 @@ export function showPicked(panel, photos, matches, match) {
   return partners;
 }
 
-/** @param {HTMLCanvasElement} canvas @param {Photo} photo @param {[number, number]} place @param {string} colour */
-function drawPatch(canvas, photo, [x, y], colour) {
+/**
+ * What surrounds a place of a photograph, with a cross.
+ * @param {HTMLCanvasElement} canvas
+ * @param {{ picture: ImageBitmap, width: number }} photo
+ * @param {[number, number]} place
+ * @param {string} colour
+ */
+export function drawPatch(canvas, photo, [x, y], colour) {
   const { context, width } = sized(canvas);
   const scale = photo.picture.width / photo.width;
   context.drawImage(photo.picture, (x + 0.5 - AROUND) * scale, (y + 0.5 - AROUND) * scale, 2 * AROUND * scale, 2 * AROUND * scale, 0, 0, width, width);
