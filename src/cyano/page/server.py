@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import logging
 import os
+import signal
 import socket
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 
 import uvicorn
 
@@ -18,7 +21,7 @@ from cyano.page.service import Service
 from cyano.page.settings import Settings
 from cyano.page.worker import Worker, WorkerLostError
 
-__all__ = ["serve"]
+__all__ = ["serve", "uvicorn_of"]
 
 
 def serve(settings: Settings, ready: Callable[[str], None]) -> None:
@@ -31,7 +34,8 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
     Raises:
         CyanoError: the address is taken, or the networks cannot be loaded.
     """
-    with contextlib.suppress(KeyboardInterrupt), _listening(settings) as listener:
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # what clients do wrong is told to them
+    with _listening(settings) as listener:
         asyncio.run(_serve(settings, listener, ready))
 
 
@@ -42,25 +46,45 @@ async def _serve(settings: Settings, listener: socket.socket, ready: Callable[[s
             await worker.start()
         except WorkerLostError as lost:
             raise OutputError(f"{lost.detail}; `cyano env` says what there is") from lost
-        limits = settings.limits
-        config = uvicorn.Config(
-            application(Service(settings, worker)),
-            http=protocol_of(limits),
-            ws="none",
-            lifespan="off",
-            access_log=False,
-            log_level="warning",
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=int(limits.slow_seconds),
-            timeout_graceful_shutdown=3,
-            h11_max_incomplete_event_size=16 * 1024,
-        )
-        server = uvicorn.Server(config)
         ready(_address(settings, listener))
-        await server.serve(sockets=[listener])
+        await uvicorn_of(settings, worker).serve(sockets=[listener])
     finally:
         await worker.stop()
+
+
+class _Server(uvicorn.Server):
+    """Ends at a signal, and does not raise it again: the worker has to be ended, too."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def uvicorn_of(settings: Settings, worker: Worker) -> uvicorn.Server:
+    """The server over a worker that runs."""
+    limits = settings.limits
+    config = uvicorn.Config(
+        application(Service(settings, worker)),
+        http=protocol_of(limits),
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_level="error",
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=max(1, int(limits.slow_seconds)),
+        timeout_graceful_shutdown=3,
+        h11_max_incomplete_event_size=16 * 1024,
+    )
+    return _Server(config)
 
 
 def _listening(settings: Settings) -> socket.socket:

@@ -8,7 +8,7 @@ import json
 import logging
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cyano.errors import CyanoError, InputError
@@ -18,6 +18,8 @@ from cyano.page.settings import Settings
 __all__ = ["JobRefusedError", "Worker", "WorkerLostError"]
 
 logger = logging.getLogger(__name__)
+
+COMMAND = (sys.executable, "-P", "-m", "cyano.page.work")
 
 _START_SECONDS = 300.0
 """For the libraries and the networks to load, on a machine that has other things to do."""
@@ -54,8 +56,14 @@ class WorkerLostError(Exception):
 class Worker:
     """A process for one job at a time."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, command: Sequence[str] = COMMAND) -> None:
+        """Nothing runs yet.
+
+        Args:
+            settings: of the server.
+            command: of the process, which gets the number of its socket and what it has to know, as JSON.
+        """
+        self._settings, self._command = settings, command
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
@@ -91,7 +99,7 @@ class Worker:
 
     async def _launch(self) -> None:
         ours, theirs = socket.socketpair()
-        command = (sys.executable, "-P", "-m", "cyano.page.work", str(theirs.fileno()), _told(self._settings))
+        command = (*self._command, str(theirs.fileno()), _told(self._settings))
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *command,
@@ -164,15 +172,16 @@ class Worker:
 
     async def stop(self) -> None:
         """End the process, if there is one; `run` starts another."""
-        if self._writer is not None:
-            self._writer.close()
-            with contextlib.suppress(OSError):
-                await self._writer.wait_closed()
-        self._reader = self._writer = None
         process, self._process = self._process, None
+        writer, self._reader, self._writer = self._writer, None, None
         if process is not None:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
+        if writer is not None:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+        if process is not None:
             await process.wait()
 
 
