@@ -5,41 +5,46 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import ipaddress
 import logging
 import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import uvicorn
+from fastapi import APIRouter
 
 from cyano.errors import InputError, OutputError
 from cyano.page.app import application
 from cyano.page.connections import protocol_of
 from cyano.page.service import Service
-from cyano.page.settings import Settings
+from cyano.page.settings import Settings, is_address
 from cyano.page.worker import Worker, WorkerLostError
 
 __all__ = ["serve", "uvicorn_of"]
 
 
-def serve(settings: Settings, ready: Callable[[str], None]) -> None:
+def serve(settings: Settings, ready: Callable[[str], None], more: Sequence[APIRouter] = ()) -> None:
     """Serve until Ctrl-C or SIGTERM.
 
     Args:
         settings: of the server.
         ready: is called with the address once it answers.
+        more: further endpoints; see `application`.
 
     Raises:
         CyanoError: the address is taken, or the networks cannot be loaded.
     """
     logging.getLogger("python_multipart").setLevel(logging.ERROR)  # what clients do wrong is told to them
     with _listening(settings) as listener:
-        asyncio.run(_serve(settings, listener, ready))
+        asyncio.run(_serve(settings, listener, ready, more))
 
 
-async def _serve(settings: Settings, listener: socket.socket, ready: Callable[[str], None]) -> None:
+async def _serve(
+    settings: Settings, listener: socket.socket, ready: Callable[[str], None], more: Sequence[APIRouter]
+) -> None:
     worker = Worker(settings)
     try:
         try:
@@ -47,7 +52,7 @@ async def _serve(settings: Settings, listener: socket.socket, ready: Callable[[s
         except WorkerLostError as lost:
             raise OutputError(f"{lost.detail}; `cyano env` says what there is") from lost
         ready(_address(settings, listener))
-        await uvicorn_of(settings, worker).serve(sockets=[listener])
+        await uvicorn_of(settings, worker, more).serve(sockets=[listener])
     finally:
         await worker.stop()
 
@@ -68,13 +73,13 @@ class _Server(uvicorn.Server):
                 signal.signal(number, handler)
 
 
-def uvicorn_of(settings: Settings, worker: Worker) -> uvicorn.Server:
-    """The server over a worker that runs."""
+def uvicorn_of(settings: Settings, worker: Worker, more: Sequence[APIRouter] = ()) -> uvicorn.Server:
+    """The server over a worker that runs; see `serve`."""
     limits = settings.limits
     config = uvicorn.Config(
-        application(Service(settings, worker)),
+        application(Service(settings, worker), more),
         http=protocol_of(limits),
-        ws="none",
+        ws="auto" if more else "none",
         lifespan="off",
         access_log=False,
         log_level="error",
@@ -115,6 +120,7 @@ def _listening(settings: Settings) -> socket.socket:
 
 def _address(settings: Settings, listener: socket.socket) -> str:
     name, port = listener.getsockname()[:2]
-    host = "localhost" if settings.host == "localhost" else name
+    everywhere = is_address(name) and ipaddress.ip_address(name).is_unspecified
+    host = "localhost" if everywhere or settings.host == "localhost" else name
     token = "" if settings.token is None else f"?token={settings.token}"
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/{token}"
