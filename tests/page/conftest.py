@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -75,4 +76,21 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
         assert address.startswith("http://127.0.0.1:"), process.communicate()
         with httpx.Client(base_url=f"{address}api/v1", timeout=300) as client:
             yield Program(process, address, client, folder)
-        process.kill()
+        children = _children(process.pid)
+        process.send_signal(signal.SIGINT)  # Ctrl-C, which a terminal sends to the worker as well, ends both
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 0
+        assert "Traceback" not in errors
+        assert not [child for child in children if Path(f"/proc/{child}").exists()]
+
+
+def _children(parent: int) -> list[str]:
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == parent:
+            found.append(stat.parent.name)
+    return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -200,31 +199,11 @@ def test_the_server_holds_no_torch(program: Program, ids: dict[str, str]) -> Non
     assert int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) < 150_000  # type: ignore[index]  # 60 MB; torch has 300
 
 
+def test_an_empty_file(client: httpx.Client) -> None:
+    told = problem(client.put("/images", content=b""), 415, "not-an-image")
+    assert "empty" in str(told["detail"])
+
+
 def test_nothing_about_this_machine_is_told(client: httpx.Client, folder: Path) -> None:
     answer = client.put("/images", content=(folder / "a.png").read_bytes()[:3000])
     assert "/" not in str(problem(answer, 415, "not-an-image")["detail"])
-
-
-def test_the_end(program: Program) -> None:
-    """Ctrl-C, which the terminal sends to the worker as well, ends both. Last: the others need the server."""
-    running = program.process
-    children = _children(running.pid)
-    running.send_signal(signal.SIGINT)
-    _, errors = running.communicate(timeout=60)
-    assert running.returncode == 0
-    assert "Traceback" not in errors
-    with pytest.raises(httpx.ConnectError):
-        httpx.get(program.address)
-    assert not [child for child in children if Path(f"/proc/{child}").exists()]
-
-
-def _children(parent: int) -> list[str]:
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[1]) == parent:
-            found.append(stat.parent.name)
-    return found

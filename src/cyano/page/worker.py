@@ -68,6 +68,7 @@ class Worker:
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._lock = asyncio.Lock()
+        self._starting: asyncio.Task[None] | None = None
         self.facts: dict[str, Any] = {}
 
     @property
@@ -90,10 +91,10 @@ class Worker:
                 async with asyncio.timeout(_START_SECONDS):
                     first = await self._receive()
             except (TimeoutError, asyncio.IncompleteReadError, ConnectionError) as error:
-                await self.stop()
+                await self._end()
                 raise WorkerLostError("the process for images and networks did not start") from error
             if "refused" in first.document:
-                await self.stop()
+                await self._end()
                 raise InputError(str(first.document["detail"]))
             self.facts = dict(first.document["ready"])
 
@@ -125,18 +126,28 @@ class Worker:
         """
         try:
             await self.start()
-        except CyanoError as error:  # it did start before
-            raise WorkerLostError("the process for images and networks did not start again") from error
+        except (CyanoError, WorkerLostError) as error:  # it did start before, and the job is not to blame
+            raise JobRefusedError("unavailable", "the process for images and networks does not start") from error
         reading = _Reading()
         try:
             async with asyncio.timeout(deadline):
                 return await self._talk(document, give, reading)
         except TimeoutError as error:
-            await self.stop()
+            await self._replace()
             raise WorkerLostError(f"it took more than {deadline:g} s", reading.digest) from error
         except (asyncio.IncompleteReadError, ConnectionError) as error:
-            await self.stop()
+            await self._replace()
             raise WorkerLostError("the process that computed it ended", reading.digest) from error
+
+    async def _replace(self) -> None:
+        """End the process, and start another one for whoever asks next."""
+        await self._end()
+
+        async def start() -> None:
+            with contextlib.suppress(CyanoError, WorkerLostError):  # who asks next tries again, and is told
+                await self.start()
+
+        self._starting = asyncio.create_task(start())
 
     async def _talk(self, document: dict[str, Any], give: Give, reading: _Reading) -> Message:
         await self._send(document)
@@ -171,7 +182,12 @@ class Worker:
         return await read_message(self._reader)
 
     async def stop(self) -> None:
-        """End the process, if there is one; `run` starts another."""
+        """End the process, if there is one; `start` and `run` start another."""
+        if self._starting is not None:
+            self._starting.cancel()
+        await self._end()
+
+    async def _end(self) -> None:
         process, self._process = self._process, None
         writer, self._reader, self._writer = self._writer, None, None
         if process is not None:
