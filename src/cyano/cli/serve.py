@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import secrets
 import webbrowser
+from contextlib import ExitStack
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -113,22 +115,19 @@ def serve(
         limits,
     )
     if not settings.is_local and token is None:
-        from dataclasses import replace
-
         settings = replace(settings, token=secrets.token_urlsafe(32))
     from cyano.page.server import serve as run
 
-    spinner = busy("loading the networks")
-    spinner.__enter__()
-
     def ready(address: str) -> None:
-        spinner.__exit__(None, None, None)
+        loading.close()
         typer.echo(address)
         plain_line(error_console(), "Ctrl-C ends it")
         if open_browser:
             webbrowser.open(address)
 
-    run(settings, ready)
+    with ExitStack() as loading:
+        loading.enter_context(busy("loading the networks"))
+        run(settings, ready)
 
 
 def _need_extra() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -23,10 +24,13 @@ API = "/api/v1"
 _NO_TELEMETRY: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 
 
-def application(service: Service) -> ASGIApp:
+def application(service: Service, more: Sequence[APIRouter] = ()) -> ASGIApp:
     """Everything that the server answers, behind `Guard`.
 
-    A WebSocket endpoint is added to `api` like any other: the guard has checked host, origin and token by then.
+    Args:
+        service: what endpoints share.
+        more: further endpoints, such as the WebSocket of live pictures. The guard has checked host, origin and token of
+            whatever reaches them.
     """
     app = FastAPI(
         title="Cyano",
@@ -44,7 +48,8 @@ def application(service: Service) -> ASGIApp:
     api.include_router(matches.router(service))
     api.include_router(collections.router(service))
     app.include_router(api)
-    app.include_router(pages.router())
+    for routes in (*more, pages.router()):
+        app.include_router(routes)
     app.add_exception_handler(HTTPException, _on_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(Exception, _on_fault)

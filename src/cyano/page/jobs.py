@@ -167,7 +167,7 @@ class Jobs:
             raise Problem("unavailable", lost.detail, headers={"retry-after": "5"}) from lost
 
     def _bytes(self, job: Job, digest: str) -> bytes | None:
-        kept = job.given.get(digest) or self._memory.get(digest)
+        kept = job.given.get(digest, self._memory.get(digest))
         return kept if isinstance(kept, bytes) else None
 
 

@@ -22,6 +22,10 @@ from cyano.page.worker import Worker
 __all__ = ["Service", "json_route"]
 
 
+_MATCHES = 10_000
+"""Pairs that are known by the ids of their matches, a kilobyte each."""
+
+
 class Service:
     """Images and matches of one server, in memory alone."""
 
@@ -30,7 +34,7 @@ class Service:
         limits = settings.limits
         self.memory = Memory[str, Kept](limits.memory_bytes, bytes_of, keep_seconds=limits.keep_seconds)
         self.jobs = Jobs(worker, self.memory, limits)
-        self._matches = Memory[str, dict[str, Any]](100_000, lambda _: 1, keep_seconds=limits.keep_seconds)
+        self._matches = Memory[str, dict[str, Any]](_MATCHES, lambda _: 1, keep_seconds=limits.keep_seconds)
         self._arriving = 0
 
     @contextmanager

@@ -6,7 +6,7 @@ import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["LOOPBACK", "CollectionFolders", "Limits", "Settings"]
+__all__ = ["LOOPBACK", "CollectionFolders", "Limits", "Settings", "is_address"]
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 """Names of this machine that no resolver of somebody else's decides about."""

@@ -8,7 +8,7 @@ import json
 import logging
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cyano.errors import CyanoError, InputError
@@ -18,6 +18,8 @@ from cyano.page.settings import Settings
 __all__ = ["JobRefusedError", "Worker", "WorkerLostError"]
 
 logger = logging.getLogger(__name__)
+
+COMMAND = (sys.executable, "-P", "-m", "cyano.page.work")
 
 _START_SECONDS = 300.0
 """For the libraries and the networks to load, on a machine that has other things to do."""
@@ -54,12 +56,19 @@ class WorkerLostError(Exception):
 class Worker:
     """A process for one job at a time."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, command: Sequence[str] = COMMAND) -> None:
+        """Nothing runs yet.
+
+        Args:
+            settings: of the server.
+            command: of the process, which gets the number of its socket and what it has to know, as JSON.
+        """
+        self._settings, self._command = settings, command
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._lock = asyncio.Lock()
+        self._starting: asyncio.Task[None] | None = None
         self.facts: dict[str, Any] = {}
 
     @property
@@ -82,16 +91,16 @@ class Worker:
                 async with asyncio.timeout(_START_SECONDS):
                     first = await self._receive()
             except (TimeoutError, asyncio.IncompleteReadError, ConnectionError) as error:
-                await self.stop()
+                await self._end()
                 raise WorkerLostError("the process for images and networks did not start") from error
             if "refused" in first.document:
-                await self.stop()
+                await self._end()
                 raise InputError(str(first.document["detail"]))
             self.facts = dict(first.document["ready"])
 
     async def _launch(self) -> None:
         ours, theirs = socket.socketpair()
-        command = (sys.executable, "-P", "-m", "cyano.page.work", str(theirs.fileno()), _told(self._settings))
+        command = (*self._command, str(theirs.fileno()), _told(self._settings))
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *command,
@@ -117,18 +126,28 @@ class Worker:
         """
         try:
             await self.start()
-        except CyanoError as error:  # it did start before
-            raise WorkerLostError("the process for images and networks did not start again") from error
+        except (CyanoError, WorkerLostError) as error:  # it did start before, and the job is not to blame
+            raise JobRefusedError("unavailable", "the process for images and networks does not start") from error
         reading = _Reading()
         try:
             async with asyncio.timeout(deadline):
                 return await self._talk(document, give, reading)
         except TimeoutError as error:
-            await self.stop()
+            await self._replace()
             raise WorkerLostError(f"it took more than {deadline:g} s", reading.digest) from error
         except (asyncio.IncompleteReadError, ConnectionError) as error:
-            await self.stop()
+            await self._replace()
             raise WorkerLostError("the process that computed it ended", reading.digest) from error
+
+    async def _replace(self) -> None:
+        """End the process, and start another one for whoever asks next."""
+        await self._end()
+
+        async def start() -> None:
+            with contextlib.suppress(CyanoError, WorkerLostError):  # who asks next tries again, and is told
+                await self.start()
+
+        self._starting = asyncio.create_task(start())
 
     async def _talk(self, document: dict[str, Any], give: Give, reading: _Reading) -> Message:
         await self._send(document)
@@ -163,16 +182,22 @@ class Worker:
         return await read_message(self._reader)
 
     async def stop(self) -> None:
-        """End the process, if there is one; `run` starts another."""
-        if self._writer is not None:
-            self._writer.close()
-            with contextlib.suppress(OSError):
-                await self._writer.wait_closed()
-        self._reader = self._writer = None
+        """End the process, if there is one; `start` and `run` start another."""
+        if self._starting is not None:
+            self._starting.cancel()
+        await self._end()
+
+    async def _end(self) -> None:
         process, self._process = self._process, None
+        writer, self._reader, self._writer = self._writer, None, None
         if process is not None:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
+        if writer is not None:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+        if process is not None:
             await process.wait()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cyano import __version__
@@ -71,7 +72,8 @@ class Desk:
             **pictures.jobs,
             **Collections(self, told["collections"]).jobs,
         }
-        weights = self.networks.source
+        path = Path(self.networks.source)
+        weights = path.name if path.exists() else self.networks.source  # of a folder, its name and no path
         self.facts = {"version": __version__, "weights": weights, "device": self.device}
 
     def answer(self, document: dict[str, Any]) -> Answer:
