@@ -174,7 +174,7 @@ def test_live_frames_are_shown_and_commands_sent(opened: Opened, photographs: Pa
         seen.picture("live")
         page.focus("#live-view")
         page.keyboard.press("n")
-        page.keyboard.press("d")
+        page.keyboard.press("f")
         page.click("#live-commands >> text=Pause")
         page.wait_for_timeout(100)
         assert [each["command"] for each in heard] == ["shown", "anchor", "match_threshold", "pause"]

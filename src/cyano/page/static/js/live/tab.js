@@ -8,7 +8,7 @@ import { Stage } from "../match/stage.js";
 import { documentOf, readFrame } from "./message.js";
 
 const AGAIN = [1000, 2000, 5000]; // milliseconds between attempts to connect
-const KEYS = { n: "this frame becomes the anchor", e: "fewer keypoints: threshold up", r: "more keypoints: threshold down", d: "surer matches: threshold up", f: "more matches: threshold down", k: "show all keypoints", " ": "pause" };
+const KEYS = { n: "this frame becomes the anchor", e: "more keypoints: threshold down", r: "fewer keypoints: threshold up", d: "more matches: threshold down", f: "surer matches: threshold up", k: "show all keypoints", " ": "pause", q: "end it" };
 
 /** @typedef {import("./message.js").Header} Header */
 
@@ -148,11 +148,12 @@ class LiveTab {
     const { header } = this;
     const held = (/** @type {number} */ value) => Math.min(Math.max(value, 0), 1);
     if (key === "n") this.send("anchor");
+    if (key === "q") this.send("quit");
     if (key === " ") this.send("pause", header?.state !== "paused");
     if (key === "k") this.send("keypoints", !this.shown?.keypoints);
     if (!header) return;
-    if (key === "e" || key === "r") this.send("keypoint_threshold", held(header.keypoint_threshold * (key === "e" ? 1.1 : 1 / 1.1)));
-    if (key === "d" || key === "f") this.send("match_threshold", held(header.match_threshold + (key === "d" ? 0.05 : -0.05)));
+    if (key === "e" || key === "r") this.send("keypoint_threshold", held(header.keypoint_threshold * (key === "r" ? 1.1 : 1 / 1.1)));
+    if (key === "d" || key === "f") this.send("match_threshold", held(header.match_threshold + (key === "f" ? 0.05 : -0.05)));
   }
 }
 
