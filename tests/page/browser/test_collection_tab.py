@@ -92,3 +92,34 @@ def test_a_collection_that_cannot_be_read(opened: Opened) -> None:
         seen.page.wait_for_selector("#collection[data-state=error]")
         assert "the model is damaged" in seen.page.inner_text("#collection")
         seen.picture("collection-error-dark")
+
+
+def test_a_point_tells_which_images_see_it(opened: Opened) -> None:
+    with opened(tab="collection") as seen:
+        page = seen.page
+        page.wait_for_selector("#scene[data-thumbnails=done]")
+        page.fill("#frustum-size", "0")
+        box = page.locator("#scene").bounding_box()
+        assert box is not None
+        for place in range(400):  # somewhere in the middle there is a point
+            across, down = 0.3 + 0.02 * (place % 20), 0.3 + 0.02 * (place // 20)
+            page.mouse.click(box["x"] + across * box["width"], box["y"] + down * box["height"])
+            if page.is_visible("#selected-patches canvas"):
+                break
+        assert page.inner_text("#selected-name").startswith("A point, seen by")
+        assert page.locator("#selected-patches canvas").count() >= 2  # a point takes two images at least
+        seen.picture("collection-point")
+
+
+def test_without_webgl_the_rest_works(opened: Opened) -> None:
+    with opened() as seen:
+        page = seen.page
+        page.add_init_script("HTMLCanvasElement.prototype.getContext = (own => function (kind, ...rest) { return "
+                             "kind.startsWith('webgl') ? null : own.call(this, kind, ...rest) })"
+                             "(HTMLCanvasElement.prototype.getContext)")  # fmt: skip
+        page.reload()
+        page.click("#tab-collection")
+        page.wait_for_selector("#scene-note:visible >> text=No 3-D here")
+        page.click("#images button")
+        page.wait_for_selector("#selected-view:visible")
+        seen.picture("collection-without-webgl")

@@ -4,12 +4,11 @@ import * as three from "../../vendor/three.js";
 import { viridis } from "../colour.js";
 import { token } from "../dom.js";
 import { Frusta } from "./frusta.js";
+import { startSteering } from "./steering.js";
 
 /** @typedef {import("./model.js").Camera} Camera */
 /** @typedef {import("./model.js").Points} Points */
 
-const NEAR_CAMERA = 22; // CSS pixels
-const NEAR_POINT = 9;
 const FLIGHT = 1100; // milliseconds
 
 const POINT_VERTEX = `
@@ -55,8 +54,7 @@ export class ModelScene {
     canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
     canvas.addEventListener("webglcontextrestored", () => this.ask());
     addEventListener("theme", () => this.dress());
-    this.#pointer();
-    this.#keys();
+    startSteering(this);
   }
 
   /**
@@ -166,7 +164,7 @@ export class ModelScene {
   }
 
   /** A place of the model in the frame of the view. @param {number[]} place */
-  #seen([x, y, z]) {
+  seen([x, y, z]) {
     return new three.Vector3(x, y, z).applyMatrix4(this.root.matrix);
   }
 
@@ -174,9 +172,9 @@ export class ModelScene {
   home(smoothly = true) {
     const { points, cameras, frame, canvas } = this;
     const step = Math.max(1, Math.ceil((points?.count ?? 0) / 3000));
-    const some = Array.from({ length: Math.floor((points?.count ?? 0) / step) }, (_, k) => this.#seen([...(points?.places.subarray(3 * k * step, 3 * k * step + 3) ?? [])]));
+    const some = Array.from({ length: Math.floor((points?.count ?? 0) / step) }, (_, k) => this.seen([...(points?.places.subarray(3 * k * step, 3 * k * step + 3) ?? [])]));
     const near = some.sort((a, b) => a.length() - b.length()).slice(0, Math.ceil(0.9 * some.length));
-    const places = [...near, ...cameras.map(({ centre }) => this.#seen(centre)).filter((place) => place.length() < 4 * frame.reach)];
+    const places = [...near, ...cameras.map(({ centre }) => this.seen(centre)).filter((place) => place.length() < 4 * frame.reach)];
     const back = new three.Vector3(0.35, 0.5, 0.8).normalize();
     const across = new three.Vector3(0, 1, 0).cross(back).normalize();
     const axes = [across, back.clone().cross(across), back];
@@ -197,9 +195,9 @@ export class ModelScene {
   /** Look where a camera looks, from a little behind it. @param {Camera} camera @param {number} [behind] in depths of its frustum */
   visit(camera, behind = 3) {
     const { depth, reach } = this.frame;
-    const look = this.#seen(camera.centre.map((x, k) => x + camera.rotation[2][k])).sub(this.#seen(camera.centre));
-    const up = this.#seen(camera.centre.map((x, k) => x - camera.rotation[1][k])).sub(this.#seen(camera.centre));
-    const centre = this.#seen(camera.centre);
+    const look = this.seen(camera.centre.map((x, k) => x + camera.rotation[2][k])).sub(this.seen(camera.centre));
+    const up = this.seen(camera.centre.map((x, k) => x - camera.rotation[1][k])).sub(this.seen(camera.centre));
+    const centre = this.seen(camera.centre);
     const eye = centre.clone().addScaledVector(look, -behind * depth).addScaledVector(up, 0.35 * behind * depth);
     this.fly(eye, centre.clone().addScaledVector(look, Math.max(0.6 * reach, 2 * depth)));
   }
@@ -242,39 +240,6 @@ export class ModelScene {
     this.ask();
   }
 
-  /** The camera at a place of the canvas, or -1. @param {number} x @param {number} y */
-  cameraAt(x, y) {
-    const { clientWidth: width, clientHeight: height } = this.canvas;
-    let [found, least] = [-1, NEAR_CAMERA];
-    const depth = (this.frusta?.uniforms.depth.value ?? 0) / 2;
-    this.cameras.forEach((camera, k) => {
-      const place = this.#seen(camera.centre.map((c, j) => c + depth * camera.rotation[2][j])).project(this.camera);
-      if (Math.abs(place.z) > 1) return;
-      const off = Math.hypot(((place.x + 1) / 2) * width - x, ((1 - place.y) / 2) * height - y);
-      if (off < least) [found, least] = [k, off];
-    });
-    return found;
-  }
-
-  /** The point that is seen at a place of the canvas, or -1: of those near it the first that the eye meets. @param {number} x @param {number} y */
-  pointAt(x, y) {
-    const { points, cloud, canvas } = this;
-    if (!points || !cloud) return -1;
-    const m = new three.Matrix4().multiplyMatrices(this.camera.projectionMatrix, this.camera.matrixWorldInverse).multiply(this.root.matrix).elements;
-    const { leastTrack, mostError } = cloud.material.uniforms;
-    const [half, high] = [canvas.clientWidth / 2, canvas.clientHeight / 2];
-    let [found, least] = [-1, Infinity];
-    for (let k = 0; k < points.count; k++) {
-      const [a, b, c] = [points.places[3 * k], points.places[3 * k + 1], points.places[3 * k + 2]];
-      const w = m[3] * a + m[7] * b + m[11] * c + m[15];
-      if (w <= 0 || w >= least || points.tracks[k] < leastTrack.value || points.errors[k] > mostError.value) continue;
-      const u = (1 + (m[0] * a + m[4] * b + m[8] * c + m[12]) / w) * half;
-      const v = (1 - (m[1] * a + m[5] * b + m[9] * c + m[13]) / w) * high;
-      if (Math.hypot(u - x, v - y) < NEAR_POINT) [found, least] = [k, w];
-    }
-    return found;
-  }
-
   /** Lines from a point to the cameras that see it; none for -1. @param {number} point @param {Camera[]} cameras */
   connect(point, cameras) {
     const place = point < 0 ? [] : [...(this.points?.places.subarray(3 * point, 3 * point + 3) ?? [])];
@@ -283,49 +248,5 @@ export class ModelScene {
     this.rays.geometry = new three.BufferGeometry();
     this.rays.geometry.setAttribute("position", new three.BufferAttribute(ends, 3));
     this.ask();
-  }
-
-  /** @param {number} x @param {number} y */
-  #pick(x, y) {
-    const camera = this.cameraAt(x, y);
-    this.act.pick(camera, camera < 0 ? this.pointAt(x, y) : -1);
-  }
-
-  #pointer() {
-    const { canvas } = this;
-    let [x, y, held] = [0, 0, false];
-    canvas.addEventListener("pointerdown", (event) => {
-      [x, y, held] = [event.offsetX, event.offsetY, true];
-      cancelAnimationFrame(this.flight);
-    });
-    canvas.addEventListener("pointermove", (event) => {
-      if (held || !this.frusta) return;
-      const found = this.cameraAt(event.offsetX, event.offsetY);
-      this.mark("hovered", found);
-      this.act.hover(found, event.offsetX, event.offsetY);
-    });
-    canvas.addEventListener("pointerup", (event) => {
-      held = false;
-      if (Math.hypot(event.offsetX - x, event.offsetY - y) < 4 && event.button === 0) this.#pick(event.offsetX, event.offsetY);
-    });
-    canvas.addEventListener("pointerleave", () => this.act.hover(-1, 0, 0));
-  }
-
-  #keys() {
-    const orbit = (/** @type {number} */ across, /** @type {number} */ down) => {
-      const arm = this.camera.position.clone().sub(this.controls.target);
-      const side = new three.Vector3(0, 1, 0).cross(arm).normalize();
-      arm.applyAxisAngle(new three.Vector3(0, 1, 0), across);
-      if (Math.abs(arm.clone().normalize().y + Math.sign(down) * 0.05) < 0.99) arm.applyAxisAngle(side, -down);
-      this.fly(this.controls.target.clone().add(arm), this.controls.target.clone(), false);
-    };
-    const zoom = (/** @type {number} */ by) => this.fly(this.controls.target.clone().add(this.camera.position.clone().sub(this.controls.target).multiplyScalar(by)), this.controls.target.clone(), false);
-    /** @type {Record<string, () => void>} */
-    const keys = { ArrowLeft: () => orbit(-0.12, 0), ArrowRight: () => orbit(0.12, 0), ArrowUp: () => orbit(0, 0.1), ArrowDown: () => orbit(0, -0.1), "+": () => zoom(0.85), "=": () => zoom(0.85), "-": () => zoom(1.18), 0: () => this.home() };
-    this.canvas.addEventListener("keydown", (event) => {
-      if (!keys[event.key] || event.ctrlKey || event.metaKey || event.altKey) return;
-      event.preventDefault();
-      keys[event.key]();
-    });
   }
 }

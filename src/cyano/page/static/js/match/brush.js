@@ -1,10 +1,11 @@
 // Masks by brush: what is painted has no keypoints.
 
-import { token } from "../dom.js";
+import { $, token } from "../dom.js";
 
 const SIDE = 1024; // pixels of the longer side of what is painted; the mask is sent in the photograph's own size
 
 /** @typedef {import("./intake.js").Photo} Photo */
+/** @typedef {import("./tab.js").Tab} Tab */
 
 /**
  * Paint from one place of the canvas to another.
@@ -15,7 +16,7 @@ const SIDE = 1024; // pixels of the longer side of what is painted; the mask is 
  * @param {number} size of the brush in CSS pixels
  * @param {boolean} erase
  */
-export function paintMask(photo, pane, from, to, size, erase) {
+function paintMask(photo, pane, from, to, size, erase) {
   const scale = SIDE / Math.max(photo.width, photo.height);
   photo.mask ??= Object.assign(document.createElement("canvas"), { width: Math.round(photo.width * scale), height: Math.round(photo.height * scale) });
   const context = /** @type {CanvasRenderingContext2D} */ (photo.mask.getContext("2d"));
@@ -51,4 +52,40 @@ export async function maskOf(photo) {
   if (!painted) return null;
   context.putImageData(pixels, 0, 0);
   return canvas.convertToBlob({ type: "image/png" });
+}
+
+/** Paint on one of the photographs, from one place of the canvas to another. @param {Tab} tab @param {number} pane @param {number[]} from @param {number[]} to */
+export function paint({ shown, stage }, pane, from, to) {
+  const [size, erase] = ["brush-size", "brush-erase"].map((id) => /** @type {HTMLInputElement} */ ($(id)));
+  paintMask(shown.photos[pane], stage.panes[pane], from, to, Number(size.value), erase.checked);
+  /** @type {HTMLButtonElement} */ ($("brush-clear")).disabled = false;
+  stage.ask();
+}
+
+/** @param {Tab} tab @param {boolean} on */
+function brushing({ shown, stage, canvas }, on) {
+  shown.brushing = on;
+  $("brush").setAttribute("aria-pressed", String(on));
+  $("brush-more").hidden = !on;
+  canvas.dataset.mode = on ? "brush" : "";
+  stage.ask();
+}
+
+/** Put the brush away; what is painted stays. @param {Tab} tab */
+export function stopBrush(tab) {
+  brushing(tab, false);
+}
+
+/** The buttons and sliders of the brush. @param {Tab} tab */
+export function startBrush(tab) {
+  $("brush").addEventListener("click", () => brushing(tab, !tab.shown.brushing));
+  $("brush-clear").addEventListener("click", () => {
+    tab.shown.photos.forEach((photo) => (photo.mask = null));
+    /** @type {HTMLButtonElement} */ ($("brush-clear")).disabled = true;
+    tab.stage.ask();
+  });
+  const size = /** @type {HTMLInputElement} */ ($("brush-size"));
+  const tell = () => (/** @type {HTMLElement} */ (size.nextElementSibling).textContent = `${size.value} px`);
+  size.addEventListener("input", tell);
+  tell();
 }

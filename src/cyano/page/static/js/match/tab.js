@@ -1,8 +1,8 @@
 // The match tab: what is known, and who is told when it changes.
 
 import * as api from "../api.js";
-import { $, announce, copy, plural, save, toast } from "../dom.js";
-import { maskOf, paintMask } from "./brush.js";
+import { $, announce, plural, toast } from "../dom.js";
+import { maskOf, paint, startBrush, stopBrush } from "./brush.js";
 import { drawScores, sliderSpan } from "./charts.js";
 import { examplePair } from "./example.js";
 import { GeometryControls, OverlayControls } from "./geometry.js";
@@ -11,10 +11,10 @@ import { flat, Matches, reaches } from "./matches.js";
 import { fit, startPointer, zoomAll } from "./pointer.js";
 import { showPartners, showPicked, tipOf } from "./picked.js";
 import { Stage } from "./stage.js";
-import { asCommand, asPython } from "./takeaway.js";
+import { startKeys } from "./keys.js";
+import { startTakeaway, tellTakeaway } from "./takeaway.js";
 import { hideVerdict, showProblem, showNone } from "./verdicts.js";
-
-const SLOW = 6000; // milliseconds after which waiting is explained
+import { showProgress } from "./waiting.js";
 
 /** @typedef {import("./intake.js").Photo} Photo */
 
@@ -38,12 +38,12 @@ export class Tab {
     startPointer(this.stage, {
       hover: (match, x, y) => this.hover(match, x, y),
       pick: (match) => this.pick(match),
-      paint: (pane, from, to) => this.paint(pane, from, to),
+      paint: (pane, from, to) => paint(this, pane, from, to),
       swipe: (share) => this.overlay.set(share),
       coupling: () => (this.locked ? this.geometry.coupling() : null),
     });
     this.#controls();
-    this.#keys();
+    startKeys(this);
     addEventListener("match-files", (event) => {
       location.hash = "match";
       this.intake.takeAll(/** @type {CustomEvent} */ (event).detail);
@@ -80,15 +80,13 @@ export class Tab {
     this.running?.abort();
     const control = (this.running = new AbortController());
     const { photos } = this.shown;
-    Object.assign(this.shown, { matches: null, model: null, hovered: -1, picked: -1, partners: [], brushing: false });
-    $("brush").setAttribute("aria-pressed", "false");
-    $("brush-more").hidden = true;
-    this.canvas.dataset.mode = "";
+    Object.assign(this.shown, { matches: null, model: null, hovered: -1, picked: -1, partners: [] });
+    stopBrush(this);
     this.overlay.off();
     hideVerdict();
     this.state = "busy";
     this.stage.ask();
-    const stop = this.#progress(photos);
+    const stop = showProgress(photos);
     try {
       const masks = await Promise.all(photos.map(maskOf));
       const ids = await Promise.all(masks.map((mask) => mask && api.putImage(mask, control.signal)));
@@ -147,7 +145,7 @@ export class Tab {
       this.geometry.refresh();
       $("summary").textContent = matches.certain ? this.geometry.sentence(this.count) : "No matches";
       this.#sureText();
-      this.#takeaway();
+      tellTakeaway(this);
     }
     /** @type {HTMLButtonElement} */ ($("lock")).disabled = !this.geometry.coupling();
     this.stage.ask();
@@ -214,35 +212,6 @@ export class Tab {
     this.stage.ask();
   }
 
-  /** @param {number} pane @param {number[]} from @param {number[]} to */
-  paint(pane, from, to) {
-    const size = Number(/** @type {HTMLInputElement} */ ($("brush-size")).value);
-    paintMask(this.shown.photos[pane], this.stage.panes[pane], from, to, size, /** @type {HTMLInputElement} */ ($("brush-erase")).checked);
-    /** @type {HTMLButtonElement} */ ($("brush-clear")).disabled = false;
-    this.stage.ask();
-  }
-
-  /** Say what is going on while it does. @param {Photo[]} photos @returns {() => void} to call at the end */
-  #progress(photos) {
-    const start = performance.now();
-    const tick = () => {
-      const seconds = (performance.now() - start) / 1000;
-      const slow = 1000 * seconds > SLOW;
-      $("progress-title").textContent = slow ? "Still matching" : "Matching";
-      $("progress-text").textContent = `${seconds.toFixed(1)} s${slow ? ", others may be waiting too, or the resolution is high" : ""}`;
-    };
-    $("summary").textContent = "Matching";
-    $("summary-more").textContent = photos.map((photo) => `${photo.width} x ${photo.height}`).join(" and ");
-    const show = setTimeout(() => ($("progress").hidden = false), 150);
-    const timer = setInterval(tick, 100);
-    tick();
-    return () => {
-      clearTimeout(show);
-      clearInterval(timer);
-      $("progress").hidden = true;
-    };
-  }
-
   async #fetchKeypoints() {
     const { matches } = this.shown;
     if (!matches || matches.all[0]) return;
@@ -255,18 +224,8 @@ export class Tab {
     }
   }
 
-  #takeaway() {
-    const { photos } = this.shown;
-    const { resize, max_keypoints: maxKeypoints, rotations } = this.options;
-    const settings = {
-      names: photos.map((photo) => photo.name), resize, maxKeypoints, rotations: rotations === "auto", masks: photos.map((photo) => Boolean(photo.mask)),
-      geometry: this.geometry.kind, threshold: Number(this.geometry.threshold.value), focal: this.geometry.focal, sizes: photos,
-    };
-    $("as-command").textContent = asCommand(settings);
-    $("as-python").textContent = asPython(settings);
-  }
-
-  #toggleKeypoints() {
+  /** Show all keypoints, or the matched ones alone. */
+  toggleKeypoints() {
     this.shown.keypoints = !this.shown.keypoints;
     $("show-keypoints").setAttribute("aria-pressed", String(this.shown.keypoints));
     if (this.shown.keypoints) this.#fetchKeypoints();
@@ -281,7 +240,7 @@ export class Tab {
     on("change-0", () => this.intake.choose(0));
     on("change-1", () => this.intake.choose(1));
     on("swap", () => this.intake.swap());
-    on("show-keypoints", () => this.#toggleKeypoints());
+    on("show-keypoints", () => this.toggleKeypoints());
     on("lock", () => {
       this.locked = !this.locked;
       $("lock").setAttribute("aria-pressed", String(this.locked));
@@ -298,18 +257,8 @@ export class Tab {
       /** @type {HTMLButtonElement} */ ($("again")).disabled = false;
     });
     on("again", () => this.match());
-    on("brush", () => this.#brush());
-    on("brush-clear", () => {
-      this.shown.photos.forEach((photo) => (photo.mask = null));
-      /** @type {HTMLButtonElement} */ ($("brush-clear")).disabled = true;
-      this.stage.ask();
-    });
-    const size = /** @type {HTMLInputElement} */ ($("brush-size"));
-    const tell = () => (/** @type {HTMLElement} */ (size.nextElementSibling).textContent = `${size.value} px`);
-    size.addEventListener("input", tell);
-    tell();
-    for (const button of document.querySelectorAll("[data-copy]")) button.addEventListener("click", () => copy($(/** @type {HTMLElement} */ (button).dataset.copy ?? "").textContent ?? ""));
-    this.#downloads();
+    startBrush(this);
+    startTakeaway(this);
     dropTarget($("pair"), (files, event) => {
       const box = this.canvas.getBoundingClientRect();
       const pane = this.stage.paneAt(event.clientX - box.left, event.clientY - box.top);
@@ -317,54 +266,6 @@ export class Tab {
     });
   }
 
-  #downloads() {
-    const name = () => this.shown.photos.map((photo) => photo.name.replace(/\.[^.]*$/, "")).join("_");
-    $("save-png").addEventListener("click", () => this.canvas.toBlob((picture) => picture && save(picture, `${name()}_matches.png`)));
-    $("save-json").addEventListener("click", () => save(new Blob([JSON.stringify(this.shown.matches?.document, null, 1)], { type: "application/json" }), `${name()}_matches.json`));
-    $("save-npz").addEventListener("click", async () => {
-      try {
-        if (this.shown.matches) save(await api.matchArchive(this.shown.matches.id), `${name()}_matches.npz`);
-      } catch (error) {
-        toast(/** @type {Error} */ (error).message);
-      }
-    });
-  }
-
-  #brush() {
-    this.shown.brushing = !this.shown.brushing;
-    $("brush").setAttribute("aria-pressed", String(this.shown.brushing));
-    $("brush-more").hidden = !this.shown.brushing;
-    this.canvas.dataset.mode = this.shown.brushing ? "brush" : "";
-    this.stage.ask();
-  }
-
-  /** Go to the next shown match, the most certain first. @param {1 | -1} step */
-  #step(step) {
-    const { matches, hovered } = this.shown;
-    if (!matches) return;
-    const shown = [...matches.order].reverse().filter((match) => this.stage.shows(match));
-    if (!shown.length) return;
-    const at = shown.indexOf(hovered);
-    const match = shown[(at + step + shown.length) % shown.length] ?? shown[0];
-    const [x, y] = this.stage.panes[0].toScreen(...matches.place(0, match));
-    this.hover(match, x, y);
-    announce(`${(100 * matches.scores[match]).toFixed(0)} percent`);
-  }
-
-  #keys() {
-    /** @type {Record<string, () => void>} */
-    const keys = {
-      ArrowRight: () => this.#step(1), ArrowDown: () => this.#step(1), ArrowLeft: () => this.#step(-1), ArrowUp: () => this.#step(-1),
-      Enter: () => this.pick(this.shown.hovered), Escape: () => { this.hover(-1, 0, 0); this.pick(-1); },
-      "+": () => zoomAll(this.stage, 1.25), "=": () => zoomAll(this.stage, 1.25), "-": () => zoomAll(this.stage, 0.8), 0: () => fit(this.stage), k: () => this.#toggleKeypoints(),
-    };
-    this.canvas.addEventListener("keydown", (event) => {
-      const act = keys[event.key];
-      if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
-      event.preventDefault();
-      act();
-    });
-  }
 }
 
 function showPickedNothing() {
