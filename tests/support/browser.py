@@ -56,7 +56,7 @@ class Watched:
     Attributes:
         page: the page.
         pictures: folder for screenshots, to be looked at.
-        requests: all addresses that were asked for.
+        requests: all addresses that were asked for, but for the watch over the service's health.
         foreign: those of other origins.
         violations: of the content security policy.
         faults: exceptions of the page's scripts.
@@ -117,7 +117,8 @@ def watched(
     own = urlsplit(address).netloc
 
     def note(asked: Any) -> None:
-        seen.requests.append(asked.url)
+        if not asked.url.endswith("/health"):
+            seen.requests.append(asked.url)
         if urlsplit(asked.url).scheme not in ("blob", "data") and urlsplit(asked.url).netloc != own:
             seen.foreign.append(asked.url)
 

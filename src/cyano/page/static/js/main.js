@@ -75,9 +75,9 @@ async function watchHealth() {
   if (!document.hidden) {
     try {
       const state = await api.health();
-      const queue = Number(state.queue?.waiting ?? state.queue ?? 0);
-      tell(queue ? "warn" : "good", queue ? `${queue} waiting` : [state.weights?.name ?? state.weights, state.device].filter(Boolean).join(" · "));
-      $("foot-version").textContent = `Cyano ${state.version ?? ""}`;
+      const idle = `${state.weights} · ${state.device}`;
+      tell(state.queue > 1 ? "warn" : "good", state.queue > 1 ? `${state.queue} jobs` : state.queue ? "working" : idle);
+      $("foot-version").textContent = `Cyano ${state.version}`;
     } catch (error) {
       tell("bad", error instanceof api.Problem && error.status === 401 ? "token needed" : "no service");
     }

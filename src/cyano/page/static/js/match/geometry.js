@@ -35,6 +35,12 @@ export class GeometryControls {
     return /** @type {HTMLInputElement} */ (document.querySelector("#geometry input:checked")).value;
   }
 
+  /** Drop the model, and the answer to whatever was asked. */
+  forget() {
+    this.serial += 1;
+    this.tab.shown.model = null;
+  }
+
   /** Focal lengths that were given, in pixels. @returns {(number | null)[]} */
   get focal() {
     return [0, 1].map((slot) => Number(/** @type {HTMLInputElement} */ ($(`focal-${slot}`)).value) || null);
@@ -105,7 +111,7 @@ export class OverlayControls {
   constructor(tab) {
     this.tab = tab;
     this.amount = /** @type {HTMLInputElement} */ ($("overlay-amount"));
-    /** @type {{ id: string, picture: ImageBitmap } | null} */
+    /** @type {{ key: string, picture: ImageBitmap } | null} */
     this.kept = null;
     this.timer = 0;
     for (const radio of document.querySelectorAll("#overlay input")) radio.addEventListener("change", () => this.choose());
@@ -163,11 +169,14 @@ export class OverlayControls {
   async #fetch() {
     const { overlay, matches } = this.tab.shown;
     if (!matches) return;
-    if (this.kept?.id !== matches.id) {
+    const { kind, threshold } = this.tab.geometry;
+    const px = kind === "homography" ? Number(threshold.value) : USUAL.homography;
+    const key = `${matches.id} ${px}`;
+    if (this.kept?.key !== key) {
       this.say("Bringing B into the frame of A");
       overlay.picture = null;
       try {
-        this.kept = { id: matches.id, picture: await createImageBitmap(await api.registered(matches.id, USUAL.homography)) };
+        this.kept = { key, picture: await createImageBitmap(await api.registered(matches.id, px)) };
         this.say("");
       } catch (error) {
         this.kept = null;

@@ -59,7 +59,8 @@ export class Tab {
 
   /** Show two photographs and match them. @param {Photo[]} photos */
   open(photos) {
-    Object.assign(this.shown, { photos, matches: null, model: null });
+    Object.assign(this.shown, { photos, matches: null });
+    this.geometry.forget();
     $("intake").hidden = true;
     $("pair").hidden = false;
     photos.forEach((photo, k) => {
@@ -80,7 +81,8 @@ export class Tab {
     this.running?.abort();
     const control = (this.running = new AbortController());
     const { photos } = this.shown;
-    Object.assign(this.shown, { matches: null, model: null, hovered: -1, picked: -1, partners: [] });
+    Object.assign(this.shown, { matches: null, hovered: -1, picked: -1, partners: [] });
+    this.geometry.forget();
     stopBrush(this);
     this.overlay.off();
     hideVerdict();
