@@ -48,6 +48,16 @@ def router(service: Service) -> APIRouter:
         """Little-endian, in the pieces that `points` of the collection describes; ranges of bytes are answered."""
         return _part(request, (await ask(request, n, "points")).blobs[0])
 
+    @routes.get("/{n}/points.ply", response_class=Response, summary="The points as PLY")
+    async def ply(request: Request, n: Number) -> Response:
+        """With colours."""
+        return Response((await ask(request, n, "ply")).blobs[0], media_type="application/octet-stream")
+
+    @routes.get("/{n}/model.zip", response_class=Response, summary="The model in COLMAP's files")
+    async def archive(request: Request, n: Number) -> Response:
+        """As they are, in a zip archive."""
+        return Response((await ask(request, n, "archive")).blobs[0], media_type="application/zip")
+
     @routes.get("/{n}/cameras.json", response_class=Response, summary="The images with a pose")
     async def cameras(request: Request, n: Number) -> Response:
         """Pose, intrinsics in COLMAP's order, half the field of view."""
