@@ -22,6 +22,7 @@ from support.commands import run  # noqa: E402 - after the reason to skip
         (("--queue", "0"), "--queue"),
         (("--port", "70000"), "--port"),
         (("--images", "."), "--images"),
+        (("--max-upload", "300MB"), "memory"),
     ],
 )
 def test_a_usage_error(arguments: tuple[str, ...], told: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,6 +68,17 @@ def test_points(program: Program, told: dict[str, Any], model: Any) -> None:
     assert part.headers["content-range"] == f"bytes 12-23/{len(content)}"
     for unusable in ("bytes=99999999-", "bytes=5-4", "bytes=0-1,3-4", "pages=1-2"):
         assert program.client.get("/collections/0/points.bin", headers={"range": unusable}).status_code == 200
+
+
+def test_downloads(program: Program, told: dict[str, Any]) -> None:
+    ply = program.client.get("/collections/0/points.ply").content
+    assert ply.startswith(b"ply\nformat binary_little_endian")
+    assert f"element vertex {told['points']['count']}\n".encode() in ply
+    content = program.client.get("/collections/0/model.zip").content
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        for name in archive.namelist():
+            assert archive.read(name) == (program.folder / "model" / "sparse" / "0" / name).read_bytes()
+        assert {"cameras.bin", "images.bin", "points3D.bin"} <= set(archive.namelist())
 
 
 def test_a_point_is_where_its_images_see_it(program: Program, model: Any) -> None:

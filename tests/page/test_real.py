@@ -199,6 +199,12 @@ def test_the_server_holds_no_torch(program: Program, ids: dict[str, str]) -> Non
     assert int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) < 150_000  # type: ignore[index]  # 60 MB; torch has 300
 
 
+def test_more_pixels_than_are_read(client: httpx.Client) -> None:
+    buffer = io.BytesIO()
+    Image.new("1", (8000, 8000)).save(buffer, "PNG")  # 64 megapixels in 8 kB
+    problem(client.put("/images", content=buffer.getvalue()), 413, "too-large")
+
+
 def test_an_empty_file(client: httpx.Client) -> None:
     told = problem(client.put("/images", content=b""), 415, "not-an-image")
     assert "empty" in str(told["detail"])

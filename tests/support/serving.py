@@ -69,7 +69,9 @@ def serving(settings: Settings, command: Sequence[str] = FAKE) -> Iterator[Serve
     assert ready.wait(300)  # for a worker with networks, on a machine that has other things to do
     server, worker = started[0]
     port = listener.getsockname()[1]
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=120) as client:
+    # Connections are not used again: a server that ends idle ones after a second may do so as a request sets out.
+    once = httpx.Limits(max_keepalive_connections=0)
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=120, limits=once) as client:
         yield Served(port, worker, client)
     server.should_exit = True
     thread.join(30)

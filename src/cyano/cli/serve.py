@@ -96,13 +96,14 @@ def serve(
     from cyano.page.settings import CollectionFolders, Limits, Settings
 
     folders = _folders(collection or [], images or [])
-    limits = Limits(
-        upload_bytes=_number(max_upload, "--max-upload"),
-        pixels=_number(max_pixels, "--max-pixels"),
-        memory_bytes=_number(memory, "--memory"),
-        queue=queue,
-        deadline_seconds=deadline,
-    )
+    with shared.usage_errors():
+        limits = Limits(
+            upload_bytes=_number(max_upload, "--max-upload"),
+            pixels=_number(max_pixels, "--max-pixels"),
+            memory_bytes=_number(memory, "--memory"),
+            queue=queue,
+            deadline_seconds=deadline,
+        )
     token = None if token_file is None else _token(token_file)
     settings = Settings(
         host,

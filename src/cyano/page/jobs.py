@@ -79,18 +79,17 @@ class Jobs:
         """Jobs that are not done."""
         return len(self._flights)
 
-    async def answer(self, request: Request, job: Job, *, keep: bool = True) -> Message:
+    async def answer(self, request: Request, job: Job) -> Message:
         """The worker's answer, for as long as the client waits for it.
 
         Args:
             request: whose body is read.
-            job: what to do.
-            keep: the answer, for who asks next.
+            job: what to do; its answer is kept for who asks next.
 
         Raises:
             Problem: it is refused, the queue is full, the worker ended, or it took too long.
         """
-        waiting = asyncio.create_task(self._answer(job, keep))
+        waiting = asyncio.create_task(self._answer(job))
         leaving = asyncio.create_task(_left(request))
         try:
             await asyncio.wait([waiting, leaving], return_when=asyncio.FIRST_COMPLETED)
@@ -101,16 +100,16 @@ class Jobs:
             leaving.cancel()
             waiting.cancel()
 
-    async def _answer(self, job: Job, keep: bool) -> Message:
+    async def _answer(self, job: Job) -> Message:
         kept = self._memory.get(job.key)
         if isinstance(kept, Message):
             return kept
         self._check(job)
-        if job.key not in self._flights:
+        flight = self._flights.get(job.key)
+        if flight is None or flight.task.cancelling():
             if len(self._flights) > self._limits.queue:
                 raise Problem("busy", f"{len(self._flights)} jobs are waiting", headers={"retry-after": "2"})
-            self._launch(job, keep)
-        flight = self._flights[job.key]
+            flight = self._launch(job)
         flight.waiters += 1
         try:
             return await asyncio.shield(flight.task)
@@ -125,8 +124,8 @@ class Jobs:
                 kind = "unavailable" if key == job.key else "not-an-image"
                 raise Problem(kind, f"it has ended the process {self._limits.crashes} times and is not tried again")
 
-    def _launch(self, job: Job, keep: bool) -> None:
-        flight = self._flights[job.key] = _Flight(asyncio.create_task(self._in_turn(job, keep)))
+    def _launch(self, job: Job) -> _Flight:
+        flight = self._flights[job.key] = _Flight(asyncio.create_task(self._in_turn(job)))
 
         def landed(task: asyncio.Task[Message]) -> None:
             if self._flights.get(job.key) is flight:
@@ -135,8 +134,9 @@ class Jobs:
                 task.exception()  # has been seen
 
         flight.task.add_done_callback(landed)
+        return flight
 
-    async def _in_turn(self, job: Job, keep: bool) -> Message:
+    async def _in_turn(self, job: Job) -> Message:
         try:
             async with asyncio.timeout(self._limits.deadline_seconds):
                 await self._turn.acquire()
@@ -147,8 +147,7 @@ class Jobs:
             message = await self._run(job)
         finally:
             self._turn.release()
-        if keep:
-            self._memory[job.key] = message
+        self._memory[job.key] = message
         return message
 
     async def _run(self, job: Job) -> Message:

@@ -80,6 +80,7 @@ def uvicorn_of(settings: Settings, worker: Worker, more: Sequence[APIRouter] = (
         application(Service(settings, worker), more),
         http=protocol_of(limits),
         ws="auto" if more else "none",
+        ws_max_size=64 * 1024,
         lifespan="off",
         access_log=False,
         log_level="error",

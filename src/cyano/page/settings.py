@@ -6,6 +6,8 @@ import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cyano.errors import InputError
+
 __all__ = ["LOOPBACK", "CollectionFolders", "Limits", "Settings", "is_address"]
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -33,6 +35,9 @@ class Limits:
         slow_bytes: see `slow_seconds`.
         crashes: of the worker on the same bytes, after which they are refused.
         worker_bytes: of address space that the worker may take beyond what it has with its networks, on a CPU.
+
+    Raises:
+        InputError: the memory does not hold two uploads.
     """
 
     upload_bytes: int = 40 * _MB
@@ -49,6 +54,13 @@ class Limits:
     slow_bytes: int = 100_000
     crashes: int = 3
     worker_bytes: int = 6000 * _MB
+
+    def __post_init__(self) -> None:
+        if self.memory_bytes < 2 * self.upload_bytes:
+            raise InputError(
+                f"a pair of images of {self.upload_bytes:,} bytes takes more than a memory of {self.memory_bytes:,}; "
+                "give more memory, or allow less for an upload"
+            )
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,12 @@ def router(service: Service) -> APIRouter:
         """The answer of POST /matches."""
         return await _found(service, request, match)
 
+    _details(routes, service)
+    _pictures(routes, service)
+    return routes
+
+
+def _details(routes: APIRouter, service: Service) -> None:
     @routes.get("/matches/{match}/keypoints", response_class=Response, summary="All keypoints of both images")
     async def keypoints(request: Request, match: str) -> Response:
         """`keypoints0`, `scores0`, `keypoints1`, `scores1`; `indices` of a match are rows of these."""
@@ -93,9 +99,6 @@ def router(service: Service) -> APIRouter:
         """The three likeliest partners of a keypoint of image 0 (or 1), and the probability that it has none."""
         message = await service.of_match(request, "alternatives", match, keypoint=keypoint, side=int(image))
         return message.document
-
-    _pictures(routes, service)
-    return routes
 
 
 def _pictures(routes: APIRouter, service: Service) -> None:

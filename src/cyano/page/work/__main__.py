@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from cyano.errors import CyanoError, ImageError, MissingExtraError
+from cyano.errors import CyanoError, ImageError, LargeImageError, MissingExtraError
 from cyano.page.messages import pack, receive_message
 from cyano.page.work.answers import Answer, GoneError
 
@@ -77,6 +77,9 @@ def _work(server: Server, answer: Ask, document: dict[str, Any]) -> None:
         done = answer(document)
     except GoneError as gone:
         server.send({"refused": "not-found", "detail": str(gone)})
+    except LargeImageError as error:
+        fact = str(error).partition(";")[0]  # the remedy is for who has the limits in hand
+        server.send({"refused": "too-large", "detail": f"{fact}; shrink it"})
     except ImageError as error:
         server.send({"refused": "not-an-image", "detail": str(error)})
     except MissingExtraError as error:

@@ -32,6 +32,8 @@ class Collections:
         jobs: dict[str, Callable[..., Answer]] = {
             "summary": _summary,
             "points": _points,
+            "ply": _ply,
+            "archive": _archive,
             "cameras": _cameras,
             "pairs": _pairs,
             "pair": _pair,
@@ -94,6 +96,14 @@ def _summary(place: _Open) -> Answer:
 
 def _points(place: _Open) -> Answer:
     return Answer({}, (place.read.points(),))
+
+
+def _ply(place: _Open) -> Answer:
+    return Answer({}, (place.read.ply(),))
+
+
+def _archive(place: _Open) -> Answer:
+    return Answer({}, (place.read.archive(),))
 
 
 def _cameras(place: _Open) -> Answer:

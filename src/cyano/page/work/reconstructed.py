@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +18,7 @@ from cyano.engine import Recipe
 from cyano.errors import InputError
 from cyano.formats import ModelSummary, read_model
 from cyano.formats.map_model import MapImage, read_map_model
+from cyano.formats.ply import points_ply
 from cyano.localisation import LocaliseOptions, Localiser, Map
 from cyano.options import MatcherOptions
 from cyano.processing.decode import ImageLimits
@@ -151,6 +154,19 @@ class Reconstructed:
             for column, (_, kind, _) in zip(columns, FIELDS, strict=True):
                 pieces.append(np.ascontiguousarray(column[start : start + CHUNK], kind).tobytes())
         return b"".join(pieces)
+
+    def ply(self) -> bytes:
+        """The points as a PLY file."""
+        return points_ply(self._model)
+
+    def archive(self) -> bytes:
+        """COLMAP's files of the model, in a zip archive that does not compress."""
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as archive:
+            for path in sorted(self._sparse.iterdir()):
+                if path.is_file():
+                    archive.write(path, path.name)
+        return buffer.getvalue()
 
     def cameras(self) -> list[dict[str, Any]]:
         """Of the images with a pose: pose, intrinsics in COLMAP's order, and what to draw."""
