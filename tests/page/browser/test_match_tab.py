@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -169,3 +170,41 @@ def test_the_example_by_keyboard_alone(opened: Opened) -> None:
         page.keyboard.press("ArrowRight")
         assert page.evaluate("document.activeElement.id") == "tab-collection"
         assert page.is_visible("#collection")
+
+
+GIVE = """([kind, id, name, content]) => {
+  const bytes = Uint8Array.from(atob(content), c => c.charCodeAt(0));
+  const given = new DataTransfer();
+  given.items.add(new File([bytes], name, { type: "image/png" }));
+  document.getElementById(id).dispatchEvent(kind === "drop"
+    ? new DragEvent("drop", { dataTransfer: given, bubbles: true, cancelable: true })
+    : new ClipboardEvent("paste", { clipboardData: given, bubbles: true, cancelable: true }));
+}"""
+
+
+def test_dropped_and_pasted_photographs(opened: Opened, photographs: Path) -> None:
+    with opened() as seen:
+        page = seen.page
+        contents = {name: base64.b64encode((photographs / name).read_bytes()).decode() for name in ("a.png", "b.png")}
+        page.evaluate(GIVE, ["drop", "drop-1", "b.png", contents["b.png"]])
+        page.wait_for_selector("#drop-1[data-filled=true]")
+        seen.picture("match-one")
+        page.evaluate(GIVE, ["paste", "intake", "a.png", contents["a.png"]])  # takes the place that is free
+        page.wait_for_selector("#match[data-state=result]")
+        assert page.inner_text("#change-0 .text") == "a.png"
+        page.click("#swap")
+        seen.until("document.querySelector('#change-0 .text').textContent === 'b.png'")
+        page.wait_for_selector("#match[data-state=result]")
+
+
+def test_without_a_camera_it_says_so(opened: Opened) -> None:
+    with opened(size="phone") as seen:
+        page = seen.page
+        page.click("#drop-0 .drop-actions button")
+        seen.until("!document.querySelector('#shutter-text').textContent.startsWith('Waiting')")
+        assert "camera" in page.inner_text("#shutter-text")
+        assert page.is_disabled("#shutter-take")
+        seen.picture("match-camera")
+        assert not seen.grave()
+        page.keyboard.press("Escape")
+        assert page.is_hidden("#shutter")
