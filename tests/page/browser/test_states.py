@@ -70,6 +70,16 @@ def test_errors_have_a_remedy(opened: Opened, photographs: Path, answer: dict[st
         assert page.is_hidden("#verdict-card")
 
 
+def test_photographs_that_were_forgotten_are_given_again(opened: Opened, photographs: Path) -> None:
+    with opened() as seen:
+        page = seen.page
+        gone = _problem(404, "There is no such thing", "there is no such image")
+        page.route(MATCHES, lambda route: route.fulfill(**gone), times=1)
+        _take(seen, photographs)
+        page.wait_for_selector("#match[data-state=result]")
+        assert sum(address.endswith("/images") for address in seen.requests) == 4  # both of them twice
+
+
 def test_waiting_is_told_and_can_be_ended(opened: Opened, photographs: Path) -> None:
     with opened() as seen:
         page = seen.page

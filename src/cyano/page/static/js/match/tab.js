@@ -90,16 +90,27 @@ export class Tab {
     this.stage.ask();
     const stop = showProgress(photos);
     try {
-      const masks = await Promise.all(photos.map(maskOf));
-      const ids = await Promise.all(masks.map((mask) => mask && api.putImage(mask, control.signal)));
-      const request = { image0: photos[0].id, image1: photos[1].id, name0: photos[0].name, name1: photos[1].name, options: this.options };
-      ids.forEach((told, k) => told && Object.assign(request, { [`mask${k}`]: told.id }));
-      const matches = new Matches(await api.match(request, control.signal));
+      const matches = new Matches(await this.#ask(photos, control.signal));
       if (control === this.running) this.found(matches);
     } catch (error) {
       if (control === this.running && !control.signal.aborted) this.fail(/** @type {Error} */ (error));
     } finally {
       if (control === this.running) stop();
+    }
+  }
+
+  /** Ask for the matches; photographs that the service has forgotten, or a new service never had, are given to it again. @param {Photo[]} photos @param {AbortSignal} signal @param {boolean} [anew] @returns {Promise<any>} */
+  async #ask(photos, signal, anew = false) {
+    const masks = await Promise.all(photos.map(maskOf));
+    const ids = await Promise.all(masks.map((mask) => mask && api.putImage(mask, signal)));
+    if (anew) await Promise.all(photos.map(async (photo) => (photo.id = (await api.putImage(photo.file, signal)).id)));
+    const request = { image0: photos[0].id, image1: photos[1].id, name0: photos[0].name, name1: photos[1].name, options: this.options };
+    ids.forEach((told, k) => told && Object.assign(request, { [`mask${k}`]: told.id }));
+    try {
+      return await api.match(request, signal);
+    } catch (error) {
+      if (anew || !(error instanceof api.Problem && error.status === 404)) throw error;
+      return this.#ask(photos, signal, true);
     }
   }
 
