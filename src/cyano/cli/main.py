@@ -13,13 +13,16 @@ import typer
 
 from cyano import __version__
 from cyano.cli import (
+    add,
     align,
     colmap,
     demo,
     environment,
     evaluate,
     extract,
+    georeference,
     localise,
+    map,
     match,
     match_all,
     pairs,
@@ -45,6 +48,8 @@ cyano match a.jpg b.jpg                    two images
 cyano pairs --input-pairs list.txt --eval  a list of pairs, as match_pairs.py
 cyano reconstruct photos -o model          a folder to a sparse model (COLMAP)
 cyano localise new.jpg --map model         where a photograph was taken
+cyano map sparse/0 --images photos -o map  any COLMAP model becomes such a map
+cyano add more --to model -o grown         new images into a map
 cyano serve                                a page and an HTTP service
 cyano evaluate FOLDER                      weights and baselines on benchmarks
 
@@ -108,6 +113,9 @@ app.command("align", cls=Command, help=align.HELP)(align.align)
 app.command("colmap", cls=Command, help=colmap.HELP)(colmap.colmap)
 app.command("view", cls=Command, help=view.HELP)(view.view)
 app.command("localise", cls=Command, help=localise.HELP)(localise.localise)
+app.command("map", cls=Command, help=map.HELP)(map.make_map)
+app.command("add", cls=Command, help=add.HELP)(add.add)
+app.command("georeference", cls=Command, help=georeference.HELP)(georeference.georeference)
 app.command("serve", cls=Command, help=serve.HELP)(serve.serve)
 app.command("demo", cls=Command, help=demo.HELP)(demo.demo)
 app.command("evaluate", cls=Command, help=evaluate.HELP)(evaluate.evaluate)

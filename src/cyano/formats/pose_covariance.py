@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
 from cyano.formats.absolute_pose import projected
-from cyano.formats.extras import load_pycolmap
-from cyano.formats.known_cameras import KnownCamera, plain_camera, size_of
+from cyano.geometry import LensCamera
 
 __all__ = ["pose_covariance"]
 
@@ -21,7 +18,7 @@ def pose_covariance(
     points2D: NDArray[np.floating],
     points3D: NDArray[np.float64],
     T_world_to_camera: NDArray[np.float64],
-    camera: KnownCamera,
+    camera: LensCamera,
     *,
     weights: NDArray[np.float64] | None = None,
     focal_refined: bool = False,
@@ -32,7 +29,7 @@ def pose_covariance(
         points2D: (K, 2) pixels of the inliers.
         points3D: (K, 3) in the world's frame.
         T_world_to_camera: (4, 4), the pose that fits them best.
-        camera: with its size.
+        camera: of the image.
         weights: (K,) how many measurements each row stands for; the copies of one keypoint share one. None for one
             each.
         focal_refined: whether the focal length was found with the pose, whose uncertainty adds to the pose's.
@@ -69,12 +66,12 @@ def pose_covariance(
     return np.asarray(back @ there @ back.T)
 
 
-def _pixels(inside: NDArray[np.float64], camera: KnownCamera) -> NDArray[np.float64]:
+def _pixels(inside: NDArray[np.float64], camera: LensCamera) -> NDArray[np.float64]:
     """(K, 2) pixels of (K, 3) points in the camera's frame."""
     return projected(inside, np.eye(4), camera)
 
 
-def _by_point(inside: NDArray[np.float64], camera: KnownCamera) -> NDArray[np.float64]:
+def _by_point(inside: NDArray[np.float64], camera: LensCamera) -> NDArray[np.float64]:
     """(K, 2, 3) derivatives of the pixels by the points."""
     step = _STEP * inside[:, 2:]
     columns = []
@@ -83,17 +80,10 @@ def _by_point(inside: NDArray[np.float64], camera: KnownCamera) -> NDArray[np.fl
     return np.stack(columns, axis=2)
 
 
-def _by_focal(inside: NDArray[np.float64], camera: KnownCamera) -> NDArray[np.float64]:
+def _by_focal(inside: NDArray[np.float64], camera: LensCamera) -> NDArray[np.float64]:
     """(K, 2) derivatives of the pixels by the logarithm of the focal length."""
-    longer, shorter = (_zoomed(camera, 1 + sign * _STEP) for sign in (1, -1))
+    longer, shorter = (camera.zoomed(1 + sign * _STEP) for sign in (1, -1))
     return (_pixels(inside, longer) - _pixels(inside, shorter)) / (2 * _STEP)
-
-
-def _zoomed(camera: KnownCamera, factor: float) -> KnownCamera:
-    params = list(camera.params)
-    for place in plain_camera(load_pycolmap(), camera, size_of(camera)).focal_length_idxs():
-        params[place] *= factor
-    return replace(camera, params=tuple(params))
 
 
 def _cross(vectors: NDArray[np.float64]) -> NDArray[np.float64]:

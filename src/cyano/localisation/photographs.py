@@ -35,19 +35,20 @@ class Photograph(Concise):
     focal_35mm: float | None = None
 
     @classmethod
-    def read(cls, source: ImageSource, matcher: Matcher) -> Photograph:
+    def read(cls, source: ImageSource, matcher: Matcher, mask: ImageSource | None = None) -> Photograph:
         """Read a photograph and detect its keypoints.
 
         Args:
             source: what `Matcher.extract` takes.
             matcher: that of the map.
+            mask: of its size, black where keypoints are not wanted.
 
         Raises:
-            ImageError: it cannot be read or used.
+            ImageError: it or its mask cannot be read or used.
         """
         options = matcher.options
         loaded = read(source, options.limits, stretch=options.stretch)
-        features = matcher.extract([loaded.grey])[0]
+        features = matcher.extract([loaded.grey], masks=[mask])[0]
         turned = orientation_of(source) if loaded.was_turned else 1
         return cls(loaded.name, features, turned, loaded.focal_35mm)
 

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyano.errors import InputError
-from cyano.formats.known_cameras import KnownCamera
-from cyano.geometry import invert_rigid
-from cyano.geometry.quaternions import quaternion
+from cyano.formats.colmap_pixels import colmap_params, lens_of
+from cyano.geometry import LensCamera, invert_rigid
+from cyano.geometry.quaternions import quaternion, rotation_from
 from cyano.localisation.outcome import CameraSource, Localisation, Status
 from cyano.reading import parse_json, read_bytes
 from cyano.records import record_from
@@ -55,10 +55,15 @@ class RecordedCamera:
     height: int
     params: Vector
 
+    @classmethod
+    def of(cls, lens: LensCamera) -> RecordedCamera:
+        """Of a camera."""
+        return cls(lens.model, lens.size.width, lens.size.height, colmap_params(lens))
+
     @property
-    def known(self) -> KnownCamera:
-        """The same for `cyano.formats`."""
-        return KnownCamera(self.model, self.params, ImageSize(self.height, self.width))
+    def lens(self) -> LensCamera:
+        """The camera, in Cyano's pixels."""
+        return lens_of(self.model, self.params, ImageSize(self.height, self.width))
 
 
 @dataclass(frozen=True)
@@ -124,7 +129,7 @@ class Record:
         shown = tuple(RecordedCandidate(**vars(each)) for each in found.candidates)
         plain = cls(FORMAT, name, found.status, found.message, made_from, orientation=orientation, candidates=shown)
         camera, pose = found.camera, found.T_world_to_camera
-        if camera is None or camera.size is None:
+        if camera is None:
             return plain
         return cls(
             **{
@@ -136,7 +141,7 @@ class Record:
                 "centre": _numbers(found.centre),
                 "direction": _numbers(found.direction),
                 "covariance": _numbers(found.covariance) if np.isfinite(found.covariance).all() else None,
-                "camera": RecordedCamera(camera.model, camera.size.width, camera.size.height, camera.params),
+                "camera": RecordedCamera.of(camera),
                 "camera_source": found.camera_source,
             }
         )
@@ -152,9 +157,7 @@ class Record:
         pose = np.full((4, 4), np.nan)
         if self.quaternion is None or self.translation is None:
             return pose
-        w, x, y, z = self.quaternion
-        cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-        pose[:3, :3] = np.eye(3) + 2 * w * cross + 2 * cross @ cross
+        pose[:3, :3] = rotation_from(self.quaternion)
         pose[:, 3] = (*self.translation, 1.0)
         pose[3, :3] = 0
         return pose

@@ -86,6 +86,7 @@ class Worker:
         async with self._lock:
             if self._process is not None and self._process.returncode is None:
                 return
+            await self._end()  # of one that ended while it had nothing to do
             await self._launch()
             try:
                 async with asyncio.timeout(_START_SECONDS):

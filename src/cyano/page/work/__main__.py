@@ -16,6 +16,8 @@ from cyano.errors import CyanoError, ImageError, LargeImageError, MissingExtraEr
 from cyano.page.messages import pack, receive_message
 from cyano.page.work.answers import Answer, GoneError
 
+__all__ = ["Server", "main"]
+
 Ask = Callable[[dict[str, Any]], Answer]
 
 

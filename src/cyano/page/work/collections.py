@@ -16,7 +16,7 @@ from cyano.page.work.answers import Answer
 from cyano.page.work.pictures import jpeg
 
 if TYPE_CHECKING:
-    from cyano.formats.known_cameras import KnownCamera
+    from cyano.formats import CameraEntry
     from cyano.localisation import Localisation, Localiser
     from cyano.page.work.desk import Desk
     from cyano.page.work.reconstructed import Reconstructed
@@ -147,20 +147,21 @@ def _localise(place: _Open, image: str, camera: str | None) -> Answer:
     return _json(_told(place, found))
 
 
-def _camera(text: str) -> KnownCamera:
-    from cyano.formats.known_cameras import KnownCamera, check_known_camera
+def _camera(text: str) -> CameraEntry:
+    from cyano.formats import CameraEntry
 
     model, _, numbers = text.partition(":")
     try:
-        known = KnownCamera(model, tuple(float(number) for number in numbers.split(",")))
+        params = tuple(float(number) for number in numbers.split(","))
     except ValueError as error:
         raise InputError(f"camera is MODEL:P,P,... such as PINHOLE:1400,1400,960,540, not {text!r}") from error
-    check_known_camera(known)
-    return known
+    return CameraEntry(model, params)
 
 
 def _told(place: _Open, found: Localisation) -> dict[str, Any]:
     """A localisation in plain values: null for what there is not, and images and points by their numbers."""
+    from cyano.page.work.reconstructed import camera_dict
+
     numbers = {name: number for number, name in enumerate(place.read.names)}
     names = [candidate.name for candidate in found.candidates]
     candidates = [
@@ -190,17 +191,16 @@ def _told(place: _Open, found: Localisation) -> dict[str, Any]:
     pose: dict[str, Any] = dict.fromkeys(
         ("T_world_to_camera", "centre", "direction", "camera", "camera_source", "covariance", "half_view")
     )
-    camera = found.camera
-    if camera is not None and camera.size is not None:
-        size = camera.size
+    lens = found.camera
+    if lens is not None:
         covariance = [[finite(float(value)) for value in row] for row in found.covariance]
         pose = {
             "T_world_to_camera": found.T_world_to_camera.tolist(),
             "centre": found.centre.tolist(),
             "direction": found.direction.tolist(),
-            "camera": {"model": camera.model, "width": size.width, "height": size.height, "params": camera.params},
+            "camera": camera_dict(lens),
             "camera_source": found.camera_source,
             "covariance": covariance,
-            "half_view": [size.width / (2 * camera.params[0]), size.height / (2 * camera.params[0])],
+            "half_view": [lens.size.width / (2 * lens.focal_length), lens.size.height / (2 * lens.focal_length)],
         }
     return {**told, **pose}

@@ -28,7 +28,7 @@ class Model:
     def __init__(self, told: dict[str, Any]) -> None:
         self.kind: Kind = told["kind"]
         self.min_score: float | None = told.get("min_score")
-        self._cameras = [None if told.get(name) is None else Camera(**told[name]) for name in ("camera0", "camera1")]
+        self.cameras = [None if told.get(name) is None else Camera(**told[name]) for name in ("camera0", "camera1")]
         estimator, threshold = told.get("estimator", "poselib"), told.get("threshold_px")
         self.options = RobustOptions(estimator, threshold, seed=told.get("seed", 0))
 
@@ -38,18 +38,10 @@ class Model:
             return pair.homography(self.options)
         if self.kind == "fundamental":
             return pair.fundamental(self.options)
-        camera0, camera1 = self.cameras(pair)
+        camera0, camera1 = self.cameras
         if self.kind == "essential":
-            return pair.essential(camera0, camera1, self.options)
+            return pair.essential(pair.image0.camera(camera0), pair.image1.camera(camera1), self.options)
         return pair.relative_pose(camera0, camera1, self.options)
-
-    def cameras(self, pair: PairResult) -> tuple[Camera, Camera]:
-        """The given ones, or those of EXIF.
-
-        Raises:
-            InputError: there is none.
-        """
-        return pair.image0.camera(self._cameras[0]), pair.image1.camera(self._cameras[1])
 
     def chosen(self, pair: PairResult) -> PairResult:
         """The pair with the matches that are probable enough."""
@@ -93,7 +85,9 @@ def _errors(pair: PairResult, model: Model, estimate: RobustEstimate) -> NDArray
     if estimate.kind == "homography":
         moved = warp_points(estimate.matrix, pair.keypoints0)
         return np.asarray(np.linalg.norm(moved - pair.keypoints1, axis=1))
-    matrix = estimate.matrix
-    if estimate.kind != "fundamental":
-        matrix = fundamental_from_essential(matrix, *model.cameras(pair))
-    return np.asarray(sampson_distance(matrix, pair.keypoints0, pair.keypoints1))
+    if estimate.kind == "fundamental":
+        return np.asarray(sampson_distance(estimate.matrix, pair.keypoints0, pair.keypoints1))
+    points0, camera0 = pair.image0.side(pair.keypoints0, model.cameras[0])
+    points1, camera1 = pair.image1.side(pair.keypoints1, model.cameras[1])
+    matrix = fundamental_from_essential(estimate.matrix, camera0, camera1)
+    return np.asarray(sampson_distance(matrix, points0, points1))

@@ -17,8 +17,10 @@ from cyano.collection.derived import summary_of
 from cyano.engine import Recipe
 from cyano.errors import InputError
 from cyano.formats import ModelSummary, read_model
+from cyano.formats.colmap_pixels import colmap_params
 from cyano.formats.map_model import MapImage, read_map_model
 from cyano.formats.ply import points_ply
+from cyano.geometry import LensCamera
 from cyano.localisation import LocaliseOptions, Localiser, Map
 from cyano.options import MatcherOptions
 from cyano.processing.decode import ImageLimits
@@ -30,7 +32,7 @@ from cyano.types import ImageSize
 from cyano.viz.model import frame_of
 from cyano.viz.viewer import frustum_depth
 
-__all__ = ["CHUNK", "FIELDS", "Reconstructed"]
+__all__ = ["CHUNK", "FIELDS", "Reconstructed", "camera_dict"]
 
 CHUNK = 100_000
 """Points in a piece of `points`."""
@@ -173,20 +175,13 @@ class Reconstructed:
         model, number = self._model, {name: place for place, name in enumerate(self.names)}
         told = []
         for row, name in enumerate(model.names):
-            camera = self._seen[name].camera
-            size = camera.size or ImageSize(1, 1)
             told.append(
                 {
                     "i": number[name],
                     "name": shown(name),
                     "T_world_to_camera": model.T_world_to_camera[row].tolist(),
                     "half_view": model.half_views[row].tolist(),
-                    "camera": {
-                        "model": camera.model,
-                        "width": size.width,
-                        "height": size.height,
-                        "params": camera.params,
-                    },
+                    "camera": camera_dict(self._seen[name].camera),
                     "points": int(model.seen[row]),
                 }
             )
@@ -285,6 +280,12 @@ def options_of(configuration: Any) -> MatcherOptions:
     rule = ResizeRule(configuration["longest_side"], exact, bool(configuration["allow_upscale"]))
     names = ("max_keypoints", "keypoint_threshold", "nms_radius", "localisation", "subpixel", "stretch", "precision")
     return MatcherOptions(resize=rule, **{name: configuration[name] for name in names})
+
+
+def camera_dict(lens: LensCamera) -> dict[str, Any]:
+    """A camera in plain values, parameters in COLMAP's order and pixels."""
+    size = {"width": lens.size.width, "height": lens.size.height}
+    return {"model": lens.model, **size, "params": colmap_params(lens)}
 
 
 def _geometry(stored: StoredPair) -> list[dict[str, Any]]:
