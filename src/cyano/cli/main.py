@@ -19,6 +19,8 @@ from cyano.cli import (
     environment,
     evaluate,
     extract,
+    frames,
+    live,
     localise,
     match,
     match_all,
@@ -27,11 +29,13 @@ from cyano.cli import (
     store,
     train,
     verify,
+    video,
     view,
     weights,
 )
 from cyano.cli.command import Command, Group
 from cyano.cli.output import error_console, is_verbose, plain_line
+from cyano.cli.video_options import SourceCommand
 from cyano.errors import CyanoError
 
 __all__ = ["app", "main"]
@@ -44,6 +48,7 @@ cyano match a.jpg b.jpg                    two images
 cyano pairs --input-pairs list.txt --eval  a list of pairs, as match_pairs.py
 cyano reconstruct photos -o model          a folder to a sparse model (COLMAP)
 cyano localise new.jpg --map model         where a photograph was taken
+cyano video walk.mp4 --out walk            a movie, frame by frame
 cyano evaluate FOLDER                      weights and baselines on benchmarks
 
 Exit codes: 0 done; 1 error (one line on stderr); 2 usage error; 3 some images or pairs failed and the rest is done; \
@@ -106,6 +111,9 @@ app.command("align", cls=Command, help=align.HELP)(align.align)
 app.command("colmap", cls=Command, help=colmap.HELP)(colmap.colmap)
 app.command("view", cls=Command, help=view.HELP)(view.view)
 app.command("localise", cls=Command, help=localise.HELP)(localise.localise)
+app.command("video", cls=SourceCommand, help=video.HELP)(video.video)
+app.command("live", cls=SourceCommand, help=live.HELP)(live.live)
+app.command("frames", cls=SourceCommand, help=frames.HELP)(frames.frames)
 app.command("demo", cls=Command, help=demo.HELP)(demo.demo)
 app.command("evaluate", cls=Command, help=evaluate.HELP)(evaluate.evaluate)
 app.command("env", cls=Command, help=environment.HELP)(environment.env)
