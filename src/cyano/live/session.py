@@ -129,6 +129,7 @@ class LiveSession:
                 "message": self._message,
                 "source": self._source.name,
                 "damaged": self._source.damaged,
+                "show_keypoints": self._keypoints,
                 **self._thresholds(),
             }
             return Shown(self._number, self._seen, *self._pictures, state, self._keypoints)

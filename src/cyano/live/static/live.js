@@ -87,6 +87,7 @@ function update(told) {
   element("keypoint-threshold").value = Math.round(sliderOf(told.keypoint_threshold));
   element("keypoint-value").textContent = told.keypoint_threshold.toExponential(1);
   element("pause").setAttribute("aria-pressed", String(told.state === "paused"));
+  element("toggle-points").setAttribute("aria-pressed", String(told.show_keypoints));
 }
 
 const sliderOf = (threshold) =>
