@@ -120,7 +120,7 @@ def overhead(folder: Path, matcher: Matcher) -> dict[str, float]:
                 for name, spent in zip(seconds, np.diff(times), strict=True):
                     seconds[name] += spent
             count = recorder.finish()["frames"]
-    return {name: round(spent / count, 4) for name, spent in seconds.items()}
+    return {name: round(float(spent / count), 4) for name, spent in seconds.items()}
 
 
 def of_length(observed: Observed, least: int) -> Observed:
@@ -239,6 +239,7 @@ def main() -> None:
     )
     methods: dict[str, tuple[Observed, float]] = {
         "cyano, keyframe": by_cyano(frames, matcher, TrackOptions()),
+        "cyano, matches alone": by_cyano(frames, matcher, TrackOptions(follow=False)),
         "cyano, first": by_cyano(frames, matcher, TrackOptions("first")),
         "cyano, previous": by_cyano(frames, matcher, TrackOptions("previous")),
         "SIFT + KLT, refilled": by_klt(frames, options.max_keypoints, refill=True),

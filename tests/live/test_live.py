@@ -3,81 +3,32 @@
 from __future__ import annotations
 
 import json
-import socket
 import struct
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from cyano.checkpoints.loading import Networks, load
+from cyano.checkpoints.loading import Networks
 from cyano.errors import InputError
-from cyano.live import LiveOptions, LiveSession
-from cyano.options import MatcherOptions
-from cyano.tracking import TrackOptions
+from cyano.live import LiveSession
 from cyano.video import Frame, SourceOptions, open_source
 from cyano.video.cameras import CameraReader
 from cyano.video.source import Source
+from support.live import LiveServer, live_options
 from support.movies import StepCamera, number_in
 
 pytest.importorskip("fastapi", reason="the extra page serves")
-uvicorn = pytest.importorskip("uvicorn", reason="the extra page serves")
-client = pytest.importorskip("websockets.sync.client", reason="the extra page serves")
-
-
-@pytest.fixture(scope="module")
-def networks() -> Networks:
-    return load()
+pytest.importorskip("websockets", reason="the extra page serves")
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    data = pytest.importorskip("skimage.data", reason="scikit-image brings the photograph")
-    for number in range(6):
-        Image.fromarray(data.astronaut()[20:140, 8 * number : 8 * number + 160]).save(tmp_path / f"{number}.png")
-    return tmp_path
-
-
-def options(networks: Networks, **changes: Any) -> LiveOptions:
-    return LiveOptions(networks, MatcherOptions(max_keypoints=96), TrackOptions("first", min_matches=10), **changes)
-
-
-class Server:
-    """The page's server in a thread of its own."""
-
-    def __init__(self, session: LiveSession) -> None:
-        from cyano.live.router import live_app
-
-        self.session, self.quit = session, threading.Event()
-        place = socket.socket()
-        place.bind(("127.0.0.1", 0))
-        place.listen()
-        self.host = f"127.0.0.1:{place.getsockname()[1]}"
-        config = uvicorn.Config(live_app(session, self.quit.set), log_level="error", ws="websockets-sansio")
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [place]})
-        self._thread.start()
-
-    def connect(self, **headers: Any) -> Any:
-        return client.connect(f"ws://{self.host}/api/v1/live", max_size=None, **headers)
-
-    def close(self) -> None:
-        self.session.close()
-        self._server.should_exit = True
-        self._thread.join()
-
-
-@pytest.fixture
-def served(folder: Path, networks: Networks) -> Iterator[Server]:
-    server = Server(LiveSession(open_source(folder), options(networks)))
-    yield server
-    server.close()
+def served(folder: Path, networks: Networks, serve: Any) -> LiveServer:
+    return serve(LiveSession(open_source(folder), live_options(networks)))
 
 
 def read_message(content: bytes) -> tuple[dict[str, Any], list[bytes], np.ndarray, list[np.ndarray]]:
@@ -109,7 +60,7 @@ def next_frame(
     return read_message(content)
 
 
-def test_frames_and_matches_arrive(served: Server) -> None:
+def test_frames_and_matches_arrive(served: LiveServer) -> None:
     with served.connect(origin=f"http://{served.host}") as websocket:
         served.session.command("keypoints", True)
         served.session.start()
@@ -126,7 +77,7 @@ def test_frames_and_matches_arrive(served: Server) -> None:
         assert pictures[1][:3] == b"\xff\xd8\xff"
 
 
-def test_the_anchor_is_sent_once(served: Server) -> None:
+def test_the_anchor_is_sent_once(served: LiveServer) -> None:
     with served.connect() as websocket:  # a program of this machine says no origin
         served.session.start()
         sizes = []
@@ -136,7 +87,7 @@ def test_the_anchor_is_sent_once(served: Server) -> None:
     assert not any(sizes[1:])
 
 
-def test_a_slow_page_skips_frames(served: Server) -> None:
+def test_a_slow_page_skips_frames(served: LiveServer) -> None:
     with served.connect() as websocket:
         served.session.start()
         header, *_ = next_frame(websocket, acknowledge=False)
@@ -148,7 +99,7 @@ def test_a_slow_page_skips_frames(served: Server) -> None:
     assert header["frame"] < 5
 
 
-def test_commands_over_the_socket(served: Server) -> None:
+def test_commands_over_the_socket(served: LiveServer) -> None:
     with served.connect() as websocket:
         for text, told in (
             ("{", "a command is a JSON object"),
@@ -169,13 +120,13 @@ def test_commands_over_the_socket(served: Server) -> None:
 @pytest.mark.parametrize(
     "headers", [{"origin": "http://evil.example"}, {"additional_headers": {"Host": "evil.example"}}]
 )
-def test_other_sites_are_refused(served: Server, headers: Any) -> None:
+def test_other_sites_are_refused(served: LiveServer, headers: Any) -> None:
     websockets = pytest.importorskip("websockets")
     with pytest.raises(websockets.exceptions.InvalidHandshake):
         served.connect(**headers)
 
 
-def get(server: Server, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
+def get(server: LiveServer, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
     request = urllib.request.Request(f"http://{server.host}{path}", headers=headers)
     try:
         with urllib.request.urlopen(request) as answer:
@@ -185,7 +136,7 @@ def get(server: Server, path: str, **headers: str) -> tuple[int, dict[str, str],
             return error.code, dict(error.headers), error.read()
 
 
-def test_the_page_asks_nobody_else(served: Server) -> None:
+def test_the_page_asks_nobody_else(served: LiveServer) -> None:
     for path, kind in (
         ("/", "text/html"),
         ("/live", "text/html"),
@@ -212,7 +163,7 @@ def test_the_shown_frame_is_one_frame_and_one_match_old(networks: Networks) -> N
     """A camera gives ten frames while each is matched; what is matched next is the newest of them."""
     camera = StepCamera()
     reader = CameraReader("fake", lambda: camera)
-    session = LiveSession(Source(reader, SourceOptions()), options(networks))
+    session = LiveSession(Source(reader, SourceOptions()), live_options(networks))
     matched: list[int] = []
 
     def slow_push(frame: Frame) -> Any:
@@ -232,7 +183,7 @@ def test_the_shown_frame_is_one_frame_and_one_match_old(networks: Networks) -> N
 
 
 def test_pausing_anchors_and_thresholds(folder: Path, networks: Networks) -> None:
-    session = LiveSession(open_source(folder), options(networks))
+    session = LiveSession(open_source(folder), live_options(networks))
     session.command("pause", True)
     session.start()
     assert session.latest().state["state"] == "paused"
@@ -253,7 +204,7 @@ def test_pausing_anchors_and_thresholds(folder: Path, networks: Networks) -> Non
 
 def test_a_source_that_fails_says_why(tmp_path: Path, networks: Networks) -> None:
     (tmp_path / "a.png").write_bytes(b"nothing")
-    session = LiveSession(open_source(tmp_path), options(networks))
+    session = LiveSession(open_source(tmp_path), live_options(networks))
     session.start()
     while session.latest().state["state"] != "failed":
         threading.Event().wait(0.02)

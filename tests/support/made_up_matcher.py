@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ class MadeUpMatcher:
 
     def __init__(self, seen: Sequence[NDArray[np.int64]]) -> None:
         self._seen = seen
+        self.assignment = SimpleNamespace(matching_threshold=0.2)
         self.extracted, self.matched = 0, 0
 
     def extract(self, images: Sequence[NDArray[np.uint8]]) -> list[Features]:

@@ -197,21 +197,51 @@ def matcher() -> Matcher:
     return Matcher.from_pretrained(options=MatcherOptions(max_keypoints=300), device="cpu")
 
 
-def test_places_do_not_creep(matcher: Matcher) -> None:
-    """With keyframes, tracks are where the generated motion has them, to a fraction of a pixel, after 12 frames."""
-    frames, motions = panned(12)
-    tracker = Tracker(matcher, TrackOptions(min_matches=40))
+@pytest.mark.parametrize("follow", [False, True])
+def test_places_do_not_creep(matcher: Matcher, follow: bool) -> None:
+    """With keyframes, tracks are where the generated motion has them, to a fraction of a pixel, after ten frames."""
+    frames, motions = panned(10)
+    tracker = Tracker(matcher, TrackOptions(min_matches=40, follow=follow))
     begun: dict[int, tuple[int, NDArray[np.float32]]] = {}
-    errors = []
+    errors, followed = [], []
     for frame in frames:
         each = tracker.push(frame)
-        for identity, start, place in zip(each.track_ids, each.result.keypoints0, each.result.keypoints1, strict=True):
+        rows = zip(each.track_ids, each.result.keypoints0, each.result.keypoints1, strict=True)
+        for identity, start, place in rows:
             number, origin = begun.setdefault(int(identity), (each.anchor_index, start))
             motion = motions[frame.index] @ np.linalg.inv(motions[number])
             errors.append(float(np.linalg.norm(warp_points(motion, origin) - place)))
+        followed += (each.result.scores == np.float32(matcher.assignment.matching_threshold)).tolist()
     # OpenCV's warp alone has places of 1/32 pixel; alignment is exact to about a tenth.
     assert np.median(errors) < 0.15
     assert np.percentile(errors, 90) < 0.6
+    found = np.array(errors)[followed]
+    if follow:
+        assert len(found) > 0.04 * len(errors)
+        assert np.median(found) < 0.15
+        assert np.percentile(found, 90) < 1.0
+    else:
+        assert not len(found)
+
+
+def test_what_is_covered_is_not_followed(matcher: Matcher) -> None:
+    frames, motions = panned(6)
+    block = np.s_[60:180, 100:240]
+    noise = np.random.default_rng(0).integers(0, 255, (120, 140, 3), dtype=np.uint8)
+    tracker = Tracker(matcher, TrackOptions("first", min_matches=20))
+    for frame in frames:
+        if frame.index >= 3:
+            frame.rgb[block] = noise
+        seen = tracker.push(frame)
+        if frame.index < 3 or not len(seen.track_ids):
+            continue
+        truth = warp_points(motions[frame.index] @ np.linalg.inv(motions[0]), seen.result.keypoints0)
+        depth = np.minimum(
+            np.minimum(truth[:, 0] - 100, 239 - truth[:, 0]), np.minimum(truth[:, 1] - 60, 179 - truth[:, 1])
+        )
+        # A patch at the border of the block shows enough of what is beside it; 12 pixels within, none of it.
+        assert (depth > 12).sum() <= 1
+        assert (depth < 0).sum() > 40
 
 
 def test_frames_are_registered_to_the_first(matcher: Matcher) -> None:

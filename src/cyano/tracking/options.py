@@ -26,6 +26,8 @@ class TrackOptions:
             frame had, so that what comes into view is followed, too; 0 waits for `min_matches`.
         max_gap: so many frames in a row may have too few matches, for example while something passes in front of the
             camera, before tracks are given up and the next frame begins anew.
+        follow: look for points of tracks that the detector did not find in a frame where those around them are; see
+            `cyano.tracking.continuation`. Without `MatcherOptions.align` there is no such thing.
 
     Raises:
         InputError: a value is out of its range.
@@ -35,6 +37,7 @@ class TrackOptions:
     min_matches: int = 60
     min_share: float = 0.5
     max_gap: int = 10
+    follow: bool = True
 
     def __post_init__(self) -> None:
         if self.anchor not in get_args(Anchor):

@@ -28,6 +28,7 @@ class FrameResult:
         frame: as it was given.
         anchor: the frame that it was matched with; itself where the status is "anchor".
         result: the matches, the anchor being image 0; keypoints of image 1 lie where they look like the anchor's.
+            Points that the detector did not find, but that were followed, are among them with a match's least score.
         track_ids: (K,) int64, which point each match shows: equal in all frames that show it. -1, no track, in frames
             with the status "few matches".
         status: "anchor" for a frame that begins anew, "tracked", or "few matches": fewer than

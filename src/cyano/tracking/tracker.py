@@ -14,6 +14,7 @@ from cyano.image_keypoints import ImageKeypoints
 from cyano.matcher import Matcher
 from cyano.result import PairResult
 from cyano.tracking.chains import UNTRACKED, TrackIds
+from cyano.tracking.continuation import continued
 from cyano.tracking.options import TrackOptions
 from cyano.tracking.result import FrameResult, FrameStatus
 from cyano.types import Features, Matches
@@ -31,16 +32,35 @@ class _View:
         features: its keypoints, those of tracks where they look like the track's keyframe.
         ids: (N,) int64 tracks of its keypoints.
         most: matches that a frame had with it.
+        places: (N, 2) where its keypoints were, or should have been, in the last frame that was tracked; NaN where
+            nothing tells.
+        found: how many keypoints the detector found; those that were followed come on top.
     """
 
     frame: Frame
     features: Features
     ids: NDArray[np.int64]
+    places: NDArray[np.float32]
+    found: int
     most: int = 0
 
     @classmethod
     def fresh(cls, frame: Frame, features: Features) -> _View:
-        return cls(frame, features, np.full(len(features), UNTRACKED, np.int64))
+        ids = np.full(len(features), UNTRACKED, np.int64)
+        return cls(frame, features, ids, features.keypoints.cpu().numpy(), len(features))
+
+    def as_anchor(self) -> _View:
+        """With no more keypoints than the detector found: those of tracks, and the strongest of the others."""
+        features = self.features
+        if len(features) <= self.found:
+            return self
+        order = np.lexsort((-features.scores.cpu().numpy(), self.ids == UNTRACKED))
+        rows = np.sort(order[: self.found])
+        chosen = torch.from_numpy(rows).to(features.keypoints.device)
+        arrays = (features.keypoints, features.scores, features.descriptors)
+        extras = None if features.extras is None else features.extras[chosen]
+        fewer = Features(*(each[chosen] for each in arrays), features.frame, extras, features.image)
+        return _View(self.frame, fewer, self.ids[rows], self.places[rows], self.found)
 
 
 class Tracker:
@@ -106,14 +126,13 @@ class Tracker:
         anchor, result, status = self._matched(view)
         ids = np.full(len(result), UNTRACKED, np.int64)
         if status == "tracked":
-            view.ids = self._ids.chained(anchor.ids, result.indices, len(features))
-            view.features = _moved(features, result)
+            result = self._chained(anchor, view, result)
             ids = view.ids[result.indices[:, 1]]
         if status != "few matches" or self._last is None:
             self._last = view
         seconds = {"extract": extracted - begun, "match": time.perf_counter() - extracted}
         new, self._used = anchor is not self._used, anchor
-        self._anchor = view if self.options.anchor == "previous" and status != "few matches" else anchor
+        self._anchor = view.as_anchor() if self.options.anchor == "previous" and status != "few matches" else anchor
         return FrameResult(frame, anchor.frame, result, ids, status, new, seconds)
 
     def _matched(self, view: _View) -> tuple[_View, PairResult, FrameStatus]:
@@ -123,9 +142,10 @@ class Tracker:
             return view, _nothing(view), "anchor"
         result, least = self._match(anchor, view), self.options.min_matches
         if self._is_due(anchor, result) and self._last is not None and self._last is not anchor:
-            later = self._match(self._last, view)
+            last = self._last.as_anchor()
+            later = self._match(last, view)
             if len(later) >= least:
-                anchor, result = self._last, later
+                anchor, result = last, later
         anchor.most = max(anchor.most, len(result))
         if len(result) >= least:
             self._gap = 0
@@ -135,6 +155,21 @@ class Tracker:
             self._gap = 0
             return view, _nothing(view), "anchor"
         return anchor, result, "few matches"
+
+    def _chained(self, anchor: _View, view: _View, result: PairResult) -> PairResult:
+        """The matches with the points that are followed besides; the frame's view gets their tracks and places."""
+        seen = (anchor.ids != UNTRACKED) & np.isfinite(anchor.places).all(axis=1)
+        wanted = np.flatnonzero(seen & (result.matches.matches0 < 0) & self.options.follow)
+        score = self._matcher.assignment.matching_threshold
+        found = continued(anchor.features, view.features, result, wanted, anchor.places, score)
+        result = found.result
+        view.features = _moved(found.features, result)
+        view.ids = self._ids.chained(anchor.ids, result.indices, len(view.features))
+        view.places = result.image1.keypoints
+        anchor.places = np.full_like(anchor.places, np.nan)
+        anchor.places[wanted] = found.guesses
+        anchor.places[result.indices[:, 0]] = result.keypoints1
+        return result
 
     def _is_due(self, anchor: _View, result: PairResult) -> bool:
         """Whether a keyframe is due."""
