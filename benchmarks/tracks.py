@@ -1,6 +1,6 @@
 """How long tracks are, and how exact: Cyano's tracker beside SIFT keypoints followed by Lucas and Kanade's method.
 
-usage: scripts/bench tracks SET [--weights W] [--max-keypoints N] [--save NAME]
+usage: scripts/bench tracks SET [--weights W] [--max-keypoints N] [--every N] [--save NAME]
 
 SET is a folder with frames.txt (name, K, T_world_to_camera) of frames in a row, such as tum_fr2desk. Points seen in
 three frames or more are triangulated, and the distances from their observations to their projections are measured:
@@ -216,9 +216,10 @@ def judged(observed: Observed, views: dict[str, Views], seconds: float, frames: 
     return result
 
 
-def read_set(folder: Path) -> tuple[list[Frame], Views]:
+def read_set(folder: Path, every: int = 1) -> tuple[list[Frame], Views]:
     """The frames in the order of frames.txt, and their cameras."""
     lines = [line.split() for line in (folder / "frames.txt").read_text().splitlines() if not line.startswith("#")]
+    lines = lines[::every]
     numbers = np.array([line[1:26] for line in lines], float)
     names = [f"{folder / line[0]}\n".encode() for line in lines]
     K = np.array([Camera.from_matrix(row[:9].reshape(3, 3)).matrix for row in numbers])
@@ -231,9 +232,10 @@ def main() -> None:
     parser.add_argument("set", type=Path)
     parser.add_argument("--weights")
     parser.add_argument("--max-keypoints", type=int, default=1024)
+    parser.add_argument("--every", type=int, default=1, help="take every N-th frame")
     parser.add_argument("--save")
     options = parser.parse_args()
-    frames, views = read_set(options.set)
+    frames, views = read_set(options.set, options.every)
     matcher = Matcher.from_pretrained(
         options.weights, options=MatcherOptions(max_keypoints=options.max_keypoints), device="cpu"
     )
@@ -260,7 +262,12 @@ def main() -> None:
         for fact, value in row.items():
             print(f"  {fact:32} {value}")
     if options.save:
-        table = {"set": options.set.name, "weights": matcher.source, "max_keypoints": options.max_keypoints}
+        table = {
+            "set": options.set.name,
+            "weights": matcher.source,
+            "max_keypoints": options.max_keypoints,
+            "every": options.every,
+        }
         print(
             measuring.save(options.save, SEED, {**table, "methods": results, "cyano_video_cpu_seconds_a_frame": spent})
         )

@@ -25,7 +25,7 @@ HELP = """Match the frames of a movie, a camera or a folder of images, and follo
 Writes to DIR: matches.webm, each frame beside its anchor; frames.jsonl, a line for each frame as it comes; \
 tracks.npz, which point was seen where in which frame; summary.json. Frames are numbered as in the source, from 0. It \
 may be stopped at any moment (Ctrl-C): what was done until then is written. The options of the original \
-demo_superglue.py are taken as well; --output-dir writes its pictures matches_ANCHOR_FRAME.png.
+demo_superglue.py are taken as well; its --output_dir DIR is --out DIR with pictures matches_ANCHOR_FRAME.png.
 
 \b
 cyano video walk.mp4 --out walk
@@ -50,15 +50,7 @@ Out = Annotated[
         rich_help_panel=shared.OUTPUT,
     ),
 ]
-OutputDir = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="DIR",
-        help="The same, with the original's picture of each frame in it.",
-        show_default=False,
-        rich_help_panel=shared.OUTPUT,
-    ),
-]
+OutputDir = Annotated[Path | None, typer.Option(metavar="DIR", hidden=True)]  # the original's
 Json = Annotated[
     str | None,
     typer.Option(

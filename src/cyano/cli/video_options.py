@@ -82,7 +82,7 @@ Newest = Annotated[
     bool | None,
     typer.Option(
         "--realtime/--every-frame",
-        help="Of a camera or stream, take the newest frame and drop those before it, or take all.",
+        help="Of a camera or stream, take the newest frame and drop those before it; --every-frame takes all.",
         show_default="--realtime",
         rich_help_panel=SOURCE,
     ),

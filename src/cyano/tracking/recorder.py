@@ -227,6 +227,9 @@ class FrameRecorder:
             OutputError: something cannot be written.
         """
         tracks, folder = self._tracks.tracks(), self._outputs.folder
+        if folder is not None:
+            tracks.save(folder / _TRACKS)
+        self._stack.close()  # the movies take their names; only what is there is told of
         lengths = tracks.lengths
         summary = {
             **self._configuration,
@@ -242,7 +245,6 @@ class FrameRecorder:
             "seconds": {name: round(value, 3) for name, value in self._seconds.items()},
         }
         if folder is not None:
-            tracks.save(folder / _TRACKS)
             writers = [writer for writer in (self._movie, self._stabilised) if writer is not None and writer.count]
             files = [folder / _LINES, folder / _TRACKS, folder / _SUMMARY, *(writer.path for writer in writers)]
             files += [] if self._outputs.pictures is None else [self._outputs.pictures]
