@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from PIL import Image
 
 from cyano.checkpoints.catalogue import CATALOGUE
 from cyano.cli.video_options import weights_of
+from cyano.tracking.run import track
 from cyano.tracking.tracks import read_tracks
 from cyano.video import open_source
 from support.commands import output, run
@@ -121,6 +123,21 @@ def test_an_earlier_run_is_kept(tmp_path: Path, frames: Path) -> None:
     assert "holds an earlier run" in again.stderr
     assert (tmp_path / "o" / "frames.jsonl").read_bytes() == before
     assert run(*arguments, "--overwrite").exit_code == 0
+
+
+def test_what_was_done_until_ctrl_c_is_written(tmp_path: Path, frames: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*arguments: Any) -> Iterator[Any]:
+        for number, each in enumerate(track(*arguments)):
+            if number == 2:
+                raise KeyboardInterrupt
+            yield each
+
+    monkeypatch.setattr("cyano.tracking.run.track", interrupted)
+    result = run("video", frames, "--out", tmp_path / "o", *QUICK)
+    assert result.exit_code == 130
+    assert json.loads((tmp_path / "o" / "summary.json").read_text())["frames"] == 2
+    assert len(list(open_source(tmp_path / "o" / "matches.webm"))) == 2
+    assert len(lines_of(tmp_path / "o" / "frames.jsonl")) == 3
 
 
 def test_a_movie_that_was_cut_off_ends_with_status_3(tmp_path: Path, pictures: list[Any]) -> None:

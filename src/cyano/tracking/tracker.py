@@ -57,9 +57,13 @@ class _View:
         order = np.lexsort((-features.scores.cpu().numpy(), self.ids == UNTRACKED))
         rows = np.sort(order[: self.found])
         chosen = torch.from_numpy(rows).to(features.keypoints.device)
-        arrays = (features.keypoints, features.scores, features.descriptors)
+        keypoints, scores, descriptors = (
+            features.keypoints[chosen],
+            features.scores[chosen],
+            features.descriptors[chosen],
+        )
         extras = None if features.extras is None else features.extras[chosen]
-        fewer = Features(*(each[chosen] for each in arrays), features.frame, extras, features.image)
+        fewer = Features(keypoints, scores, descriptors, features.frame, extras, features.image)
         return _View(self.frame, fewer, self.ids[rows], self.places[rows], self.found)
 
 
