@@ -31,7 +31,7 @@ import measuring
 from support.commands import run, shifted_photographs
 from support.photographs import write_photographs
 from support.recipes import DETECTOR_AND_MATCHER
-from support.walk import write_walk
+from support.walk import render_walk, write_view, write_walk
 
 SEED = 0
 PAGE = 4096
@@ -58,6 +58,10 @@ def _cases() -> dict[str, Case]:
     walk = ("IN/walk", "--out", "OUT/walk", "--resize", "320", "--device", "cpu")
     extract, match, verify = ("extract", *walk), ("match-all", *walk), ("verify-pairs", *walk)
     align, database, whole = ("align", *walk), ("colmap", *walk), ("reconstruct", *walk)
+    small = ("--images", "IN/walk", "--resize", "320", "--device", "cpu")
+    foreign = ("map", "OUT/walk/sparse/0", "--out", "OUT/map", *small)
+    add = ("add", "IN/more", "--to", "OUT/walk", "--out", "OUT/grown", *small)
+    placed = ("georeference", "OUT/walk", "--positions", "IN/positions.txt", "--out", "OUT/metres")
     train = ("IN/photographs", "--out", "OUT/run", "--recipe", "IN/recipe.toml", "--device", "cpu")
     detector = ("train", "detector", *train)
     figures = ("--homography", "--picture", "OUT/m.pdf", "--npz", "OUT/m.npz", "--save-json", "OUT/m.json")
@@ -77,6 +81,9 @@ def _cases() -> dict[str, Case]:
         "colmap, model": Case((*database, "--model"), (extract, match, align)),
         "reconstruct": Case(whole),
         "view": Case(("view", "OUT/walk/sparse/0", "--out", "OUT/shown"), (whole,)),
+        "map": Case(foreign, (whole,)),
+        "add": Case(add, (whole,)),
+        "georeference": Case((*placed, "--images", "IN/walk"), (whole,)),
         "store verify": Case(("store", "verify", "OUT/walk/store"), (whole,)),
         "store compact": Case(("store", "compact", "OUT/walk/store"), (whole,)),
         "evaluate": Case(("evaluate", "IN/sets", "--sets", "plane", "--out", "OUT/evaluation", *SMALL)),
@@ -95,7 +102,13 @@ def prepare(folder: Path) -> None:
     (folder / "sets" / "plane" / "pairs_h.txt").write_text("a.png b.png 1 0 -12 0 1 -6 0 0 1\n")
     K, T = "200 0 120 0 200 90 0 0 1", "1 0 0 1 0 1 0 0 0 0 1 0 0 0 0 1"
     (folder / "pair" / "pairs.txt").write_text(f"a.png b.png 0 0 {K} {K} {T}\n")
-    write_walk(folder / "walk", 5)
+    poses = write_walk(folder / "walk", 5)
+    centres = {name: (-pose[:3, :3].T @ pose[:3, 3]).tolist() for name, pose in poses.items()}
+    lines = [" ".join([name, *map(str, centre)]) for name, centre in centres.items()]
+    (folder / "positions.txt").write_text("\n".join(lines))
+    (folder / "more").mkdir()
+    (view,) = render_walk(at=[1.5])
+    write_view(view, folder / "more" / "new.png")
     write_photographs(folder / "photographs", 5)
     (folder / "recipe.toml").write_text(DETECTOR_AND_MATCHER)
 

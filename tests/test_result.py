@@ -13,9 +13,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from cyano.errors import InputError, OutputError
-from cyano.geometry import Camera, RobustOptions
+from cyano.geometry import Camera, LensCamera, RobustOptions
 from cyano.result import ImageKeypoints, PairResult
 from cyano.types import ImageSize, Matches, ResizeMap
+from support.scenes import rotation_about
 
 H_TRUE = np.array([[0.9, -0.1, 30.0], [0.12, 1.1, -8.0], [1e-4, -5e-5, 1.0]])
 
@@ -120,6 +121,26 @@ def test_cameras_are_fitted_to_the_images() -> None:
     for estimate in (result.essential, result.relative_pose):
         with pytest.raises(InputError, match=r"b\.jpg is 300x200 pixels and its camera is of a picture of 200x300"):
             estimate(camera, other)
+
+
+def test_the_distortion_of_a_lens_is_taken_out() -> None:
+    """Points of a scene through a fisheye: its pose is exact with the lens, and not without it."""
+    rng, size = np.random.default_rng(0), ImageSize(480, 640)
+    lens = LensCamera("OPENCV_FISHEYE", size, (300.0, 300.0, 319.5, 239.5, 0.02, -0.01, 0.0, 0.0))
+    motion = np.eye(4)
+    motion[:3, :3], motion[:3, 3] = rotation_about((0.1, 1.0, 0.2), 8.0), (1.0, 0.0, 0.1)
+    points = rng.uniform((-4, -3, 3), (4, 3, 9), (200, 3))
+    seen = [lens.project(points), lens.project(points @ motion[:3, :3].T + motion[:3, 3])]
+    seen[0][0] = (-900.0, 240.0)  # beyond 90 degrees, where the lens says nothing
+    ones, same = np.ones(len(points), np.float32), np.arange(len(points))
+    sides = [ImageKeypoints(each.astype(np.float32), ones, ResizeMap.identity(size), "x.jpg") for each in seen]
+    result = PairResult(*sides, Matches(same, same, ones, ones))
+    found = result.relative_pose(lens, lens)
+    assert found.inliers.tolist() == [False, *[True] * 199]
+    np.testing.assert_allclose(found.T_0to1[:3, :3], motion[:3, :3], atol=1e-5)  # float32 positions: 3e-5 px
+    assert np.abs(result.relative_pose(lens.pinhole, lens.pinhole).T_0to1 - found.T_0to1).max() > 1e-2
+    half = lens.scaled(ImageSize(240, 320))
+    np.testing.assert_allclose(result.relative_pose(half, lens).T_0to1, found.T_0to1, atol=1e-9)
 
 
 def test_other_models_come_from_the_same_matches() -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,9 @@ from cyano.types import Features, ImageSize, ResizeMap
 if TYPE_CHECKING:
     from cyano.processing.images import LoadedImage
 
-__all__ = ["ImageKeypoints"]
+__all__ = ["AnyCamera", "ImageKeypoints", "calibrated"]
+
+AnyCamera: TypeAlias = geometry.Camera | geometry.LensCamera
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -77,10 +79,39 @@ class ImageKeypoints(Concise):
             raise InputError(f"{self.name} has no EXIF focal length; give the camera's intrinsics instead")
         return geometry.Camera.from_focal_35mm(self.focal_35mm, self.size)
 
-    def camera(self, given: geometry.Camera | None = None) -> geometry.Camera:
+    def camera(self, given: AnyCamera | None = None) -> geometry.LensCamera:
         """The camera of this image: the given one, fitted to its size, or that of EXIF.
 
         Raises:
-            InputError: see `exif_camera`; or the given one is of a picture of another shape.
+            InputError: see `exif_camera`; or the given one is of a picture of another shape, or none.
         """
-        return self.exif_camera() if given is None else checked_camera(given).fitted(self.size, self.name)
+        if isinstance(given, geometry.LensCamera):
+            return given.displayed(self.size, what=self.name)
+        pinhole = self.exif_camera() if given is None else checked_camera(given).fitted(self.size, self.name)
+        return geometry.LensCamera.from_pinhole(replace(pinhole, size=self.size))
+
+    def side(
+        self, keypoints: NDArray[np.float32], given: AnyCamera | None
+    ) -> tuple[NDArray[np.float64], geometry.Camera]:
+        """(K, 2) keypoints of this image without the distortion of its camera, and the pinhole camera of that.
+
+        Raises:
+            InputError: see `camera`.
+        """
+        lens = self.camera(given)
+        return lens.undistorted_points(keypoints), lens.pinhole
+
+
+def calibrated(
+    estimate: Callable[..., geometry.RobustEstimate],
+    sides: Sequence[tuple[NDArray[np.float64], geometry.Camera]],
+    options: geometry.RobustOptions,
+    doubtful: NDArray[np.bool_],
+) -> geometry.RobustEstimate:
+    """An estimate from both sides of a pair's matches; those are no inliers where a lens says nothing."""
+    (points0, camera0), (points1, camera1) = sides
+    seen = np.asarray(np.isfinite(np.hstack([points0, points1])).all(axis=1))
+    found = estimate(points0[seen], points1[seen], camera0, camera1, options, doubtful[seen])
+    inliers = np.zeros(len(seen), np.bool_)
+    inliers[seen] = found.inliers
+    return replace(found, inliers=inliers)

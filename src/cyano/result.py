@@ -15,7 +15,7 @@ from cyano import geometry, viz
 from cyano.atomic import archive_bytes, write_atomically
 from cyano.concise import facts_html, json_text
 from cyano.errors import InputError
-from cyano.image_keypoints import ImageKeypoints
+from cyano.image_keypoints import AnyCamera, ImageKeypoints, calibrated
 from cyano.types import Matches
 from cyano.viz.encoding import image_bytes
 from cyano.viz.sizes import NOTEBOOK_SIDE, PICTURE_SIDE
@@ -140,30 +140,32 @@ class PairResult:
 
     def essential(
         self,
-        camera0: geometry.Camera,
-        camera1: geometry.Camera,
+        camera0: AnyCamera,
+        camera1: AnyCamera,
         options: geometry.RobustOptions = DEFAULT_OPTIONS,
     ) -> geometry.RobustEstimate:
-        """The essential matrix; cameras are in pixels of the original images, or of larger or smaller ones (`size`).
+        """The essential matrix; cameras as for `relative_pose`.
 
         Raises:
             InputError: a camera is of a picture of another shape than its image.
         """
-        camera0, camera1 = self.image0.camera(camera0), self.image1.camera(camera1)
-        return geometry.estimate_essential(
-            self.keypoints0, self.keypoints1, camera0, camera1, options, self.is_doubtful
-        )
+        sides = self.image0.side(self.keypoints0, camera0), self.image1.side(self.keypoints1, camera1)
+        return calibrated(geometry.estimate_essential, sides, options, self.is_doubtful)
 
     def relative_pose(
         self,
-        camera0: geometry.Camera | None = None,
-        camera1: geometry.Camera | None = None,
+        camera0: AnyCamera | None = None,
+        camera1: AnyCamera | None = None,
         options: geometry.RobustOptions = DEFAULT_OPTIONS,
     ) -> geometry.RobustEstimate:
         """The motion from camera 0 to camera 1, translation up to scale.
 
+            lens = LensCamera("SIMPLE_RADIAL", ImageSize(480, 640), (500.0, 319.5, 239.5, -0.1))
+            print(cyano.match("a.jpg", "b.jpg").relative_pose(lens, lens).facts())
+
         Args:
-            camera0: intrinsics in pixels of the original image 0; None takes its EXIF focal length.
+            camera0: intrinsics in pixels of the original image 0 as it is displayed, for any size of it; the distortion
+                of a `LensCamera` is taken out of the points. None takes its EXIF focal length.
             camera1: likewise for image 1.
             options: estimator, threshold in pixels, seed.
 
@@ -171,10 +173,8 @@ class PairResult:
             InputError: a camera is not given and the image has no EXIF focal length, or it is of a picture of another
                 shape than the image.
         """
-        camera0, camera1 = self.image0.camera(camera0), self.image1.camera(camera1)
-        return geometry.estimate_relative_pose(
-            self.keypoints0, self.keypoints1, camera0, camera1, options, self.is_doubtful
-        )
+        sides = self.image0.side(self.keypoints0, camera0), self.image1.side(self.keypoints1, camera1)
+        return calibrated(geometry.estimate_relative_pose, sides, options, self.is_doubtful)
 
     def registered(
         self, options: geometry.RobustOptions = DEFAULT_OPTIONS

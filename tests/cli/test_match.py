@@ -92,6 +92,31 @@ def test_pose_from_intrinsics(tmp_path: Path) -> None:
     assert abs(t @ scene.T_0to1[:3, 3]) / np.linalg.norm(scene.T_0to1[:3, 3]) > np.cos(np.radians(15))
 
 
+def test_one_camera_or_a_cameras_file_is_the_same_as_intrinsics(tmp_path: Path) -> None:
+    pair = written(tmp_path, posed_pair())
+    a, b = tmp_path / pair.name0, tmp_path / pair.name1
+    params = CAMERA.fx, CAMERA.fy, CAMERA.cx + 0.5, CAMERA.cy + 0.5  # as COLMAP counts
+    with Image.open(a) as picture:
+        width, height = picture.size
+    last = Path(pair.name1).name
+    (tmp_path / "cameras.txt").write_text(
+        f"* PINHOLE {width} {height} {' '.join(map(str, params))}\n"
+        f"{last} PINHOLE {2 * width} {2 * height} {' '.join(str(2 * value) for value in params)}\n"
+    )
+    expected, one, listed = (
+        output(run("match", a, b, "--pose", *given, "--json"))["models"]
+        for given in (
+            ("--intrinsics0", INTRINSICS, "--intrinsics1", INTRINSICS),
+            ("--camera", f"PINHOLE:{','.join(map(str, params))}"),
+            ("--cameras-file", tmp_path / "cameras.txt"),
+        )
+    )
+    assert one == expected
+    np.testing.assert_allclose(listed[0]["T_0to1"], expected[0]["T_0to1"], atol=1e-9)
+    assert run("match", a, b, "--camera", "PINHOLE:1,1,1,1").exit_code == 2
+    assert "unknown camera model" in run("match", a, b, "--pose", "--camera", "PIN:1,1,1").stderr
+
+
 @pytest.mark.parametrize("form", ["{0},0,{2},0,{1},{3},0,0,1", "[[{0}, 0, {2}], [0, {1}, {3}], [0, 0, 1]]"])
 def test_intrinsics_as_a_matrix(tmp_path: Path, form: str) -> None:
     pair = written(tmp_path, posed_pair())

@@ -182,7 +182,7 @@ def test_stages_in_shares_make_the_same(walk: Walk, tmp_path: Path) -> None:
 def test_known_intrinsics_are_used_as_they_are(walk: Walk, tmp_path: Path) -> None:
     out = tmp_path / "out"
     shutil.copytree(walk.out, out)
-    given = ("--cameras", "all", "--camera-model", "PINHOLE", "--camera-params", "400,400,240,180")
+    given = ("--cameras", "all", "--camera", "PINHOLE:800,800,480,360@960x720")  # twice the size of the images
     output(run("colmap", walk.images, "--out", out, *given, "--keep-cameras", "--model", "--json"))
     (camera,) = _cameras(out / "sparse" / "0")
     assert camera == ("PINHOLE", [400, 400, 240, 180])
@@ -195,7 +195,7 @@ def test_known_intrinsics_are_used_as_they_are(walk: Walk, tmp_path: Path) -> No
     output(run("colmap", walk.images, "--out", out, *given, "--keep-cameras", "--model", "--json"))
     assert _cameras(out / "sparse" / "0") == [("PINHOLE", [410, 400, 240, 180])]
     for wrong, text in (
-        (("--keep-cameras",), "goes with --camera-params"),
+        (("--keep-cameras",), "goes with --camera, --camera-params"),
         (("--camera-params", "400"), "those of a --camera-model"),
         (("--camera-model", "PINHOLE", "--camera-params", "400,x"), "numbers with commas"),
         (("--camera-model", "PINHOLE", "--camera-params", "", "--keep-cameras"), "numbers with commas"),

@@ -29,8 +29,7 @@ from cyano.collection.derived import check_derived, derived, source_of
 from cyano.collection.reconstruction import _of_guesses
 from cyano.engine import Share, extraction
 from cyano.errors import InputError, OutputError
-from cyano.formats import CameraOptions
-from cyano.formats.colmap_cameras import need_camera
+from cyano.formats import CameraEntry, CameraOptions
 from cyano.pairs import PairOptions
 from cyano.retrieval import VladOptions
 from cyano.types import ImageSize
@@ -157,12 +156,14 @@ def test_a_changed_mask_is_a_changed_image(collection: Collection, tmp_path: Pat
 
 def test_wrong_cameras_are_refused_before_the_work(collection: Collection) -> None:
     pytest.importorskip("pycolmap", reason="the extra collections brings pycolmap")
-    with pytest.raises(InputError, match="PINHOLE has the parameters fx, fy, cx, cy"):
-        reconstruct(collection, cameras=CameraOptions("PINHOLE", params=(500.0, 320.0, 240.0)))
-    with pytest.raises(InputError, match="unknown camera model 'PIN'"):
-        reconstruct(collection, cameras=CameraOptions("PIN"))
+    listed = {"absent/": CameraEntry("PINHOLE", (500.0, 500.0, 320.0, 240.0))}
+    with pytest.raises(InputError, match="'absent/' are of no image"):
+        reconstruct(collection, cameras=CameraOptions(listed=listed))
     assert not collection.store.exists()
-    need_camera(CameraOptions("OPENCV", params=(500.0, 500.0, 320.0, 240.0, 0.0, 0.0, 0.0, 0.0)))
+    with pytest.raises(InputError, match="PINHOLE has the parameters fx, fy, cx, cy"):
+        CameraOptions("PINHOLE", params=(500.0, 320.0, 240.0))
+    with pytest.raises(InputError, match="unknown camera model 'PIN'"):
+        CameraOptions("PIN")
 
 
 def test_focal_lengths_that_nobody_told_are_told_of(collection: Collection) -> None:

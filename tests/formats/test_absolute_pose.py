@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from cyano.errors import InputError
 from cyano.formats.absolute_pose import AbsolutePose, Intrinsics, absolute_pose, projected
-from cyano.formats.known_cameras import KnownCamera, known_as_displayed
+from cyano.formats.known_cameras import CameraEntry, displayed_camera
 from cyano.formats.pose_covariance import pose_covariance
-from cyano.geometry import Camera
+from cyano.formats.priors import PositionPrior
+from cyano.geometry import Camera, LensCamera
 from cyano.types import ImageSize
 from support.scenes import add_outliers, project, rotation_about
 
@@ -18,8 +19,8 @@ pytest.importorskip("pycolmap", reason="the extra collections brings pycolmap")
 
 SIZE = ImageSize(480, 640)
 PLAIN = Camera(600.0, 620.0, 319.5, 239.5, SIZE)
-KNOWN = KnownCamera("PINHOLE", (600.0, 620.0, 320.0, 240.0), SIZE)  # half a pixel further, as COLMAP counts
-BENT = KnownCamera("SIMPLE_RADIAL", (600.0, 320.0, 240.0, 0.05), SIZE)
+KNOWN = LensCamera.from_pinhole(PLAIN)
+BENT = LensCamera("SIMPLE_RADIAL", SIZE, (600.0, 319.5, 239.5, 0.05))
 
 
 def scene(count: int = 200, far: float = 0.0, seed: int = 0) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -71,9 +72,9 @@ def test_half_of_the_points_may_be_wrong() -> None:
 
 def test_the_focal_length_is_refined_or_searched_for() -> None:
     points, pose = scene()
-    seen = projected(points, pose, KnownCamera("SIMPLE_PINHOLE", (600.0, 320.0, 240.0), SIZE))
+    seen = projected(points, pose, LensCamera("SIMPLE_PINHOLE", SIZE, (600.0, 319.5, 239.5)))
     for start, guessed in ((560.0, False), (1200.0, True)):
-        known = KnownCamera("SIMPLE_PINHOLE", (start, 320.0, 240.0), SIZE)
+        known = LensCamera("SIMPLE_PINHOLE", SIZE, (start, 319.5, 239.5))
         found = absolute_pose(seen, points, Intrinsics(known, exact=False, guessed=guessed), threshold_px=12.0)
         assert found is not None
         assert found.camera.params[0] == pytest.approx(600, rel=1e-5)
@@ -87,21 +88,9 @@ def test_too_few_points_have_no_pose() -> None:
         assert absolute_pose(seen[:count], points[:count], Intrinsics(KNOWN)) is None
 
 
-def test_cameras_that_are_none() -> None:
-    points, pose = scene()
-    seen = projected(points, pose, KNOWN)
-    for camera, text in (
-        (KnownCamera("FISH", (600.0,), SIZE), "unknown camera model"),
-        (KnownCamera("PINHOLE", (600.0,), SIZE), "fx, fy, cx, cy"),
-        (KnownCamera("PINHOLE", KNOWN.params), "lacks the size"),
-    ):
-        with pytest.raises(InputError, match=text):
-            absolute_pose(seen, points, Intrinsics(camera))
-
-
 @pytest.mark.parametrize("camera", [KNOWN, BENT])
 @pytest.mark.parametrize("exact", [True, False])
-def test_the_covariance_is_that_of_many_tries(camera: KnownCamera, exact: bool) -> None:
+def test_the_covariance_is_that_of_many_tries(camera: LensCamera, exact: bool) -> None:
     points, pose = scene(count=100, far=30.0)
     rng = np.random.default_rng(3)
     errors, told = [], []
@@ -147,20 +136,38 @@ def test_few_points_determine_no_covariance(count: int) -> None:
     assert np.isnan(pose_covariance(projected(line, np.eye(4), KNOWN) + 0.1, line, np.eye(4), KNOWN)).all()
 
 
-def test_a_camera_follows_the_picture_as_it_is_displayed() -> None:
+def test_an_entry_is_the_camera_of_the_picture_as_it_is_displayed() -> None:
     stored = ImageSize(480, 640)
-    known = KnownCamera("PINHOLE", (600.0, 620.0, 310.0, 250.0), ImageSize(960, 1280))
-    half = known_as_displayed(known, "a.jpg", stored, 1)
-    assert half == KnownCamera("PINHOLE", (300.0, 310.0, 155.0, 125.0), stored)
+    known = CameraEntry("PINHOLE", (600.0, 620.0, 310.0, 250.0), ImageSize(960, 1280))
+    half = displayed_camera(known, stored, 1, "a.jpg")
+    assert half == LensCamera("PINHOLE", stored, (300.0, 310.0, 154.5, 124.5))
     # Orientation 6 is displayed a quarter turn clockwise: the row from the top is the column from the right.
-    turned = known_as_displayed(known, "a.jpg", stored, 6)
-    assert turned == KnownCamera("PINHOLE", (310.0, 300.0, 480 - 125.0, 155.0), ImageSize(640, 480))
-    same = known_as_displayed(KNOWN.__class__("PINHOLE", KNOWN.params), "a.jpg", stored, 1)
-    assert same == KNOWN
-    for camera, text in (
-        (KnownCamera("PINHOLE", KNOWN.params, ImageSize(500, 500)), "another shape"),
-        (KnownCamera("PINHOLE", (600.0, 620.0, 32.0, 240.0)), "not near the middle"),
-        (KnownCamera("PINHOLE"), "no parameters"),
+    turned = displayed_camera(known, stored, 6, "a.jpg")
+    assert turned == LensCamera("PINHOLE", ImageSize(640, 480), (310.0, 300.0, 480 - 125.5, 154.5))
+    assert displayed_camera(CameraEntry("PINHOLE", (600.0, 620.0, 320.0, 240.0)), stored, 1, "a.jpg") == KNOWN
+    for entry, text in (
+        (CameraEntry("PINHOLE", (600.0, 620.0, 320.0, 240.0), ImageSize(500, 500)), "another shape"),
+        (CameraEntry("PINHOLE", (600.0, 620.0, 32.0, 240.0)), "not near the middle"),
+        (CameraEntry("PINHOLE"), "nothing is known of the camera but its model"),
     ):
         with pytest.raises(InputError, match=text):
-            known_as_displayed(camera, "a.jpg", stored, 1)
+            displayed_camera(entry, stored, 1, "a.jpg")
+
+
+def test_a_position_that_is_known_has_a_say_by_its_deviations() -> None:
+    points, pose = scene(count=60, far=1e3)
+    seen = projected(points, pose, KNOWN) + np.random.default_rng(5).normal(0, 0.5, (60, 2))
+    centre = -pose[:3, :3].T @ pose[:3, 3]
+    x, y, z = (centre + np.array([0.05, -0.03, 0.02])).tolist()
+
+    def found(deviations: tuple[float, float, float] | None) -> NDArray[np.float64]:
+        estimate = absolute_pose(seen, points, Intrinsics(KNOWN), prior=PositionPrior((x, y, z), deviations))
+        assert estimate is not None
+        return -estimate.T_world_to_camera[:3, :3].T @ estimate.T_world_to_camera[:3, 3]
+
+    alone = found(None)
+    np.testing.assert_allclose(found((1e-6,) * 3), (x, y, z), atol=1e-5)
+    np.testing.assert_allclose(found((1e4,) * 3), alone, atol=1e-4)
+    along_x = found((1e-6, 1e4, 1e4))
+    assert abs(along_x[0] - x) < 1e-5
+    assert np.abs(along_x[1:] - (y, z)).max() > 1e-3

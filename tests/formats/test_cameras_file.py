@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cyano.errors import InputError
-from cyano.formats import CameraOptions, KnownCamera, read_cameras_file
+from cyano.formats import CameraEntry, CameraOptions, read_cameras_file
 from cyano.formats.colmap_cameras import CameraPlan, need_camera
 from cyano.types import ImageSize
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SIZE = ImageSize(180, 320)
-LEFT = KnownCamera("OPENCV", (300, 310, 160, 90, -0.1, 0.02, 0, 0), SIZE)
-QUERY = KnownCamera("SIMPLE_RADIAL", (290.5, 158.0, 91.0, 0.01), SIZE)
-EXPECTED = {"left/": LEFT, "query/night 1.jpg": QUERY, "": KnownCamera("SIMPLE_RADIAL_FISHEYE", (), SIZE)}
+LEFT = CameraEntry("OPENCV", (300, 310, 160, 90, -0.1, 0.02, 0, 0), SIZE)
+QUERY = CameraEntry("SIMPLE_RADIAL", (290.5, 158.0, 91.0, 0.01), SIZE)
+EXPECTED = {"left/": LEFT, "query/night 1.jpg": QUERY, "": CameraEntry("SIMPLE_RADIAL_FISHEYE", (), SIZE)}
 
 TOML = """# of the rig
 [[cameras]]
@@ -97,7 +97,7 @@ def test_colmaps_cameras_are_those_of_its_images(tmp_path: Path) -> None:
     plan = CameraPlan(names, CameraOptions(listed=listed))
     keys = {name: plan.of(name, SIZE)[0] for name in names}
     assert keys["left/1.jpg"] == keys["left/2 b.jpg"] == keys["left/3.jpg"] != keys["query.jpg"]
-    alone = {name: KnownCamera(known.model, known.params, known.size) for name, known in listed.items()}
+    alone = {name: CameraEntry(known.model, known.params, known.size) for name, known in listed.items()}
     plan = CameraPlan(names, CameraOptions(listed=alone))
     assert plan.of("left/1.jpg", SIZE)[0] != plan.of("left/3.jpg", SIZE)[0]
     assert str(CameraOptions(listed=alone)) != str(CameraOptions(listed=listed))
@@ -116,9 +116,9 @@ def test_colmaps_cameras_alone_are_of_all_or_refused(tmp_path: Path) -> None:
 
 
 def test_lists_of_any_length_are_checked_before_the_work() -> None:
-    pytest.importorskip("pycolmap", reason="the extra collections brings pycolmap")
-    many = {f"{n}.jpg": KnownCamera("PINHOLE", (300 + n / 7, 300.0, 160.0, 90.0), SIZE) for n in range(6000)}
+    many = {f"{n}.jpg": CameraEntry("PINHOLE", (300 + n / 7, 300.0, 160.0, 90.0), SIZE) for n in range(6000)}
     need_camera(CameraOptions(listed=many), many)  # more than a command line takes
-    many["1.jpg"] = KnownCamera("PINHOLE", (300.0, 160.0, 90.0), SIZE)
+    with pytest.raises(InputError, match=r"'1\.jpg' are of no image"):
+        need_camera(CameraOptions(listed=many), many.keys() - {"1.jpg"})
     with pytest.raises(InputError, match="PINHOLE has the parameters fx, fy, cx, cy"):
-        need_camera(CameraOptions(listed=many), many)
+        CameraEntry("PINHOLE", (300.0, 160.0, 90.0), SIZE)

@@ -15,7 +15,7 @@ from PIL import Image
 
 from cyano.errors import InputError, MissingExtraError, OutputError
 from cyano.formats import CameraOptions, export_database, read_database
-from cyano.geometry import Camera
+from cyano.geometry import LensCamera
 from cyano.store import FeatureStore, MatchStore, StoredPair, TwoViewGeometry
 from cyano.types import ImageSize
 from support.orbit import CAMERA, Orbit, Stores, orbit, stores_of
@@ -66,8 +66,8 @@ def test_the_half_pixel(database: Path) -> None:
 
 
 def test_known_cameras_are_shifted_along(stores: Stores, tmp_path: Path) -> None:
-    known = dict.fromkeys(SCENE.names, CAMERA)
-    export_database(tmp_path / "x.db", stores.features, stores.matches, CameraOptions(known=known))
+    listed = dict.fromkeys(SCENE.names, LensCamera.from_pinhole(CAMERA))
+    export_database(tmp_path / "x.db", stores.features, stores.matches, CameraOptions(listed=listed))
     assert max(reprojection_errors(SCENE, tmp_path / "x.db", 0.0)) < 1e-4
     with pycolmap.Database.open(tmp_path / "x.db") as opened:
         assert opened.num_cameras() == 2  # the known one, and that of the empty image
@@ -201,14 +201,14 @@ def test_what_a_database_cannot_hold_is_refused(stores: Stores, tmp_path: Path) 
             export_database(tmp_path / "x.db", features, matches, *options, **more)
 
     refused("unknown verification", stores.features, stores.matches, verification="both")
-    params = CameraOptions("PINHOLE", params=(1.0, 2.0))
-    refused("has the parameters fx, fy, cx, cy", stores.features, stores.matches, params)
-    known = CameraOptions(known={"empty.jpg": Camera(1, 1, 0, 0, ImageSize(5, 5))})
-    refused("has another shape", stores.features, stores.matches, known)
+    listed = CameraOptions(listed={"empty.jpg": LensCamera("PINHOLE", ImageSize(5, 5), (1, 1, 0, 0))})
+    refused("has another shape", stores.features, stores.matches, listed)
     features, matches = FeatureStore(tmp_path / "s", CONFIGURATION), MatchStore(tmp_path / "s", CONFIGURATION)
     features.write([image("\udcff", 3)])
     refused("no valid text", features, matches)
     refused("but no features", FeatureStore(tmp_path / "empty", CONFIGURATION), stores.matches)
+    with pytest.raises(InputError, match="has the parameters fx, fy, cx, cy"):
+        CameraOptions("PINHOLE", params=(1.0, 2.0))
     with pytest.raises(InputError, match="unknown sharing"):
         CameraOptions(sharing="camera")  # type: ignore[arg-type]
     (tmp_path / "x.db").write_bytes(b"no database, though it is long enough to be one")

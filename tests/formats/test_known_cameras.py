@@ -11,60 +11,14 @@ import pytest
 from PIL import Image
 
 from cyano.errors import InputError
-from cyano.formats import CameraOptions, KnownCamera, export_database, read_cameras_file, read_database
+from cyano.formats import CameraEntry, CameraOptions, export_database, read_cameras_file, read_database
 from cyano.formats.colmap_cameras import need_camera
-from cyano.formats.known_cameras import camera_of
-from cyano.geometry import Camera, LensCamera
+from cyano.geometry import LensCamera
 from cyano.pairs.entries import which
-from cyano.processing.decode import _TRANSPOSES
 from cyano.store import FeatureStore, MatchStore, StoredImage
 from cyano.types import ImageSize, ResizeMap
 
 pycolmap = pytest.importorskip("pycolmap", reason="COLMAP's cameras need the extra collections")
-
-STORED = ImageSize(180, 320)
-MODELS = {
-    "SIMPLE_PINHOLE": (300, 150, 85),
-    "PINHOLE": (300, 310, 150, 85),
-    "SIMPLE_RADIAL": (300, 150, 85, -0.1),
-    "OPENCV": (300, 310, 150, 85, -0.1, 0.02, 0.003, -0.004),
-    "OPENCV_FISHEYE": (300, 310, 150, 85, -0.1, 0.02, 0.003, -0.004),
-    "FULL_OPENCV": (300, 310, 150, 85, -0.1, 0.02, 0.003, -0.004, 0.01, 0.02, 0.01, 0.01),
-    "THIN_PRISM_FISHEYE": (300, 310, 150, 85, -0.1, 0.02, 0.003, -0.004, 0.01, 0.02, 0.005, -0.006),
-    "FOV": (300, 310, 150, 85, 0.5),
-}
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("model", MODELS)
-def test_a_camera_follows_its_picture(model: str, orientation: int) -> None:
-    """A ray's pixel, carried along by Pillow's own turn, is where the turned camera sees the turned ray."""
-    known = KnownCamera(model, MODELS[model], STORED)
-    camera, turned = (camera_of(pycolmap, known, "x", STORED, each) for each in (1, orientation))
-    rays = np.array([[0.2, 0.1, 1.0], [-0.3, 0.15, 1.0], [0.1, -0.2, 1.0], [0.0, 0.0, 1.0]])
-    pixels = camera.img_from_cam(rays)
-    x, y = np.meshgrid(np.arange(320, dtype=np.float32), np.arange(180, dtype=np.float32))
-    planes = [Image.fromarray(plane) for plane in (x, y)]
-    if orientation > 1:
-        planes = [plane.transpose(_TRANSPOSES[orientation]) for plane in planes]
-    came_from = np.stack([np.asarray(plane) for plane in planes], axis=-1) + 0.5  # of each pixel of the turned picture
-    height, width = came_from.shape[:2]
-    assert (turned.height, turned.width) == (height, width)
-    # The turn is affine: three of its pixels tell it.
-    across, down = came_from[0, 1] - came_from[0, 0], came_from[1, 0] - came_from[0, 0]
-    A = np.stack([across, down], axis=1)
-    expected = (pixels - came_from[0, 0]) @ np.linalg.inv(A).T + 0.5
-    moved = rays.copy()
-    moved[:, :2] = rays[:, :2] @ np.linalg.inv(A).T
-    np.testing.assert_allclose(turned.img_from_cam(moved), expected, atol=1e-9)
-
-
-def test_a_camera_that_cannot_follow_is_refused() -> None:
-    params = (300, 300, 160, 90, *[0.01] * 12)
-    known = KnownCamera("RAD_TAN_THIN_PRISM_FISHEYE", params, STORED)
-    camera_of(pycolmap, known, "x", STORED, 1)
-    with pytest.raises(InputError, match="turn the file itself"):
-        camera_of(pycolmap, known, "x", STORED, 6)
 
 
 def photograph(folder: Path, name: str, size: tuple[int, int], exif: Image.Exif | None = None) -> None:
@@ -123,7 +77,7 @@ def test_pictures_of_another_shape_are_refused_by_name(tmp_path: Path) -> None:
     photograph(folder, "land.jpg", (320, 180))
     photograph(folder, "square.jpg", (200, 200))
     given = ("PINHOLE", "all", (300.0, 300.0, 160.0, 90.0))
-    with pytest.raises(InputError, match=r"'square\.jpg' is stored as 200x200 pixels .* for 320x180"):
+    with pytest.raises(InputError, match=r"'square\.jpg' is stored as 200x200 pixels .* of a picture of 320x180"):
         database(folder, CameraOptions(*given, images=folder))
     folder = tmp_path / "others" / "images"
     photograph(folder, "land.jpg", (320, 180))
@@ -144,14 +98,32 @@ def test_parameters_of_pictures_that_are_not_there_are_refused_or_scaled_by_thei
     assert database(folder, off)["half.jpg"] == ("PINHOLE", (300, 300, 20, 45))  # who says the size means it
 
 
-def test_known_intrinsics_are_scaled_where_the_shape_fits(tmp_path: Path) -> None:
+def test_lenses_of_images_are_scaled_where_the_shape_fits_and_shared_where_they_are_equal(tmp_path: Path) -> None:
     folder = tmp_path / "images"
-    photograph(folder, "a.jpg", (160, 90))
-    large = Camera(300, 300, 159.5, 89.5, ImageSize(180, 320))
-    options = CameraOptions(known={"a.jpg": large}, images=folder)
-    assert database(folder, options)["a.jpg"] == ("PINHOLE", (150, 150, 80, 45))
-    with pytest.raises(InputError, match=r"'a\.jpg' is 160x90 pixels and its camera is of a picture of 320x200"):
-        database(folder, CameraOptions(known={"a.jpg": Camera(300, 300, 160, 100, ImageSize(200, 320))}))
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        photograph(folder, name, (160, 90))
+    lens = LensCamera("OPENCV_FISHEYE", ImageSize(180, 320), (300, 310, 159.5, 89.5, 0.1, 0.01, 0, 0))
+    pinhole = LensCamera.from_pinhole(lens.pinhole)
+    listed = {"a.jpg": lens, "b.jpg": pinhole, "c.jpg": pinhole}
+    found = database(folder, CameraOptions(listed=listed))
+    assert found["a.jpg"] == ("OPENCV_FISHEYE", (150, 155, 80, 45, 0.1, 0.01, 0, 0))
+    assert found["b.jpg"] == found["c.jpg"] == ("PINHOLE", (150, 155, 80, 45))
+    with pycolmap.Database.open(tmp_path / "x.db") as opened:
+        assert opened.num_cameras() == 2
+    other = LensCamera("PINHOLE", ImageSize(200, 320), (300, 300, 160, 100))
+    with pytest.raises(
+        InputError, match=r"'a\.jpg' is stored as 160x90 pixels and its camera is of a picture of 320x200"
+    ):
+        database(folder, CameraOptions(listed={"a.jpg": other}))
+
+
+def test_a_camera_keeps_its_model_where_rounding_changed_the_shape(tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    photograph(folder, "a.jpg", (107, 60))  # a third of 320 x 180 would be 106.7 wide
+    found = database(folder, CameraOptions("SIMPLE_PINHOLE", "all", (300.0, 160.0, 90.0), folder, ImageSize(180, 320)))
+    model, (focal, *_) = found["a.jpg"]
+    assert model == "SIMPLE_PINHOLE"
+    assert focal == pytest.approx(300 * (107 / 320 + 60 / 180) / 2)
 
 
 FILE = """
@@ -185,7 +157,7 @@ def test_cameras_of_folders_and_images(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"'right/wide\.jpg' are of no image"):
         need_camera(options, ["left/1.jpg", "right/3.jpg"])
     with pytest.raises(InputError, match="unknown camera model 'PIN'"):
-        need_camera(CameraOptions(listed={"left/": KnownCamera("PIN")}))
+        CameraEntry("PIN")
 
 
 @pytest.mark.parametrize(
@@ -230,16 +202,3 @@ def test_pictures_of_pillow_are_those_of_the_table() -> None:
     buffer = io.BytesIO()
     Image.new("L", (32, 18)).save(buffer, "JPEG", exif=turned(6))
     assert read(buffer.getvalue()).size == ImageSize(32, 18)
-
-
-def test_lenses_of_images_are_written_as_they_are(tmp_path: Path) -> None:
-    folder = tmp_path / "images"
-    photograph(folder, "a.jpg", (160, 90))
-    photograph(folder, "b.jpg", (160, 90))
-    lens = LensCamera("OPENCV_FISHEYE", ImageSize(180, 320), (300, 310, 159.5, 89.5, 0.1, 0.01, 0, 0))
-    found = database(folder, CameraOptions(known={"a.jpg": lens, "b.jpg": lens.pinhole}))
-    assert found["a.jpg"] == ("OPENCV_FISHEYE", (150, 155, 80, 45, 0.1, 0.01, 0, 0))
-    assert found["b.jpg"] == ("PINHOLE", (150, 155, 80, 45))
-    other = LensCamera("PINHOLE", ImageSize(200, 320), (300, 300, 160, 100))
-    with pytest.raises(InputError, match=r"'a\.jpg' is 160x90 pixels and its camera is of a picture of 320x200"):
-        database(folder, CameraOptions(known={"a.jpg": other}))

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from cyano.errors import InputError
-from cyano.formats.known_cameras import KnownCamera
+from cyano.formats.known_cameras import CameraEntry
 from cyano.formats.query_lists import parse_query_list, read_query_list
 from cyano.types import ImageSize
 
-CAMERA = KnownCamera("SIMPLE_RADIAL", (1200.5, 960.0, 540.0, -0.01), ImageSize(1080, 1920))
+CAMERA = CameraEntry("SIMPLE_RADIAL", (1200.5, 960.0, 540.0, -0.01), ImageSize(1080, 1920))
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ CAMERA = KnownCamera("SIMPLE_RADIAL", (1200.5, 960.0, 540.0, -0.01), ImageSize(1
         ("été 3.jpg", "été 3.jpg", None),
     ],
 )
-def test_a_line_is_a_name_or_a_name_and_a_camera(line: str, name: str, camera: KnownCamera | None) -> None:
+def test_a_line_is_a_name_or_a_name_and_a_camera(line: str, name: str, camera: CameraEntry | None) -> None:
     assert parse_query_list([line], "list") == {name: camera}
 
 

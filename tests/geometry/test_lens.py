@@ -6,10 +6,12 @@ import pickle
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from cyano.errors import InputError
 from cyano.formats.colmap_pixels import lens_from_colmap, lens_to_colmap
 from cyano.geometry import LENS_MODELS, Camera, LensCamera
+from cyano.processing.decode import _TRANSPOSES
 from cyano.types import ImageSize, ResizeMap
 
 SIZE = ImageSize(480, 640)
@@ -25,6 +27,16 @@ PARAMS = {
     "FULL_OPENCV": (*TWO, -0.12, 0.03, 0.002, -0.003, 0.01, 0.05, 0.02, 0.01),
     "SIMPLE_RADIAL_FISHEYE": (*ONE, -0.05),
     "RADIAL_FISHEYE": (*ONE, 0.04, -0.01),
+    "SIMPLE_FISHEYE": ONE,
+    "FISHEYE": TWO,
+}
+HELD = {
+    "FOV": (*TWO, 0.5),
+    "SIMPLE_DIVISION": (*ONE, -0.1),
+    "DIVISION": (*TWO, -0.1),
+    "EUCM": (*TWO, 0.5, 1.1),
+    "THIN_PRISM_FISHEYE": (*TWO, -0.1, 0.02, 0.003, -0.004, 0.01, 0.02, 0.005, -0.006),
+    "RAD_TAN_THIN_PRISM_FISHEYE": (*TWO, 0.1, -0.05, 0.01, 0.0, 0.0, 0.0, 0.003, -0.004, 0.005, -0.006, 0.002, 0.003),
 }
 LENSES = {model: LensCamera(model, SIZE, params) for model, params in PARAMS.items()}
 each_model = pytest.mark.parametrize("model", PARAMS)
@@ -41,7 +53,7 @@ def rays_at(degrees: list[float]) -> np.ndarray:
 
 
 def test_all_models_are_tested() -> None:
-    assert set(PARAMS) == set(LENS_MODELS)
+    assert PARAMS.keys() | HELD.keys() == set(LENS_MODELS)
 
 
 @each_model
@@ -141,13 +153,6 @@ def test_the_resized_image_has_the_resized_pixels(model: str, small: ImageSize) 
         assert lens.scaled(small).focal_length == pytest.approx(505 * 0.375)
 
 
-def test_a_camera_fits_images_of_its_shape() -> None:
-    lens = LENSES["SIMPLE_RADIAL"]
-    assert lens.fitted(ImageSize(240, 320)) == lens.scaled(ImageSize(240, 320))
-    with pytest.raises(InputError, match="x is 320x320 pixels and its camera is of a picture of 640x480"):
-        lens.fitted(ImageSize(320, 320), "x")
-
-
 def test_shapes_are_kept_and_checked() -> None:
     lens = LENSES["OPENCV"]
     assert lens.normalise(np.empty((0, 2))).shape == lens.project(np.empty((0, 3))).shape == (0, 2)
@@ -182,3 +187,46 @@ def test_what_is_no_camera_is_refused(given: tuple, told: str) -> None:
         LensCamera(*given)
     with pytest.raises(InputError, match="knows the size"):
         LensCamera.from_pinhole(Camera(500.0, 500.0, 320.0, 240.0))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("model", [*PARAMS, *HELD])
+def test_a_camera_follows_its_picture(model: str, orientation: int) -> None:
+    """A ray's pixel, carried along by Pillow's own turn, is where COLMAP's turned camera sees the turned ray."""
+    pycolmap = pytest.importorskip("pycolmap", reason="the extra collections brings pycolmap")
+    lens = LensCamera(model, SIZE, (PARAMS | HELD)[model])
+    camera, turned = (lens_to_colmap(pycolmap, each) for each in (lens, lens.turned(orientation)))
+    rays = np.array([[0.2, 0.1, 1.0], [-0.3, 0.15, 1.0], [0.1, -0.2, 1.0], [0.0, 0.0, 1.0]])
+    pixels = camera.img_from_cam(rays)
+    x, y = np.meshgrid(np.arange(640, dtype=np.float32), np.arange(480, dtype=np.float32))
+    planes = [Image.fromarray(plane) for plane in (x, y)]
+    if orientation > 1:
+        planes = [plane.transpose(_TRANSPOSES[orientation]) for plane in planes]
+    came_from = np.stack([np.asarray(plane) for plane in planes], axis=-1) + 0.5  # of each pixel of the turned picture
+    assert (turned.height, turned.width) == came_from.shape[:2]
+    # The turn is affine: three of its pixels tell it.
+    across, down = came_from[0, 1] - came_from[0, 0], came_from[1, 0] - came_from[0, 0]
+    A = np.stack([across, down], axis=1)
+    expected = (pixels - came_from[0, 0]) @ np.linalg.inv(A).T + 0.5
+    moved = rays.copy()
+    moved[:, :2] = rays[:, :2] @ np.linalg.inv(A).T
+    np.testing.assert_allclose(turned.img_from_cam(moved), expected, atol=1e-9)
+
+
+def test_a_camera_is_that_of_the_stored_or_the_displayed_picture_by_its_shape() -> None:
+    lens = LENSES["OPENCV"]
+    small, upright = ImageSize(240, 320), ImageSize(320, 240)
+    assert lens.displayed(SIZE) == lens
+    assert lens.displayed(small, 6) == lens.scaled(small).turned(6)
+    assert lens.displayed(upright, 6) == lens.scaled(small)  # stored upright, displayed as the camera's picture
+    for stored, orientation in ((upright, 1), (upright, 3), (ImageSize(400, 400), 6)):
+        with pytest.raises(InputError, match="another shape"):
+            lens.displayed(stored, orientation)
+
+
+def test_models_that_are_only_held_are_not_projected() -> None:
+    for model, params in HELD.items():
+        lens = LensCamera(model, SIZE, params)
+        assert lens.scaled(ImageSize(240, 320)).focal_length == pytest.approx(lens.focal_length / 2)
+        with pytest.raises(InputError, match="undistort the images"):
+            lens.project(points())

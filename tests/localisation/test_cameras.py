@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 
 from cyano.errors import ImageError, InputError
-from cyano.formats.known_cameras import KnownCamera
+from cyano.formats import CameraEntry
+from cyano.geometry import LensCamera
 from cyano.localisation.cameras import intrinsics_of
 from cyano.localisation.map import Map
 from cyano.localisation.photographs import Photograph
@@ -25,6 +26,9 @@ from support.places import KNOWN, features_of, map_of
 pytest.importorskip("pycolmap", reason="the extra collections brings pycolmap")
 
 
+SIZE = ImageSize(480, 640)
+
+
 def photograph(focal: float | None = None, orientation: int = 1) -> Photograph:
     return Photograph("a.jpg", features_of(np.zeros((0, 2)), np.zeros(0, np.int64)), orientation, focal)
 
@@ -33,13 +37,13 @@ def with_focals(*focals: float) -> Map:
     """A map whose images have these focal lengths, in turn."""
     place = map_of(orbit(views=len(focals)))
     images = {
-        name: replace(image, camera=replace(KNOWN, params=(focal, focal, 320.0, 240.0)))
+        name: replace(image, camera=replace(KNOWN, params=(focal, focal, 319.5, 239.5)))
         for (name, image), focal in zip(place.model.images.items(), focals, strict=True)
     }
     return replace(place, model=replace(place.model, images=images))
 
 
-def sources(place: Map, asked: Photograph, given: KnownCamera | None = None) -> list[str]:
+def sources(place: Map, asked: Photograph, given: LensCamera | CameraEntry | None = None) -> list[str]:
     return [source for _, source in intrinsics_of(place, asked, given)]
 
 
@@ -55,31 +59,47 @@ def test_what_is_given_is_held_and_the_rest_refined() -> None:
     assert (given.camera, given.exact, given.guessed) == (KNOWN, True, False)
     (alike, _), (exif, _), (guess, _) = intrinsics_of(map_of(orbit()), photograph(focal=27.0), None)
     assert (alike.camera, alike.exact, alike.guessed) == (KNOWN, False, False)
-    # 27 mm on 36 mm film: 640 * 27 / 36 = 480; the middle of 640 x 480 is (320, 240) as COLMAP counts.
-    assert (exif.camera.params, exif.exact, exif.guessed) == ((480.0, 320.0, 240.0), False, False)
-    assert (guess.camera.params, guess.exact, guess.guessed) == ((768.0, 320.0, 240.0), False, True)
+    # 27 mm on 36 mm film: 640 * 27 / 36 = 480; the middle of 640 x 480 is (319.5, 239.5).
+    assert (exif.camera.params, exif.exact, exif.guessed) == ((480.0, 319.5, 239.5), False, False)
+    assert (guess.camera.params, guess.exact, guess.guessed) == ((768.0, 319.5, 239.5), False, True)
 
 
 def test_a_camera_that_is_given_is_scaled_and_turned_to_what_is_displayed() -> None:
-    double = KnownCamera("PINHOLE", (1200.0, 1240.0, 640.0, 480.0), ImageSize(960, 1280))
+    double = CameraEntry("PINHOLE", (1200.0, 1240.0, 640.0, 480.0), ImageSize(960, 1280))
     ((scaled, _),) = intrinsics_of(map_of(orbit()), photograph(), double)
-    assert scaled.camera == KnownCamera("PINHOLE", (600.0, 620.0, 320.0, 240.0), ImageSize(480, 640))
-    upright = KnownCamera("PINHOLE", (620.0, 600.0, 240.0, 320.0), ImageSize(640, 480))
+    assert scaled.camera == LensCamera("PINHOLE", ImageSize(480, 640), (600.0, 620.0, 319.5, 239.5))
+    upright = CameraEntry("PINHOLE", (620.0, 600.0, 240.0, 320.0), ImageSize(640, 480))
     ((turned, _),) = intrinsics_of(map_of(orbit()), photograph(orientation=8), upright)
-    assert turned.camera == KnownCamera("PINHOLE", (600.0, 620.0, 320.0, 240.0), ImageSize(480, 640))
+    assert turned.camera == LensCamera("PINHOLE", ImageSize(480, 640), (600.0, 620.0, 319.5, 239.5))
     with pytest.raises(InputError, match="another shape"):
         intrinsics_of(map_of(orbit()), photograph(), upright)
-    with pytest.raises(InputError, match="unknown camera model"):
-        intrinsics_of(map_of(orbit()), photograph(), replace(KNOWN, model="FISH"))
 
 
 def test_the_images_of_the_map_have_to_agree_on_a_camera() -> None:
-    size = ImageSize(480, 640)
-    agreed = with_focals(600.0, 602.0, 598.0, 610.0, 590.0).camera_like(size, None)
-    assert agreed is not None
+    (agreed,) = with_focals(600.0, 602.0, 598.0, 610.0, 590.0).cameras_like(SIZE, 1, None)
     assert agreed.params[0] == 600.0
-    assert with_focals(600.0, 600.0, 900.0, 900.0).camera_like(size, None) is None
-    assert with_focals(600.0).camera_like(ImageSize(640, 480), None) is None
+    assert not with_focals(600.0, 600.0, 900.0, 900.0).cameras_like(SIZE, 1, None)
+    assert not with_focals(600.0).cameras_like(ImageSize(640, 640), 1, None)
+
+
+@pytest.mark.parametrize("size", [ImageSize(240, 320), ImageSize(332, 443), ImageSize(960, 1280)])
+def test_a_camera_of_the_map_is_scaled_to_the_same_picture_at_another_size(size: ImageSize) -> None:
+    (found,) = with_focals(600.0, 600.0).cameras_like(size, 1, None)
+    assert found == LensCamera("PINHOLE", SIZE, (600.0, 600.0, 319.5, 239.5)).scaled(size)
+
+
+def test_a_camera_of_the_map_is_turned_to_a_picture_that_is_turned() -> None:
+    plain, upright = LensCamera("PINHOLE", SIZE, (600.0, 620.0, 310.0, 235.0)), ImageSize(640, 480)
+    place = with_focals(600.0)
+    name, image = next(iter(place.model.images.items()))
+    place = replace(place, model=replace(place.model, images={name: replace(image, camera=plain)}))
+    assert place.cameras_like(SIZE, 6, None) == [plain.turned(6)]  # EXIF says which way round
+    assert place.cameras_like(upright, 1, None) == [plain.turned(6), plain.turned(8)]  # nobody does
+    assert place.cameras_like(ImageSize(320, 240), 1, None) == [
+        plain.scaled(ImageSize(240, 320)).turned(each) for each in (6, 8)
+    ]
+    assert len(with_focals(600.0).cameras_like(upright, 1, None)) == 1  # its principal point is in the middle
+    assert place.cameras_like(upright, 6, None) == [plain]
 
 
 def test_images_of_another_focal_length_are_of_another_camera(tmp_path: Path) -> None:
@@ -91,10 +111,10 @@ def test_images_of_another_focal_length_are_of_another_camera(tmp_path: Path) ->
         Image.new("RGB", (64, 48)).save(tmp_path / name, exif=exif)
     here = replace(place, images=tmp_path)
     for focal, expected in ((30.0, 600.0), (45.0, 900.0)):
-        found = here.camera_like(ImageSize(480, 640), focal)
-        assert found is not None
+        (found,) = here.cameras_like(SIZE, 1, focal)
         assert found.params[0] == expected
-    assert here.camera_like(ImageSize(480, 640), None) is None
+    assert not here.cameras_like(SIZE, 1, 60.0)
+    assert not here.cameras_like(SIZE, 1, None)  # which of both?
 
 
 @pytest.fixture(scope="module")

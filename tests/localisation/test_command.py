@@ -18,6 +18,7 @@ from PIL import Image
 from typer.testing import Result
 
 from cyano.cli.main import app
+from cyano.geometry.quaternions import quaternion
 from cyano.localisation.localiser import Localiser
 from cyano.localisation.records import read_records
 from support.commands import flat_image, output, run
@@ -173,11 +174,12 @@ def test_a_photograph_that_fails_costs_itself(scene: Scene, tmp_path: Path, name
     assert not (tmp_path / "out" / "trajectory.txt").exists()
 
 
-def test_names_on_standard_input_with_a_camera(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_on_standard_input_with_a_camera(scene: Scene, tmp_path: Path) -> None:
     from typer.testing import CliRunner
 
     line = "q_1.png PINHOLE 960 720 800 800 480 360\n"  # twice the size of the picture
-    arguments = ["localise", "-", "--query-images", scene.queries, "--map", scene.model, *FEW, "--json"]
+    arguments = ["localise", "-", "--query-images", scene.queries, "--map", scene.without_images(tmp_path), *FEW]
+    arguments.append("--json")
     result = CliRunner().invoke(app, [str(each) for each in arguments], input=line)
     assert result.exit_code == 0, result.output
     document = json.loads(result.stdout)
@@ -196,6 +198,71 @@ def test_cameras_of_a_file(scene: Scene, tmp_path: Path) -> None:
     )
     result = localise(scene, scene.queries / "q_1.png", "--cameras-file", tmp_path / "cameras.toml", "--json")
     assert output(result)["localisations"][0]["camera_source"] == "given"
+
+
+def test_cameras_of_folders_and_masks_are_those_of_collections(scene: Scene, tmp_path: Path) -> None:
+    (tmp_path / "queries" / "left").mkdir(parents=True)
+    shutil.copy(scene.queries / "q_1.png", tmp_path / "queries" / "left" / "1.png")
+    (tmp_path / "cameras.txt").write_text("left/* SIMPLE_PINHOLE 960 720 800 480 360\n")
+    Image.fromarray(np.uint8([[0] * 240 + [255] * 240] * 360)).save(tmp_path / "right.png")
+    (tmp_path / "masks.txt").write_text("left/* right.png\n")
+    files = ("--cameras-file", tmp_path / "cameras.txt", "--query-masks", tmp_path / "masks.txt")
+    (only,) = output(localise(scene, tmp_path / "queries", *files, "--json"))["localisations"]
+    assert only["camera"] == {"model": "SIMPLE_PINHOLE", "width": 480, "height": 360, "params": [400, 240, 180]}
+    (whole,) = output(localise(scene, tmp_path / "queries", *files[:2], "--json"))["localisations"]
+    assert only["inliers"] < whole["inliers"]
+
+
+def test_photographs_of_a_rig_are_localised_together(scene: Scene, tmp_path: Path) -> None:
+    """Two photographs of the walk as a rig whose relative pose is the renderer's, in the unit of the map."""
+    motion = scene.poses["q_2.png"] @ np.linalg.inv(scene.poses["q_1.png"])
+    right = {
+        "image_prefix": "right/",
+        "cam_from_rig_rotation": quaternion(motion[:3, :3]).tolist(),
+        "cam_from_rig_translation": (motion[:3, 3] / scene.scale).tolist(),
+    }
+    (tmp_path / "rig.json").write_text(
+        json.dumps([{"cameras": [{"image_prefix": "left/", "ref_sensor": True}, right]}])
+    )
+    for side, name in (("left", "q_1.png"), ("right", "q_2.png")):
+        (tmp_path / "walk" / side).mkdir(parents=True)
+        shutil.copy(scene.queries / name, tmp_path / "walk" / side / "1.png")
+    (tmp_path / "walk" / "right" / "2.png").write_bytes(b"none")
+    options = ("--rig", tmp_path / "rig.json", "--camera", CAMERA, "--out", tmp_path / "out", "--json")
+    result = localise(scene, tmp_path / "walk", *options)
+    assert result.exit_code == 3
+    found = {each["name"]: each for each in json.loads(result.stdout)["localisations"]}
+    assert {name: each["status"] for name, each in found.items()} == {
+        "left/1.png": "ok",
+        "right/1.png": "ok",
+        "right/2.png": "not usable",
+    }
+    records = read_records(tmp_path / "out" / "localisations.jsonl")
+    for name, truth in (("left/1.png", "q_1.png"), ("right/1.png", "q_2.png")):
+        degrees, steps = scene.errors(truth, records[name].T_world_to_camera)
+        assert degrees < 0.06  # as single photographs, see test_localiser.py
+        assert steps < 0.015
+    pair = [records[f"{side}/1.png"].T_world_to_camera for side in ("left", "right")]
+    np.testing.assert_allclose((pair[1] @ np.linalg.inv(pair[0]))[:3, :3], motion[:3, :3], atol=1e-9)
+    again = localise(scene, tmp_path / "walk", *options[:-1])
+    assert "2 reused" in again.stderr + again.stdout
+    (tmp_path / "walk" / "middle.png").write_bytes((scene.queries / "q_1.png").read_bytes())
+    assert "of no camera of the rig" in localise(scene, tmp_path / "walk", *options[:2]).stderr
+
+
+def test_positions_that_are_known_restrict_the_search(scene: Scene, tmp_path: Path) -> None:
+    (record,) = output(localise(scene, scene.queries / "q_1.png", "--camera", CAMERA, "--json"))["localisations"]
+    x, y, z = record["centre"]
+    (tmp_path / "priors.txt").write_text(f"q_1.png {x} {y} {z}\n")
+    near = ("--prior", tmp_path / "priors.txt", "--prior-radius", str(1.6 * scene.step / scene.scale))
+    (found,) = output(localise(scene, scene.queries / "q_1.png", "--camera", CAMERA, *near, "--json"))["localisations"]
+    assert found["status"] == "ok"
+    assert 0 < len(found["candidates"]) < len(record["candidates"])
+    (tmp_path / "priors.txt").write_text("q_1.png 900 900 900\n")
+    far = localise(scene, scene.queries / "q_1.png", *near)
+    assert far.exit_code == 3
+    assert "no candidates: no image of the map stands within" in far.stdout
+    assert "not georeferenced" in localise(scene, scene.queries, "--prior", "exif").stderr
 
 
 def test_an_interrupt_leaves_usable_results(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

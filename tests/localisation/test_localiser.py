@@ -14,7 +14,8 @@ from PIL import Image
 from cyano.checkpoints import load
 from cyano.engine import ExtractImages, Recipe, find_images, run_stage
 from cyano.errors import ImageError, InputError, OutputError
-from cyano.formats.known_cameras import KnownCamera
+from cyano.formats import CameraEntry
+from cyano.geometry import LensCamera
 from cyano.localisation import LocaliseOptions, Localiser, Map
 from cyano.localisation.correspondences import find_correspondences
 from cyano.options import MatcherOptions
@@ -24,7 +25,7 @@ from support.commands import flat_image
 from support.localised import Scene
 from support.walk import render_walk, write_view
 
-GIVEN = KnownCamera("PINHOLE", (400.0, 400.0, 240.0, 180.0))
+GIVEN = CameraEntry("PINHOLE", (400.0, 400.0, 240.0, 180.0))
 
 
 def few(**options: object) -> Recipe:
@@ -47,7 +48,7 @@ def assert_right(scene: Scene, name: str, pose: np.ndarray) -> None:
 
 @pytest.mark.parametrize("camera", [GIVEN, None])
 def test_photographs_are_localised_where_they_were_taken(
-    scene: Scene, localiser: Localiser, camera: KnownCamera | None
+    scene: Scene, localiser: Localiser, camera: CameraEntry | None
 ) -> None:
     names = sorted(scene.poses) if camera is None else sorted(scene.poses)[:1]
     for name, found in zip(
@@ -74,13 +75,49 @@ def test_a_photograph_that_exif_turns_has_the_pose_of_what_is_displayed(
     exif[0x0112] = 6  # to be turned a quarter clockwise
     with Image.open(scene.queries / name) as upright:
         upright.transpose(Image.Transpose.ROTATE_90).save(tmp_path / name, exif=exif)
-    stored = KnownCamera("PINHOLE", (400.0, 400.0, 180.0, 240.0), ImageSize(480, 360))
+    stored = CameraEntry("PINHOLE", (400.0, 400.0, 180.0, 240.0), ImageSize(480, 360))
     found = localiser.localise(tmp_path / name, stored)
     assert found.ok
-    assert found.camera == KnownCamera("PINHOLE", (400.0, 400.0, 240.0, 180.0), ImageSize(360, 480))
+    assert found.camera == LensCamera("PINHOLE", ImageSize(360, 480), (400.0, 400.0, 239.5, 179.5))
     assert_right(scene, name, found.T_world_to_camera)
+    shown = localiser.localise(tmp_path / name, replace(GIVEN, size=ImageSize(360, 480)))  # that of the upright picture
+    np.testing.assert_array_equal(shown.T_world_to_camera, found.T_world_to_camera)
     with pytest.raises(InputError, match="another shape"):
-        localiser.localise(tmp_path / name, replace(GIVEN, size=ImageSize(360, 480)))
+        localiser.localise(tmp_path / name, replace(GIVEN, size=ImageSize(480, 480)))
+
+
+@pytest.mark.parametrize("change", ["half", "turned"])
+def test_a_photograph_at_another_size_or_turned_has_the_camera_of_the_map(
+    scene: Scene, localiser: Localiser, tmp_path: Path, change: str
+) -> None:
+    name = sorted(scene.poses)[0]
+    with Image.open(scene.queries / name) as picture:
+        half, turned = picture.resize((240, 180)), picture.transpose(Image.Transpose.ROTATE_270)
+        (half if change == "half" else turned).save(tmp_path / name)  # nothing says that it was turned clockwise
+    found = localiser.localise(tmp_path / name)
+    assert found.ok
+    assert found.camera_source == "map"
+    assert found.camera is not None
+    assert found.camera.focal_length == pytest.approx(200 if change == "half" else 400, rel=0.01)
+    pose = found.T_world_to_camera.copy()
+    if change == "turned":  # the camera's x is the upright picture's -y, its y the x of that
+        pose[:3] = np.array([[0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]) @ pose[:3]
+    degrees, steps = scene.errors(name, pose)
+    # Half the pixels, and the detector's own answer to a turned picture: twice what the same picture is allowed.
+    assert degrees < 0.12
+    assert steps < 0.03
+
+
+def test_a_mask_keeps_keypoints_off(scene: Scene, localiser: Localiser, tmp_path: Path) -> None:
+    name = sorted(scene.poses)[0]
+    pixels = np.full((360, 480), 255, np.uint8)
+    pixels[:, :200] = 0
+    Image.fromarray(pixels).save(tmp_path / "mask.png")
+    found = localiser.localise(scene.queries / name, GIVEN, tmp_path / "mask.png")
+    assert found.ok
+    assert found.points2D[:, 0].min() > 195  # alignment may move a point a little
+    with pytest.raises(ImageError, match="the mask is"):
+        localiser.localise(scene.queries / name, GIVEN, np.zeros((10, 10), np.uint8))
 
 
 def test_pixels_are_localised_as_their_file_is(scene: Scene, localiser: Localiser) -> None:
@@ -115,9 +152,16 @@ def test_what_has_no_keypoints_and_what_is_no_photograph(localiser: Localiser, t
         localiser.localise(tmp_path / "absent.png")
 
 
-def test_without_the_pictures_of_the_map_nothing_is_aligned_and_that_is_told(scene: Scene) -> None:
+def test_a_reconstruction_says_where_its_images_are(scene: Scene) -> None:
+    place = Map.open(scene.model, few())
+    assert place.images == scene.model / "images"
+    assert place.images.resolve() == scene.images.resolve()
+    assert place.features("view0.png").image is not None
+
+
+def test_without_the_pictures_of_the_map_nothing_is_aligned_and_that_is_told(scene: Scene, tmp_path: Path) -> None:
     name = sorted(scene.poses)[0]
-    found = Localiser(Map.open(scene.model, few())).localise(scene.queries / name, GIVEN)
+    found = Localiser(Map.open(scene.without_images(tmp_path), few())).localise(scene.queries / name, GIVEN)
     assert found.ok
     assert not found.aligned
     assert "not aligned" in found.message

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cyano.errors import InputError
-from cyano.formats.known_cameras import KnownCamera
+from cyano.geometry import LensCamera
 from cyano.localisation import Candidate, Localisation
 from cyano.localisation.records import FORMAT, MadeFrom, Record, read_records
 from cyano.localisation.texts import failed_lines, pose_lines, trajectory_lines
@@ -28,7 +28,7 @@ def outcome(name: str = "a.jpg") -> Localisation:
     return replace(
         Localisation.failed(name, "ok", "12 keypoints agree"),
         T_world_to_camera=pose,
-        camera=KnownCamera("SIMPLE_RADIAL", (500.0, 320.0, 240.0, 0.1), ImageSize(480, 640)),
+        camera=LensCamera("SIMPLE_RADIAL", ImageSize(480, 640), (500.0, 319.5, 239.5, 0.1)),
         camera_source="EXIF",
         covariance=np.arange(36.0).reshape(6, 6),
         confidence=0.75,
@@ -51,7 +51,8 @@ def test_a_record_says_what_was_found() -> None:
     np.testing.assert_allclose(kept.direction, (0, 1, 0), atol=1e-15)  # the camera's z is the world's y
     np.testing.assert_allclose(kept.T_world_to_camera, outcome().T_world_to_camera, atol=1e-15)
     assert kept.camera is not None
-    assert kept.camera.known == outcome().camera
+    assert kept.camera.lens == outcome().camera
+    assert kept.camera.params == (500.0, 320.0, 240.0, 0.1)  # as COLMAP counts
 
 
 def test_a_line_comes_back_as_it_was(tmp_path: Path) -> None:

@@ -50,6 +50,12 @@ class Scene:
     t: NDArray[np.float64]
     step: float
 
+    def without_images(self, folder: Path) -> Path:
+        """The map in another folder, from which nothing leads to its images."""
+        for part in ("store", "sparse"):
+            (folder / part).symlink_to(self.model / part)
+        return folder
+
     def errors(self, name: str, T_world_to_camera: NDArray[np.float64]) -> tuple[float, float]:
         """Degrees of the rotation, and distance of the centres in shares of a step."""
         true = self.poses[name]

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cyano.formats.known_cameras import KnownCamera
 from cyano.formats.map_model import MapImage, MapModel
+from cyano.geometry import LensCamera
 from cyano.localisation.map import Map
 from cyano.localisation.photographs import Photograph
 from cyano.options import MatcherOptions
@@ -25,8 +25,7 @@ __all__ = ["KNOWN", "TrackMatcher", "features_of", "map_of", "photograph_of"]
 
 SIZE = CAMERA.size
 assert SIZE is not None
-KNOWN = KnownCamera("PINHOLE", (CAMERA.fx, CAMERA.fy, CAMERA.cx + 0.5, CAMERA.cy + 0.5), SIZE)
-"""`CAMERA` in COLMAP's pixels."""
+KNOWN = LensCamera.from_pinhole(CAMERA)
 
 
 class TrackMatcher:

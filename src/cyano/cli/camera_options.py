@@ -10,7 +10,7 @@ import typer
 from cyano.cli import arguments as shared
 
 if TYPE_CHECKING:
-    from cyano.formats import CameraOptions
+    from cyano.formats import CameraEntry, CameraOptions
     from cyano.types import ImageSize
 
 __all__ = [
@@ -22,6 +22,8 @@ __all__ = [
     "CamerasFile",
     "CamerasName",
     "KeepCameras",
+    "OneCamera",
+    "camera_entry",
     "camera_options",
 ]
 
@@ -33,6 +35,17 @@ Cameras = Annotated[
     CamerasName,
     typer.Option(
         help="Which images share intrinsics: none (image), those of a folder, or all.",
+        rich_help_panel=MODEL,
+    ),
+]
+OneCamera = Annotated[
+    str | None,
+    typer.Option(
+        "--camera",
+        metavar="MODEL:P,P,...[@WxH]",
+        help="Camera of all images in one word, instead of --camera-model, --camera-params and --camera-size: "
+        "PINHOLE:1400,1400,960,540@1920x1080.",
+        show_default=False,
         rich_help_panel=MODEL,
     ),
 ]
@@ -90,6 +103,7 @@ def camera_options(
     file: Path | None,
     *,
     keep_cameras: bool,
+    camera: str | None = None,
 ) -> CameraOptions:
     """What is known of the cameras.
 
@@ -99,8 +113,10 @@ def camera_options(
     """
     from cyano.formats import CameraOptions, read_cameras_file
 
-    if params is None and file is None and keep_cameras:
-        raise typer.BadParameter("--keep-cameras goes with --camera-params or --cameras-file")
+    if camera is not None and (model, params, size) != (None, None, None):
+        raise typer.BadParameter("--camera says all of --camera-model, --camera-params and --camera-size; give one way")
+    if params is None and camera is None and file is None and keep_cameras:
+        raise typer.BadParameter("--keep-cameras goes with --camera, --camera-params or --cameras-file")
     if params is None and size is not None:
         raise typer.BadParameter("--camera-size is the size of the images that --camera-params are for; give both")
     if params is not None and model is None:
@@ -110,17 +126,40 @@ def camera_options(
     except ValueError as error:
         raise typer.BadParameter(f"--camera-params takes numbers with commas between them, not {params!r}") from error
     listed = {} if file is None else read_cameras_file(file)
+    if camera is not None:
+        entry = camera_entry(camera, "--camera")
+        return CameraOptions(entry.model, sharing, entry.params, size=entry.size, listed=listed)
     known = CameraOptions.model if model is None else model
     return CameraOptions(known, sharing, numbers, size=_picture_size(size), listed=listed)
 
 
-def _picture_size(text: str | None) -> ImageSize | None:
+def camera_entry(text: str, flag: str) -> CameraEntry:
+    """The camera of MODEL:P,P,...[@WIDTHxHEIGHT] in COLMAP's order and pixels.
+
+    Raises:
+        typer.BadParameter: it is not understood, or no such camera.
+    """
+    from cyano.formats import CameraEntry
+
+    words, _, size = text.partition("@")
+    model, _, numbers = words.partition(":")
+    try:
+        params = tuple(float(number) for number in numbers.split(","))
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"{flag} is MODEL:P,P,...[@WxH], such as PINHOLE:1400,1400,960,540@1920x1080, not {text!r}"
+        ) from error
+    with shared.usage_errors():
+        return CameraEntry(model, params, _picture_size(size or None, flag))
+
+
+def _picture_size(text: str | None, flag: str = "--camera-size") -> ImageSize | None:
     if text is None:
         return None
     from cyano.types import ImageSize
 
     width, _, height = text.lower().partition("x")
     if not (width.isdecimal() and height.isdecimal()):
-        raise typer.BadParameter(f"--camera-size is WIDTHxHEIGHT in pixels, for example 4000x3000, not {text!r}")
+        raise typer.BadParameter(f"the size of {flag} is WIDTHxHEIGHT in pixels, for example 4000x3000, not {text!r}")
     with shared.usage_errors():
         return ImageSize(int(height), int(width))

@@ -17,6 +17,7 @@ from cyano.cli.camera_options import (
     CameraSize,
     CamerasName,
     KeepCameras,
+    OneCamera,
     camera_options,
 )
 from cyano.cli.output import busy
@@ -48,6 +49,7 @@ __all__ = [
     "Masks",
     "NoAlign",
     "NoVerify",
+    "OneCamera",
     "Out",
     "Retry",
     "Seed",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from cyano.formats import DatabaseSummary, ModelSummary
 
 __all__ = [
+    "Facts",
     "database_facts",
     "model_document",
     "model_facts",
@@ -23,6 +25,7 @@ __all__ = [
     "stage_facts",
     "tell",
     "tell_reconstruction",
+    "view_files",
 ]
 
 Facts = list[tuple[str, str]]
@@ -65,11 +68,16 @@ def model_facts(model: ModelSummary) -> Facts:
 
 def model_files(collection: Collection) -> Facts:
     """Where the largest model and what it is looked at with are."""
+    return view_files(collection.out)
+
+
+def view_files(out: Path) -> Facts:
+    """The same in a folder of results."""
     from cyano.collection import ModelViews
 
-    views = ModelViews.within(collection.out)
+    views = ModelViews.within(out)
     files = {
-        "model": collection.sparse / "0",
+        "model": out / "sparse" / "0",
         "viewer": views.page,
         "picture": views.picture,
         "point cloud": views.points,
@@ -91,8 +99,11 @@ def tell(
     as_json: bool,
     *,
     model: ModelSummary | None = None,
+    status: int = 0,
 ) -> None:
     """Print facts, notes, failures and faults of a model, and end with status 3 if there are any of the last two.
+
+    Or with `status`, if that is larger.
 
     Raises:
         typer.Exit: with that status.
@@ -109,7 +120,7 @@ def tell(
         plain_line(error_console(), f"taken out: {name}: {reason}", style="red")
     for doubt in [] if model is None else model.doubts:
         plain_line(error_console(), f"doubtful: {doubt}", style="red")
-    status = max((stage.exit_status for stage in stages), default=0)
+    status = max(status, *(stage.exit_status for stage in stages), 0)
     if model is not None and not model.sound:
         status = max(status, 3)
     if status:

@@ -29,6 +29,7 @@ def colmap(
     hloc: Annotated[bool, typer.Option("--hloc", help="Also write features.h5 and matches.h5 into DIR/hloc.")] = False,
     mapper: given.Mapper = "incremental",
     cameras: given.Cameras = "image",
+    camera: given.OneCamera = None,
     camera_model: given.CameraModel = None,
     camera_params: given.CameraParams = None,
     camera_size: given.CameraSize = None,
@@ -56,7 +57,7 @@ def colmap(
     from cyano.collection import Run, align_images, write_database, write_hloc, write_model
 
     told = (camera_model, camera_params, camera_size, cameras_file)
-    known = given.camera_options(cameras, *told, keep_cameras=keep_cameras)
+    known = given.camera_options(cameras, *told, keep_cameras=keep_cameras, camera=camera)
     mapping = given.mapping_options(mapper, seed, starts, keep_cameras=keep_cameras)
     settings = given.Settings(weights, device, resize, max_keypoints, masks, nms_radius, match_threshold, precision)
     collection = given.collection_of(images, out, settings, verify=not no_verify)

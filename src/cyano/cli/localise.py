@@ -10,7 +10,7 @@ import typer
 
 from cyano.cli import arguments as shared
 from cyano.cli import collection_options as given
-from cyano.cli.localise_options import known_cameras, queries_of
+from cyano.cli.localise_options import known_cameras, known_else, queries_of
 from cyano.cli.output import busy, watching
 
 if TYPE_CHECKING:
@@ -28,9 +28,10 @@ model's frame, inliers, confidence, and where the camera's intrinsics are from. 
 moment; the same command then goes on where it was.
 
 \b
-cyano localise new.jpg --map model --images photos
-cyano localise walk --map model --images photos --out found --pictures
+cyano localise new.jpg --map model
+cyano localise walk --map model --out found --pictures
 cyano localise new.jpg --map model --camera PINHOLE:1400,1400,960,540 --json
+cyano localise drive --map model --rig rig.json --out found
 
 Exit codes: 0 all are localised; 1 error; 2 usage error; 3 some are uncertain or failed (each is listed), and the \
 rest is done."""
@@ -50,7 +51,7 @@ def localise(
         typer.Option(
             metavar="DIR",
             help="Folder of the map's images, by which matches are aligned; without it poses are less exact.",
-            show_default="MODEL/images, if it is there",
+            show_default="MODEL/images, which `cyano reconstruct` links",
         ),
     ] = None,
     query_images: Annotated[
@@ -73,9 +74,10 @@ def localise(
     camera: Annotated[
         str,
         typer.Option(
-            metavar="auto|MODEL:P,P,...",
-            help="Intrinsics of the photographs, in COLMAP's order and pixels as stored: PINHOLE:fx,fy,cx,cy. auto "
-            "takes those of the map's images of the same camera, or of EXIF, or estimates them.",
+            metavar="auto|MODEL:P,P,...[@WxH]",
+            help="Intrinsics of the photographs, in COLMAP's order and pixels: PINHOLE:fx,fy,cx,cy, and @WxH "
+            "if for another size. auto takes those of the map's images of the same camera, or of EXIF, or estimates "
+            "them.",
             rich_help_panel=SEARCH,
         ),
     ] = "auto",
@@ -88,6 +90,42 @@ def localise(
             rich_help_panel=SEARCH,
         ),
     ] = None,
+    query_masks: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR|FILE",
+            help="Masks of the photographs, black where no keypoints are wanted, as those of `cyano reconstruct`.",
+            show_default=False,
+            rich_help_panel=SEARCH,
+        ),
+    ] = None,
+    rig: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="COLMAP's rig configuration (JSON): photographs whose names differ in the camera's prefix only are "
+            "localised together.",
+            show_default=False,
+            rich_help_panel=SEARCH,
+        ),
+    ] = None,
+    prior: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|exif",
+            help="Where the photographs were taken, about: lines NAME X Y Z [SX SY SZ] in the map's frame, or exif, "
+            "the GPS positions of the files, for a georeferenced map.",
+            show_default=False,
+            rich_help_panel=SEARCH,
+        ),
+    ] = None,
+    prior_radius: Annotated[
+        float,
+        typer.Option(
+            help="How far from --prior images of the map count and a pose may be, in the map's unit.",
+            rich_help_panel=SEARCH,
+        ),
+    ] = 50.0,
     top_k: Annotated[
         int,
         typer.Option(
@@ -128,25 +166,41 @@ def localise(
     shared.existing_folder(query_images, "--query-images")
     if pictures and out is None:
         raise typer.BadParameter("--pictures go into a folder of results; add --out DIR")
+    if prior is not None and rig is not None:
+        raise typer.BadParameter("--prior is for photographs by themselves, not for those of a --rig")
     lines = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").splitlines() if queries == "-" else None
     asked = known_cameras(queries_of(queries, lines, query_images), camera, cameras_file)
+    asked = known_else(asked, query_masks, prior, place)
     settings = given.Settings(weights, device, resize, max_keypoints, masks, nms_radius, match_threshold, precision)
     with shared.usage_errors():
         from cyano.localisation import LocaliseOptions
 
         options = LocaliseOptions(
-            top_k=top_k, threshold_px=threshold, min_inliers=min_inliers, expand=not no_expand, seed=seed
+            top_k=top_k,
+            threshold_px=threshold,
+            min_inliers=min_inliers,
+            expand=not no_expand,
+            seed=seed,
+            prior_radius=prior_radius,
         )
+    from cyano.formats.rigs import Rig
+
+    placed = None if rig is None else Rig.read(rig)
     localiser = _localiser(place, images, settings, options, align=not no_align)
     from cyano.cli.localise_report import Report
     from cyano.localisation.results import Results
-    from cyano.localisation.run import localise_queries
+    from cyano.localisation.run import localise_frames, localise_queries
 
     results = None if out is None else Results(out, localiser, overwrite=force)
     report = Report(localiser, results, as_json=as_json)
     try:
         with watching() as watcher:
-            for number, done in enumerate(localise_queries(localiser, asked, results, pictures=pictures), start=1):
+            all_done = (
+                localise_queries(localiser, asked, results, pictures=pictures)
+                if placed is None
+                else localise_frames(localiser, asked, placed, results, pictures=pictures)
+            )
+            for number, done in enumerate(all_done, start=1):
                 report.add(done)
                 watcher.at("localising", number, len(asked))
     finally:  # also after an interrupt

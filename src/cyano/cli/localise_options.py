@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from cyano.cli import arguments as shared
+from cyano.cli.camera_options import camera_entry
 
 if TYPE_CHECKING:
-    from cyano.formats import KnownCamera
     from cyano.localisation.queries import Query
 
-__all__ = ["known_cameras", "queries_of"]
+__all__ = ["known_cameras", "known_else", "queries_of"]
 
 
 def queries_of(queries: str, lines: Sequence[str] | None, folder: Path | None) -> list[Query]:
@@ -40,27 +38,32 @@ def known_cameras(queries: Sequence[Query], camera: str, file: Path | None) -> l
 
     Raises:
         typer.BadParameter: --camera is not understood.
-        InputError: the file is none of cameras, or COLMAP has no such camera.
+        InputError: the file is none of cameras, or there is no such camera model.
     """
-    from cyano.formats import KnownCamera, read_cameras_file
-    from cyano.formats.known_cameras import check_known_camera
-    from cyano.formats.query_lists import read_query_list
+    from cyano.formats import read_cameras_file
     from cyano.localisation.queries import with_cameras
 
-    default = None
-    if camera != "auto":
-        model, _, numbers = camera.partition(":")
-        try:
-            params = tuple(float(number) for number in numbers.split(","))
-        except ValueError as error:
-            raise typer.BadParameter(
-                f"--camera is auto, or MODEL:P,P,... such as PINHOLE:1400,1400,960,540, not {camera!r}"
-            ) from error
-        with shared.usage_errors():
-            default = KnownCamera(model, params)
-            check_known_camera(default)
-    listed: dict[str, KnownCamera | None] = {}
+    listed = {}
     if file is not None:
         shared.existing_file(file, "--cameras-file")
-        listed = dict(read_cameras_file(file)) if file.suffix.lower() == ".toml" else read_query_list(file)
-    return with_cameras(queries, listed, default)
+        listed = read_cameras_file(file)
+    return with_cameras(queries, listed, None if camera == "auto" else camera_entry(camera, "--camera"))
+
+
+def known_else(queries: list[Query], masks: Path | None, prior: str | None, place: Path) -> list[Query]:
+    """The photographs with their masks and where they were taken, by a list or by EXIF.
+
+    Raises:
+        InputError: there are no masks, the list is none or has none of the photographs, or the map in `place` is not
+            georeferenced.
+    """
+    from cyano.formats.priors import read_priors
+    from cyano.localisation.priors import GeoFrame, exif_priors, with_priors
+    from cyano.localisation.queries import with_masks
+
+    masked = queries if masks is None else with_masks(queries, masks)
+    if prior is None:
+        return masked
+    if prior == "exif":
+        return exif_priors(masked, GeoFrame.of_map(place))
+    return with_priors(masked, read_priors(prior))

@@ -13,6 +13,7 @@ import typer
 
 from cyano import __version__
 from cyano.cli import (
+    add,
     align,
     colmap,
     demo,
@@ -20,8 +21,10 @@ from cyano.cli import (
     evaluate,
     extract,
     frames,
+    georeference,
     live,
     localise,
+    map,
     match,
     match_all,
     pairs,
@@ -48,6 +51,8 @@ cyano match a.jpg b.jpg                    two images
 cyano pairs --input-pairs list.txt --eval  a list of pairs, as match_pairs.py
 cyano reconstruct photos -o model          a folder to a sparse model (COLMAP)
 cyano localise new.jpg --map model         where a photograph was taken
+cyano map sparse/0 --images photos -o map  any COLMAP model becomes such a map
+cyano add more --to model -o grown         new images into a map
 cyano video walk.mp4 --out walk            a movie, frame by frame
 cyano evaluate FOLDER                      weights and baselines on benchmarks
 
@@ -111,6 +116,9 @@ app.command("align", cls=Command, help=align.HELP)(align.align)
 app.command("colmap", cls=Command, help=colmap.HELP)(colmap.colmap)
 app.command("view", cls=Command, help=view.HELP)(view.view)
 app.command("localise", cls=Command, help=localise.HELP)(localise.localise)
+app.command("map", cls=Command, help=map.HELP)(map.make_map)
+app.command("add", cls=Command, help=add.HELP)(add.add)
+app.command("georeference", cls=Command, help=georeference.HELP)(georeference.georeference)
 app.command("video", cls=SourceCommand, help=video.HELP)(video.video)
 app.command("live", cls=SourceCommand, help=live.HELP)(live.live)
 app.command("frames", cls=SourceCommand, help=frames.HELP)(frames.frames)

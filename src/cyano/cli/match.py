@@ -99,6 +99,24 @@ Intrinsics = Annotated[
         rich_help_panel=shared.MODELS,
     ),
 ]
+OneCamera = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODEL:P,P,...[@WxH]",
+        help="Camera of both images with its lens, in COLMAP's models, order and pixels: SIMPLE_RADIAL:f,cx,cy,k.",
+        show_default=False,
+        rich_help_panel=shared.MODELS,
+    ),
+]
+CamerasFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Cameras of folders and single images, as in `cyano reconstruct`.",
+        show_default=False,
+        rich_help_panel=shared.MODELS,
+    ),
+]
 Threshold = Annotated[
     float | None,
     typer.Option(
@@ -133,6 +151,8 @@ def match(
     pose: Pose = False,
     intrinsics0: Intrinsics = None,
     intrinsics1: Intrinsics = None,
+    camera: OneCamera = None,
+    cameras_file: CamerasFile = None,
     estimator: shared.EstimatorOption = "poselib",
     threshold: Threshold = None,
     seed: shared.Seed = 0,
@@ -165,7 +185,8 @@ def match(
     outputs = outputs.with_defaults(out_dir, a, b, silent=as_json)
     outputs.refuse_clashes(a, b, mask0, mask1)
     kinds = models.kinds(homography or registered is not None, fundamental, pose)
-    wanted = models.ModelOptions.parsed(kinds, (intrinsics0, intrinsics1), threshold, estimator, seed)
+    entries = models.camera_entries((a, b), camera, cameras_file, pose=pose)
+    wanted = models.ModelOptions.parsed(kinds, (intrinsics0, intrinsics1), threshold, estimator, seed, entries)
     detector, matcher = (max_keypoints, keypoint_threshold, nms_radius), (match_threshold, sinkhorn_iterations, layers)
     options = shared.matcher_options(
         resize,

@@ -10,14 +10,21 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import typer
 
-from cyano.cli.arguments import EstimatorName, usage_errors
+from cyano.cli.arguments import EstimatorName, existing_file, usage_errors
+from cyano.cli.camera_options import camera_entry
 from cyano.errors import InputError
-from cyano.geometry import Camera, RobustEstimate, RobustOptions
+from cyano.exif import facts_in
+from cyano.geometry import Camera, LensCamera, RobustEstimate, RobustOptions
+from cyano.pairs.entries import which
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from cyano.formats import CameraEntry
     from cyano.result import ImageKeypoints, PairResult
 
-__all__ = ["ModelKind", "ModelOptions", "estimate", "kinds"]
+__all__ = ["ModelKind", "ModelOptions", "camera_entries", "estimate", "kinds"]
 
 ModelKind = Literal["homography", "fundamental", "pose"]
 
@@ -34,12 +41,12 @@ class ModelOptions:
 
     Attributes:
         kinds: which models.
-        cameras: the intrinsics of the two images where they were given.
+        cameras: of the two images where they were given: of what is displayed, or entries as of cameras files.
         robust: estimator, threshold and seed.
     """
 
     kinds: tuple[ModelKind, ...]
-    cameras: tuple[Camera | None, Camera | None]
+    cameras: tuple[Camera | CameraEntry | None, Camera | CameraEntry | None]
     robust: RobustOptions
 
     @classmethod
@@ -50,6 +57,7 @@ class ModelOptions:
         threshold: float | None,
         estimator: EstimatorName,
         seed: int,
+        entries: tuple[CameraEntry | None, CameraEntry | None] = (None, None),
     ) -> ModelOptions:
         """From the options of the command line.
 
@@ -63,9 +71,45 @@ class ModelOptions:
             raise typer.BadParameter(
                 "--threshold has no effect without a model; add --homography, --fundamental or --pose"
             )
-        first, second = (_camera(text, f"--intrinsics{index}") for index, text in enumerate(intrinsics))
+        first, second = (
+            _camera(text, f"--intrinsics{index}") or entry
+            for index, (text, entry) in enumerate(zip(intrinsics, entries, strict=True))
+        )
         with usage_errors():
             return cls(kinds, (first, second), RobustOptions(estimator, threshold, seed=seed))
+
+
+def camera_entries(
+    images: tuple[Path, Path], camera: str | None, file: Path | None, *, pose: bool
+) -> tuple[CameraEntry | None, CameraEntry | None]:
+    """What --camera and --cameras-file say of two images; the file goes before.
+
+    An image is named in the file as on the command line, or by the end of that.
+
+    Raises:
+        typer.BadParameter: --camera is not understood, or there is no --pose.
+        InputError: the file is no cameras file.
+    """
+    for flag, given in (("--camera", camera), ("--cameras-file", file)):
+        if given is not None and not pose:
+            raise typer.BadParameter(f"{flag} has no effect without --pose; add --pose")
+    entry = None if camera is None else camera_entry(camera, "--camera")
+    if file is None:
+        return entry, entry
+    existing_file(file, "--cameras-file")
+    from cyano.formats import read_cameras_file
+
+    listed = read_cameras_file(file)
+    first, second = (_listed(listed, path) or entry for path in images)
+    return first, second
+
+
+def _listed(listed: Mapping[str, CameraEntry], image: Path) -> CameraEntry | None:
+    parts = image.parts
+    names = ("/".join(parts[start:]) for start in range(len(parts)))
+    entries = (which(listed, name) for name in names)
+    found = next((entry for entry in entries if entry), "" if "" in listed else None)
+    return None if found is None or not listed[found].params else listed[found]
 
 
 def _camera(text: str | None, flag: str) -> Camera | None:
@@ -106,10 +150,15 @@ def _estimate(result: PairResult, *, kind: ModelKind, options: ModelOptions) -> 
     return result.relative_pose(camera0, camera1, options.robust)
 
 
-def _known(camera: Camera | None, image: ImageKeypoints, flag: str) -> Camera:
+def _known(camera: Camera | CameraEntry | None, image: ImageKeypoints, flag: str) -> Camera | LensCamera:
+    if camera is not None and not isinstance(camera, Camera):
+        from cyano.formats.known_cameras import displayed_camera
+
+        facts = facts_in(image.name)
+        return displayed_camera(camera, image.size.turned(int(facts.is_sideways)), facts.orientation, image.name)
     if camera is None and image.focal_35mm is None:
         raise InputError(
             f"--pose needs the intrinsics of {image.name}, which has no EXIF focal length: give {flag} "
-            "fx,fy,cx,cy in pixels"
+            "fx,fy,cx,cy in pixels, --camera or --cameras-file"
         )
     return image.exif_camera() if camera is None else camera

@@ -52,6 +52,7 @@ def reconstruct(
     no_verify: given.NoVerify = False,
     mapper: given.Mapper = "incremental",
     cameras: given.Cameras = "image",
+    camera: given.OneCamera = None,
     camera_model: given.CameraModel = None,
     camera_params: given.CameraParams = None,
     camera_size: given.CameraSize = None,
@@ -84,7 +85,7 @@ def reconstruct(
     )
     machines = given.Machines(engine, address, workers, gpus)
     told = (camera_model, camera_params, camera_size, cameras_file)
-    known = given.camera_options(cameras, *told, keep_cameras=keep_cameras)
+    known = given.camera_options(cameras, *told, keep_cameras=keep_cameras, camera=camera)
     mapping = given.mapping_options(mapper, seed, starts, keep_cameras=keep_cameras)
     with watching(aside=True) as watcher:
         run = given.run_of(watcher, machines, device, force=force, retry=retry)

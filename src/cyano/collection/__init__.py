@@ -11,6 +11,7 @@ from cyano.collection.outputs import (
     write_hloc,
     write_hloc_features,
     write_model,
+    write_triangulated,
 )
 from cyano.collection.reconstruction import Reconstruction, reconstruct
 from cyano.collection.run import Run
@@ -35,5 +36,6 @@ __all__ = [
     "write_hloc",
     "write_hloc_features",
     "write_model",
+    "write_triangulated",
     "write_views",
 ]

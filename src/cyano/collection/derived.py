@@ -20,7 +20,7 @@ from cyano.store import Damage
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["check_derived", "derived", "source_of"]
+__all__ = ["check_derived", "derived", "digest_of_content", "source_of", "summary_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -91,6 +91,14 @@ def source_of(target: Path) -> str | None:
     if known is None or not known.made_from or not os.path.lexists(target):
         return None
     return known.made_from if digest_of_content(target) == known.digest else None
+
+
+def summary_of(target: Path, kind: type[T]) -> T | None:
+    """What the maker of a target said of it; None if it is not there, unfinished, or made by something else."""
+    record = _record_of(target)
+    known = _read(record)
+    whole = known is not None and known.made_from and os.path.lexists(target)
+    return _summary(kind, known, record) if known is not None and whole else None
 
 
 def check_derived(folder: Path) -> list[Damage]:

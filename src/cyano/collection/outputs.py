@@ -7,8 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cyano.atomic import tidy
-from cyano.collection.derived import derived, source_of
+from cyano.collection.derived import derived, digest_of_content, source_of
 from cyano.collection.folder import Collection
 from cyano.collection.views import write_views
 from cyano.engine import digest_of, pairs_among
@@ -24,8 +27,10 @@ from cyano.formats import (
     sparse_model,
 )
 from cyano.formats.colmap_database import remove_side_files
+from cyano.formats.items import images_of, pairs_of
+from cyano.formats.triangulation import Sightings, TriangulationSummary, triangulated_model
 from cyano.pairs.checks import some
-from cyano.store import FeatureStore, KeypointStore, MatchStore, StoredKeypoints
+from cyano.store import FeatureStore, KeypointStore, MatchStore, StoredKeypoints, StoredPair
 from cyano.store.keys import checksum, item_key
 
 __all__ = [
@@ -37,6 +42,7 @@ __all__ = [
     "write_hloc",
     "write_hloc_features",
     "write_model",
+    "write_triangulated",
 ]
 
 
@@ -117,7 +123,38 @@ def write_model(
         write_views(folder / "0", collection.out, collection.images.resolve().name, summary)
         return summary
 
-    return derived(collection.sparse, f"{source} {mapping}", make, ModelSummary, force=force)
+    summary = derived(collection.sparse, f"{source} {mapping}", make, ModelSummary, force=force)
+    collection.record_images()
+    return summary
+
+
+def write_triangulated(
+    collection: Collection, posed: Path, *, align: bool = True, force: bool = False
+) -> TriangulationSummary:
+    """A sparse model with the poses and cameras of another one, and points of this collection's keypoints and matches.
+
+    Args:
+        collection: whose features and matches are there.
+        posed: folder of a model of COLMAP's.
+        align: with the exact keypoints of `align_images`, where pairs are verified.
+        force: make it in any case.
+
+    Raises:
+        InputError: there are no features yet, or they are not aligned; or see `triangulated_model`.
+        OutputError: it cannot be written, or something else has made it.
+        MissingExtraError: pycolmap is not installed.
+    """
+    source = _source(collection, align)
+
+    def make(folder: Path) -> TriangulationSummary:
+        folder.mkdir()
+        summary = triangulated_model(posed, source.sightings(), folder / "0", images=collection.images)
+        tidy(collection.out, lambda name: name.startswith("model."))
+        write_views(folder / "0", collection.out, collection.images.resolve().name)
+        return summary
+
+    made_from = f"{source.digest()} {digest_of_content(posed)}"
+    return derived(collection.sparse, made_from, make, TriangulationSummary, force=force)
 
 
 def write_hloc(collection: Collection, *, align: bool = True, force: bool = False) -> HlocSummary:
@@ -201,10 +238,22 @@ class _Source(NamedTuple):
         """The exact keypoints by the names of the images."""
         return {} if self.keypoints is None else {image.name: image for image in self.keypoints.read(self.aligned)}
 
+    def sightings(self) -> Sightings:
+        """The keypoints, exact where they are, and the verified matches; all matches where none are verified."""
+        keypoints = {image.name: image.keypoints for image in images_of(self.features, self.names)}
+        keypoints |= {name: image.keypoints for name, image in self.exact().items()}
+        pairs = pairs_of(self.matches, pairs_among(self.matches, self.names))
+        return Sightings(keypoints, (_verified(pair) for pair in pairs))
+
     def digest(self, options: str = "") -> str:
         """Stands for all of it, and for options."""
         aligned = sorted(item_key((name,)) for name in self.aligned)
         return checksum(options.encode("utf-8", "surrogateescape"), self.among.encode(), *aligned)
+
+
+def _verified(pair: StoredPair) -> tuple[str, str, NDArray[np.int32]]:
+    rows = pair.indices if pair.geometry is None else pair.indices[pair.geometry.inliers]
+    return pair.name0, pair.name1, rows
 
 
 def _source(collection: Collection, align: bool) -> _Source:

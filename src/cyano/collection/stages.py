@@ -84,15 +84,20 @@ def verify_pairs(collection: Collection, run: Run = DEFAULT_RUN) -> Summary:
     return _run(stage, "verify", pairs, run)
 
 
-def align_images(collection: Collection, run: Run = DEFAULT_RUN) -> Summary:
+def align_images(collection: Collection, run: Run = DEFAULT_RUN, names: Sequence[str] | None = None) -> Summary:
     """Exact keypoints of all images that have features, from what is matched so far.
+
+    Args:
+        collection: whose.
+        run: how.
+        names: of the images to align; None for all. What they are laid over follows from all in any case.
 
     Raises:
         InputError: there are no features yet, or matches are not verified. Other errors are those of
             `cyano.engine.run_stage`.
     """
-    _, _, names = collection.stored()
-    return _run(collection.aligning(names), "align", names, run)
+    _, _, stored = collection.stored()
+    return _run(collection.aligning(stored), "align", stored if names is None else names, run)
 
 
 def _run(stage: Stage[K, T], title: str, keys: Sequence[K], run: Run) -> Summary:

@@ -10,18 +10,18 @@ from cyano.formats.colmap_reading import Database, DatabaseImage, read_database
 from cyano.formats.colmap_text import export_text, read_text_keypoints, read_text_matches
 from cyano.formats.hloc_features import export_features, import_features, read_features
 from cyano.formats.hloc_matches import export_matches, import_matches, read_matches
-from cyano.formats.known_cameras import KnownCamera
+from cyano.formats.known_cameras import CameraEntry
 from cyano.formats.mapping import Mapper, MappingOptions
 from cyano.formats.pair_archives import PairArchive, export_archives, read_archive
 from cyano.formats.reconstruct import ModelSummary, sparse_model
 from cyano.formats.sparse import SparseModel, read_model
 
 __all__ = [
+    "CameraEntry",
     "CameraOptions",
     "Database",
     "DatabaseImage",
     "DatabaseSummary",
-    "KnownCamera",
     "Mapper",
     "MappingOptions",
     "ModelSummary",

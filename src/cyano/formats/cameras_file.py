@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cyano.errors import InputError
-from cyano.formats.known_cameras import KnownCamera
+from cyano.formats.known_cameras import CameraEntry
 from cyano.pairs.entries import entry_name
 from cyano.reading import parse_toml, read_text
 from cyano.records import record_from
@@ -45,7 +45,7 @@ class _CamerasFile:
     cameras: tuple[_Entry, ...]
 
 
-def read_cameras_file(path: str | os.PathLike[str]) -> dict[str, KnownCamera]:
+def read_cameras_file(path: str | os.PathLike[str]) -> dict[str, CameraEntry]:
     """The cameras of folders and images; parameters are in COLMAP's order and pixels in all forms.
 
     A TOML file has a table for each camera:
@@ -78,7 +78,7 @@ def read_cameras_file(path: str | os.PathLike[str]) -> dict[str, KnownCamera]:
         listed = [(name, camera) for _, name, camera in _of_lines(lines, path)]
         if all(name.isdecimal() for name, _ in listed):
             listed = list(_of_colmap(dict(listed), path))
-    found: dict[str, KnownCamera] = {}
+    found: dict[str, CameraEntry] = {}
     for name, camera in listed:
         key = entry_name(name)
         if key in found:
@@ -94,15 +94,15 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
             yield number, line.strip()
 
 
-def _of_toml(text: str, path: str | os.PathLike[str]) -> Iterator[tuple[str, KnownCamera]]:
+def _of_toml(text: str, path: str | os.PathLike[str]) -> Iterator[tuple[str, CameraEntry]]:
     content = record_from(_CamerasFile, parse_toml(text.encode(), path, remedy=_REMEDY), str(path))
     for entry in content.cameras:
         size = None if entry.size is None else ImageSize(entry.size[1], entry.size[0])
         for name in entry.images:
-            yield name, KnownCamera(entry.model, entry.params, size)
+            yield name, CameraEntry(entry.model, entry.params, size)
 
 
-def _of_lines(lines: list[tuple[int, str]], path: str | os.PathLike[str]) -> Iterator[tuple[int, str, KnownCamera]]:
+def _of_lines(lines: list[tuple[int, str]], path: str | os.PathLike[str]) -> Iterator[tuple[int, str, CameraEntry]]:
     for number, line in lines:
         fields = _LINE.fullmatch(line)
         try:
@@ -110,12 +110,12 @@ def _of_lines(lines: list[tuple[int, str]], path: str | os.PathLike[str]) -> Ite
                 raise ValueError("not NAME MODEL WIDTH HEIGHT PARAMS")
             params = tuple(float(each) for each in fields["params"].split())
             size = ImageSize(int(fields["height"]), int(fields["width"]))
-            yield number, fields["name"], KnownCamera(fields["model"], params, size)
+            yield number, fields["name"], CameraEntry(fields["model"], params, size)
         except ValueError as error:  # InputError is one
             raise InputError(f"{path}, line {number}: {error}; {_REMEDY}") from error
 
 
-def _of_colmap(cameras: dict[str, KnownCamera], path: str | os.PathLike[str]) -> Iterator[tuple[str, KnownCamera]]:
+def _of_colmap(cameras: dict[str, CameraEntry], path: str | os.PathLike[str]) -> Iterator[tuple[str, CameraEntry]]:
     """The cameras by image, of those by number."""
     beside = Path(path).with_name("images.txt")
     if not beside.is_file():
@@ -136,4 +136,4 @@ def _of_colmap(cameras: dict[str, KnownCamera], path: str | os.PathLike[str]) ->
             raise InputError(f"{beside}: {row!r:.100} is no image of a camera in {path}; export the model anew")
         number, name = fields[-2:]
         camera = cameras[number]
-        yield name.rstrip(), KnownCamera(camera.model, camera.params, camera.size, shared=number)
+        yield name.rstrip(), CameraEntry(camera.model, camera.params, camera.size, shared=number)

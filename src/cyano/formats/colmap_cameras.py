@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, get_args
@@ -16,7 +13,7 @@ from cyano.errors import InputError
 from cyano.exif import ExifFacts, facts_in
 from cyano.formats.colmap_pixels import lens_to_colmap
 from cyano.formats.extras import load_pycolmap
-from cyano.formats.known_cameras import KnownCamera, camera_of, check_camera_model, reference_size
+from cyano.formats.known_cameras import CameraEntry
 from cyano.geometry import Camera, LensCamera
 from cyano.pairs.checks import some
 from cyano.pairs.entries import which
@@ -35,28 +32,27 @@ class CameraOptions:
     """What is known of the cameras.
 
     Attributes:
-        model: COLMAP's name of the model, for images that are neither in `listed` nor in `known`.
+        model: COLMAP's name of the model, for images that are not in `listed`.
         sharing: which images share a camera: each has its own ("image"), those of a folder, or all. Images of
             different sizes never do.
         params: of the model, in COLMAP's order and pixels; () begins with the focal length of EXIF, or 1.2 times the
             longest side. Images of other sizes, and those that EXIF turns, get them scaled and turned.
         images: folder of the images, to read the EXIF from; None to do without.
-        known: the intrinsics of images by name, in Cyano's pixels; images with equal ones share a camera.
-        size: of the picture that `params` are for; see `KnownCamera`.
+        size: of the picture that `params` are for; see `CameraEntry`.
         listed: what is known of the cameras of single images, by name, and of folders, by name with a slash at the
-            end. The nearest counts.
+            end; "" is that of all. The nearest counts. Images with equal `LensCamera`s share one, others as `sharing`
+            says. See `LensCamera.displayed` for how they follow the images' sizes and EXIF turns.
 
     Raises:
-        InputError: the sharing is unknown, or a parameter is not finite.
+        InputError: the sharing is unknown, or see `CameraEntry`.
     """
 
     model: str = "SIMPLE_RADIAL"
     sharing: Sharing = "image"
     params: tuple[float, ...] = ()
     images: str | os.PathLike[str] | None = None
-    known: Mapping[str, Camera | LensCamera] | None = None
     size: ImageSize | None = None
-    listed: Mapping[str, KnownCamera] = field(default_factory=dict)
+    listed: Mapping[str, LensCamera | CameraEntry] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.sharing not in get_args(Sharing):
@@ -65,62 +61,37 @@ class CameraOptions:
 
     def __str__(self) -> str:
         """All that decides the cameras but the images' own EXIF data, in one line."""
-        known, listed = sorted((self.known or {}).items()), sorted(self.listed.items())
-        shared = sorted((name, camera.shared) for name, camera in self.listed.items() if camera.shared)
-        return f"{self.sharing} {self.default} {known} {listed}" + (f" {shared}" if shared else "")
+        listed = sorted(self.listed.items())
+        shared = [(name, entry.shared) for name, entry in listed if isinstance(entry, CameraEntry) and entry.shared]
+        return f"{self.sharing} {self.default} {listed}" + (f" {shared}" if shared else "")
 
     @property
-    def default(self) -> KnownCamera:
+    def default(self) -> CameraEntry:
         """What is known of images that are nowhere else."""
-        return KnownCamera(self.model, self.params, self.size)
+        return CameraEntry(self.model, self.params, self.size)
 
-    def entries(self) -> dict[str, KnownCamera]:
+    def entries(self) -> dict[str, LensCamera | CameraEntry]:
         """What is known, by name, that of all images by ""."""
         return {"": self.default, **self.listed}
 
 
-def need_camera(options: CameraOptions, names: Iterable[str] = ()) -> None:
-    """Refuse early what would be refused when the database is written.
-
-    COLMAP is asked in another process: it takes over the signals of the one that loads it.
+def need_camera(options: CameraOptions, names: Iterable[str]) -> None:
+    """Refuse early what would be refused when the database is written: an entry that is of no image.
 
     Args:
         options: what is known of the cameras.
-        names: of the images; without, whether the entries of `listed` are of any is not looked at.
+        names: of the images.
 
     Raises:
-        InputError: COLMAP has no such model, the parameters are not those of the model, or an entry is of no image.
+        InputError: an entry is of no image.
     """
     names = list(names)
     unused = set(options.listed) - {which(options.listed, name) for name in names}
-    if names and unused:
+    if unused:
         raise InputError(
             f"the cameras of {some(sorted(map(repr, unused)))} are of no image; name images as they are in the folder "
             "of the images, and folders with a slash at the end"
         )
-    if not options.listed and (options.model, options.params) == (CameraOptions.model, ()):
-        return
-    asked = json.dumps(sorted({(camera.model, camera.params) for camera in options.entries().values()}))
-    command = [sys.executable, "-c", _ASK]
-    done = subprocess.run(command, input=asked, capture_output=True, text=True, check=False)
-    if done.returncode == _REFUSED:  # whatever else goes wrong there goes wrong in the end as well, and is told then
-        raise InputError(done.stdout.strip())
-
-
-_REFUSED = 2
-_ASK = f"""
-import json, sys
-from cyano.errors import InputError
-from cyano.formats.colmap_cameras import CameraOptions, CameraPlan
-from cyano.types import ImageSize
-size = ImageSize(480, 640)
-try:
-    for model, params in json.load(sys.stdin):
-        CameraPlan(["any"], CameraOptions(model, params=tuple(params), size=size)).of("any", size)
-except InputError as error:
-    print(error)
-    sys.exit({_REFUSED})
-"""
 
 
 class CameraPlan:
@@ -137,13 +108,10 @@ class CameraPlan:
             sizes: gives the sizes of the images as displayed, to find out which one parameters are for.
 
         Raises:
-            InputError: COLMAP has no such model.
             MissingExtraError: pycolmap is not installed.
         """
         self._pycolmap = load_pycolmap()
         self._entries = options.entries()
-        for entry in self._entries.values():
-            check_camera_model(self._pycolmap, entry.model)
         self._options = options
         self._sizes = sizes
         self.exif = cache(self._exif)
@@ -170,13 +138,8 @@ class CameraPlan:
             A key that is equal for the images that share the camera, and the camera.
 
         Raises:
-            InputError: the parameters are not those of the model, or are of a picture of another shape.
+            InputError: the parameters are of a picture of another shape.
         """
-        known = (self._options.known or {}).get(name)
-        if known is not None:
-            own = known.fitted(size, repr(name))
-            lens = own if isinstance(own, LensCamera) else LensCamera.from_pinhole(replace(own, size=size))
-            return (own, size), self._prior(lens_to_colmap(self._pycolmap, lens))
         entry = which(self._entries, name) or ""
         if self._entries[entry].params:
             return self._given(entry, name, size)
@@ -188,25 +151,29 @@ class CameraPlan:
         return (self._group(name), entry, size), camera
 
     def _given(self, entry: str, name: str, size: ImageSize) -> tuple[Hashable, Any]:
-        known = self._entries[entry]
-        if known.size is None:
-            known = replace(known, size=self._references.get(entry) or size)
-        facts = self.exif(name)
-        stored = size.turned(1 if facts.is_sideways else 0)
-        camera = self._prior(camera_of(self._pycolmap, known, name, stored, facts.orientation))
-        group = (known.shared,) if known.shared else (self._group(name), entry)
-        return (*group, size, tuple(camera.params)), camera
+        known, facts, stored = self._entries[entry], self.exif(name), self._as_stored(name, size)
+        lens = self._lenses.get(entry)
+        if lens is None:
+            lens = known if isinstance(known, LensCamera) else known.lens([stored])
+        shown = lens.displayed(stored, facts.orientation, repr(name), same_model=True)
+        camera = lens_to_colmap(self._pycolmap, shown)
+        camera.has_prior_focal_length = True
+        if isinstance(known, LensCamera):
+            return (lens, shown), camera
+        return (known.shared or (self._group(name), entry), shown), camera
+
+    def _as_stored(self, name: str, size: ImageSize) -> ImageSize:
+        return size.turned(1 if self.exif(name).is_sideways else 0)
 
     @cached_property
-    def _references(self) -> dict[str, ImageSize]:
-        """By entry with parameters but without a size: that of the picture that they are for."""
+    def _lenses(self) -> dict[str, LensCamera]:
+        """By entry whose parameters are for a size that nobody said: its camera, by the sizes of its images."""
         stored: dict[str, list[ImageSize]] = {}
         for name, size in self._sizes().items():
-            entry = which(self._entries, name) or ""
-            if self._entries[entry].params and self._entries[entry].size is None:
-                stored.setdefault(entry, []).append(size.turned(1 if self.exif(name).is_sideways else 0))
-        return {entry: reference_size(self._pycolmap, self._entries[entry], sizes) for entry, sizes in stored.items()}
-
-    def _prior(self, camera: Any) -> Any:
-        camera.has_prior_focal_length = True
-        return camera
+            stored.setdefault(which(self._entries, name) or "", []).append(self._as_stored(name, size))
+        unsized = {
+            entry: known
+            for entry, known in self._entries.items()
+            if isinstance(known, CameraEntry) and known.params and known.size is None
+        }
+        return {entry: known.lens(stored[entry]) for entry, known in unsized.items() if entry in stored}

@@ -12,16 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cyano.errors import InputError
 from cyano.geometry import LENS_MODELS, LensCamera
 from cyano.store import TwoViewGeometry
 from cyano.types import ImageSize
 
 __all__ = [
     "HALF",
+    "colmap_params",
     "keypoints_from_colmap",
     "keypoints_to_colmap",
     "lens_from_colmap",
+    "lens_of",
     "lens_to_colmap",
     "model_from_colmap",
     "model_to_colmap",
@@ -43,33 +44,42 @@ def keypoints_from_colmap(keypoints: NDArray[np.float32]) -> NDArray[np.float32]
     return keypoints - np.float32(HALF)
 
 
+def lens_of(model: str, params: Iterable[float], size: ImageSize) -> LensCamera:
+    """The camera of COLMAP's parameters.
+
+    Raises:
+        InputError: it is of a model that is none of `LENS_MODELS`, the parameters are not those of the model or not
+            finite, or a focal length is not positive.
+    """
+    return LensCamera(model, size, _moved(model, params, -HALF))
+
+
+def colmap_params(lens: LensCamera) -> tuple[float, ...]:
+    """The parameters in COLMAP's order and pixels."""
+    return _moved(lens.model, lens.params, HALF)
+
+
 def lens_to_colmap(pycolmap: Any, lens: LensCamera) -> Any:
     """COLMAP's own form of a camera."""
-    params = _moved(lens.model, lens.params, HALF)
-    return pycolmap.Camera(model=lens.model, width=lens.size.width, height=lens.size.height, params=params)
+    size = lens.size
+    return pycolmap.Camera(model=lens.model, width=size.width, height=size.height, params=colmap_params(lens))
 
 
 def lens_from_colmap(camera: Any) -> LensCamera:
     """A camera in COLMAP's own form.
 
     Raises:
-        InputError: it is of a model that is none of `LENS_MODELS`, its parameters are not finite, or its focal length
-            is not positive.
+        InputError: see `lens_of`.
     """
-    model = str(camera.model.name)
-    if model not in LENS_MODELS:
-        raise InputError(
-            f"cameras of COLMAP's model {model} are not read, only {', '.join(LENS_MODELS)}; undistort the images and "
-            "the model first (colmap image_undistorter)"
-        )
-    params = _moved(model, camera.params, -HALF)
-    return LensCamera(model, ImageSize(int(camera.height), int(camera.width)), tuple(params))
+    return lens_of(str(camera.model.name), camera.params, ImageSize(int(camera.height), int(camera.width)))
 
 
-def _moved(model: str, params: Iterable[float], shift: float) -> list[float]:
-    """Parameters whose principal point is moved."""
-    named = zip(LENS_MODELS[model], params, strict=True)
-    return [float(value) + shift * (name in ("cx", "cy")) for name, value in named]
+def _moved(model: str, params: Iterable[float], shift: float) -> tuple[float, ...]:
+    """Parameters whose principal point is moved; others than the model has stay, for `LensCamera` to refuse."""
+    given, names = tuple(float(value) for value in params), LENS_MODELS.get(model, ())
+    if len(given) != len(names):
+        return given
+    return tuple(value + shift * (name in ("cx", "cy")) for name, value in zip(names, given, strict=True))
 
 
 def model_to_colmap(geometry: TwoViewGeometry) -> TwoViewGeometry:

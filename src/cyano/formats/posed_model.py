@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyano.atomic import written_beside
+from cyano.formats.colmap_pixels import lens_to_colmap
 from cyano.formats.extras import load_pycolmap, quiet, translated
-from cyano.formats.known_cameras import KnownCamera, plain_camera, size_of
 from cyano.formats.model_files import save_model
 from cyano.formats.sparse import opened_model
+from cyano.geometry import LensCamera
 
 __all__ = ["PosedImage", "write_with_images"]
 
@@ -24,12 +25,12 @@ class PosedImage(NamedTuple):
 
     Attributes:
         name: of the image.
-        camera: with its size.
+        camera: of the image.
         T_world_to_camera: (4, 4) float64.
     """
 
     name: str
-    camera: KnownCamera
+    camera: LensCamera
     T_world_to_camera: NDArray[np.float64]
 
 
@@ -46,7 +47,7 @@ def write_with_images(
         target: folder of the result, which is replaced.
 
     Raises:
-        InputError: there is no such model, or a camera is none of COLMAP's.
+        InputError: there is no such model.
         OutputError: it cannot be written.
         MissingExtraError: pycolmap is not installed.
     """
@@ -55,11 +56,11 @@ def write_with_images(
         taken = {image.name for image in whole.images.values()}
         next_camera = max([*whole.cameras, *whole.rigs], default=0) + 1
         next_image = max([*whole.images, *whole.frames], default=0) + 1
-        cameras: dict[KnownCamera, int] = {}
+        cameras: dict[LensCamera, int] = {}
         for number, image in enumerate(images, start=next_image):
             if image.camera not in cameras:
                 cameras[image.camera] = next_camera + len(cameras)
-                camera = plain_camera(pycolmap, image.camera, size_of(image.camera))
+                camera = lens_to_colmap(pycolmap, image.camera)
                 camera.camera_id = cameras[image.camera]
                 whole.add_camera_with_trivial_rig(camera)
             name = f"query/{image.name}" if image.name in taken else image.name

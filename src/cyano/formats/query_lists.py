@@ -6,14 +6,14 @@ import os
 from collections.abc import Iterable
 
 from cyano.errors import InputError
-from cyano.formats.known_cameras import KnownCamera
+from cyano.formats.known_cameras import CameraEntry
 from cyano.reading import read_text
 from cyano.types import ImageSize
 
 __all__ = ["parse_query_list", "read_query_list"]
 
 
-def read_query_list(path: str | os.PathLike[str]) -> dict[str, KnownCamera | None]:
+def read_query_list(path: str | os.PathLike[str]) -> dict[str, CameraEntry | None]:
     """Read a list; see `parse_query_list`.
 
     Raises:
@@ -23,7 +23,7 @@ def read_query_list(path: str | os.PathLike[str]) -> dict[str, KnownCamera | Non
     return parse_query_list(read_text(path, remedy=remedy).splitlines(), os.fspath(path))
 
 
-def parse_query_list(lines: Iterable[str], where: str) -> dict[str, KnownCamera | None]:
+def parse_query_list(lines: Iterable[str], where: str) -> dict[str, CameraEntry | None]:
     """The photographs of a list in its order, each with its camera or None.
 
     A line is a name, which may hold spaces, or as in hloc `name MODEL width height params`, with COLMAP's name of the
@@ -36,7 +36,7 @@ def parse_query_list(lines: Iterable[str], where: str) -> dict[str, KnownCamera 
     Raises:
         InputError: a camera is incomplete, or a name stands there twice with two cameras.
     """
-    found: dict[str, KnownCamera | None] = {}
+    found: dict[str, CameraEntry | None] = {}
     for number, line in enumerate(lines, start=1):
         text = line.strip()
         if not text or text.startswith("#"):
@@ -47,7 +47,7 @@ def parse_query_list(lines: Iterable[str], where: str) -> dict[str, KnownCamera 
     return found
 
 
-def _entry(text: str, where: str) -> tuple[str, KnownCamera | None]:
+def _entry(text: str, where: str) -> tuple[str, CameraEntry | None]:
     """A line; it has a camera where a word in capitals is followed by numbers alone."""
     words = text.split()
     numbers = 0
@@ -61,7 +61,7 @@ def _entry(text: str, where: str) -> tuple[str, KnownCamera | None]:
     except ValueError as error:  # InputError is one
         raise InputError(f"{where}: a camera is MODEL width height params, not {' '.join(words[place:])!r}") from error
     name = text.rsplit(None, numbers + 1)[0]
-    return name, KnownCamera(words[place], tuple(float(word) for word in words[place + 3 :]), size)
+    return name, CameraEntry(words[place], tuple(float(word) for word in words[place + 3 :]), size)
 
 
 def _is_number(word: str) -> bool:

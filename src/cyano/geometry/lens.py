@@ -33,9 +33,34 @@ LENS_MODELS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "FULL_OPENCV": ("fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6"),
         "SIMPLE_RADIAL_FISHEYE": ("f", "cx", "cy", "k1"),
         "RADIAL_FISHEYE": ("f", "cx", "cy", "k1", "k2"),
+        "SIMPLE_FISHEYE": ("f", "cx", "cy"),
+        "FISHEYE": ("fx", "fy", "cx", "cy"),
+        "FOV": ("fx", "fy", "cx", "cy", "omega"),
+        "SIMPLE_DIVISION": ("f", "cx", "cy", "k"),
+        "DIVISION": ("fx", "fy", "cx", "cy", "k"),
+        "EUCM": ("fx", "fy", "cx", "cy", "alpha", "beta"),
+        "THIN_PRISM_FISHEYE": ("fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2", "k3", "k4", "sx1", "sy1"),
+        "RAD_TAN_THIN_PRISM_FISHEYE": (
+            *("fx", "fy", "cx", "cy", "k0", "k1", "k2", "k3", "k4", "k5"),
+            *("p0", "p1", "s0", "s1", "s2", "s3"),
+        ),
     }
 )
-"""The models by COLMAP's names, with their parameters in COLMAP's order."""
+"""The models by COLMAP's names, with their parameters in COLMAP's order: all but EQUIRECTANGULAR, which has no pixel in
+the middle."""
+
+_HELD = {"FOV", "SIMPLE_DIVISION", "DIVISION", "EUCM", "THIN_PRISM_FISHEYE", "RAD_TAN_THIN_PRISM_FISHEYE"}
+"""Models that are scaled, turned and handed to COLMAP; Cyano itself does not bend by them."""
+
+_ALONG = {"OPENCV": "p2 p1", "FULL_OPENCV": "p2 p1", "THIN_PRISM_FISHEYE": "p2 p1 sx1 sy1"}
+_ALONG["RAD_TAN_THIN_PRISM_FISHEYE"] = "p0 p1 s0 s2 s1 s3"
+"""Parameters that point somewhere, x and y of each, and so turn with the picture: tangential distortion moves a point q
+by |q|^2 t + 2 (q t) q with t = (p2, p1), a thin prism by |q|^2 (sx1, sy1)."""
+
+_UPRIGHT = {2: "x", 3: "xy", 4: "y", 5: "t", 6: "tx", 7: "txy", 8: "ty"}
+"""EXIF orientation to what sets the picture upright: transposed first, then mirrored along x, y or both."""
+
+_FOCAL = {"f", "fx", "fy"}
 
 _SAME_SCALE = 1e-12
 """Relative difference up to which two scales are one, and a single focal length remains."""
@@ -53,7 +78,13 @@ class LensCamera:
     - the same and (2 p1 x y + p2 (r^2 + 2 x^2), 2 p2 x y + p1 (r^2 + 2 y^2)) in OPENCV,
     - likewise, with (1 + k1 r^2 + k2 r^4 + k3 r^6) / (1 + k4 r^2 + k5 r^4 + k6 r^6) in FULL_OPENCV,
     - (x, y) / r a (1 + k1 a^2 + k2 a^4 + k3 a^6 + k4 a^8) with a = atan(r) in SIMPLE_RADIAL_FISHEYE, RADIAL_FISHEYE and
-      OPENCV_FISHEYE.
+      OPENCV_FISHEYE; (x, y) / r a in SIMPLE_FISHEYE and FISHEYE.
+
+    The other models are scaled, turned and handed to COLMAP, but not projected here.
+
+        lens = LensCamera("SIMPLE_RADIAL", ImageSize(3024, 4032), (3000.0, 2015.5, 1511.5, -0.02))
+        half = lens.scaled(ImageSize(1512, 2016))
+        turned = lens.turned(6)  # as a phone held upright displays it
 
     Attributes:
         model: COLMAP's name of it.
@@ -146,33 +177,87 @@ class LensCamera:
     def undistorted_points(self, points: ArrayLike) -> NDArray[np.float64]:
         """Where `pinhole` sees what this camera sees at (N, 2) pixels: (N, 2) float64, NaN as in `normalise`."""
         camera = self.pinhole
+        if self.model in ("SIMPLE_PINHOLE", "PINHOLE"):
+            return _rows(points, 2, "points")  # to the last bit
         return self.normalise(points) * (camera.fx, camera.fy) + (camera.cx, camera.cy)
 
-    def scaled(self, size: ImageSize) -> LensCamera:
+    def scaled(self, size: ImageSize, *, same_model: bool = False) -> LensCamera:
         """The camera of the resized image, which is not turned.
 
         Where width and height change by different factors, a model with one focal length becomes the one with two.
+
+        Args:
+            size: of the resized image.
+            same_model: scale the one focal length by the mean of the factors instead.
         """
+        if size == self.size:
+            return self  # to the last bit
         sx, sy = size.width / self.size.width, size.height / self.size.height
         known, model = dict(self._named), self.model
-        if "f" in known and not math.isclose(sx, sy, rel_tol=_SAME_SCALE):
+        factors = {"f": (sx + sy) / 2, "fx": sx, "fy": sy}
+        if "f" in known and not same_model and not math.isclose(sx, sy, rel_tol=_SAME_SCALE):
             model = _with_two_focal_lengths(model)
             known["fx"] = known["fy"] = known.pop("f")
-        for name, scale in (("f", sx), ("fx", sx), ("fy", sy)):
-            if name in known:
-                known[name] *= scale
+        for name in known.keys() & factors:
+            known[name] *= factors[name]
         for name, scale in (("cx", sx), ("cy", sy)):
             known[name] = (known[name] + 0.5) * scale - 0.5
         return LensCamera(model, size, tuple(known.get(name, 0.0) for name in LENS_MODELS[model]))
 
-    def fitted(self, size: ImageSize, what: str = "the image") -> LensCamera:
-        """The camera of an image of this size, as `Camera.fitted`.
+    def zoomed(self, factor: float) -> LensCamera:
+        """The camera with so much longer focal lengths."""
+        known = {name: value * (factor if name in _FOCAL else 1.0) for name, value in self._named.items()}
+        return LensCamera(self.model, self.size, tuple(known.values()))
+
+    def turned(self, orientation: int) -> LensCamera:
+        """The camera of the picture as it is displayed, of the camera of its pixels as they are stored.
+
+        Args:
+            orientation: of EXIF, 1 to 8.
+        """
+        known, size = dict(self._named), self.size
+        along = _ALONG.get(self.model, "").split()
+        pairs = [("cx", "cy"), *zip(along[::2], along[1::2], strict=True)]
+        changes = _UPRIGHT.get(orientation, "")
+        if "t" in changes:
+            size = size.turned(1)
+            for one, two in [*pairs, *([("fx", "fy")] if "fx" in known else [])]:
+                known[one], known[two] = known[two], known[one]
+        for axis, side in enumerate((size.width, size.height)):
+            if "xy"[axis] in changes:
+                centre = pairs[0][axis]
+                known[centre] = side - 1 - known[centre]
+                for pair in pairs[1:]:
+                    known[pair[axis]] *= -1
+        return LensCamera(self.model, size, tuple(known.values()))
+
+    def displayed(
+        self, stored: ImageSize, orientation: int = 1, what: str = "the image", *, same_model: bool = False
+    ) -> LensCamera:
+        """The camera of a photograph as it is displayed: the one rule for the size and the turn of a camera.
+
+        The camera is that of the pixels as they are stored, where these have the shape of its picture, and is scaled
+        and turned with them. Where only the picture as it is displayed has that shape, the camera is that of this.
+
+        Args:
+            stored: size of the pixels in the file.
+            orientation: of EXIF, 1 to 8.
+            what: the image, for the message.
+            same_model: see `scaled`.
 
         Raises:
-            InputError: the camera is of an image of another shape.
+            InputError: the camera is of a picture of another shape.
         """
-        _ = self.pinhole.fitted(size, what)  # checks it
-        return self.scaled(size)
+        shown = stored.turned(1 if "t" in _UPRIGHT.get(orientation, "") else 0)
+        if stored.has_shape_of(self.size):
+            return self.scaled(stored, same_model=same_model).turned(orientation)
+        if shown.has_shape_of(self.size):
+            return self.scaled(shown, same_model=same_model)
+        raise InputError(
+            f"{what} is stored as {stored.width}x{stored.height} pixels and its camera is of a picture of "
+            f"{self.size.width}x{self.size.height}, which has another shape; give this image its own camera "
+            "(--cameras-file), turned and cropped as it is, or leave it out"
+        )
 
     @cached_property
     def _named(self) -> dict[str, float]:
@@ -180,6 +265,11 @@ class LensCamera:
 
     @cached_property
     def _distortion(self) -> Distortion:
+        if self.model in _HELD:
+            raise InputError(
+                f"cameras of COLMAP's model {self.model} are not projected here; undistort the images and the model "
+                "first (colmap image_undistorter)"
+            )
         known = self._named
         split = 3 if self.model == "FULL_OPENCV" else 6
         radial = [known.get(f"k{number}", 0.0) for number in range(1, 7)]
@@ -190,8 +280,8 @@ class LensCamera:
 
 def _with_two_focal_lengths(model: str) -> str:
     """The smallest model that has fx and fy, and the distortion of this one."""
-    if model == "SIMPLE_PINHOLE":
-        return "PINHOLE"
+    if model in ("SIMPLE_PINHOLE", "SIMPLE_DIVISION", "SIMPLE_FISHEYE"):
+        return model.removeprefix("SIMPLE_")
     return "OPENCV_FISHEYE" if model.endswith("FISHEYE") else "OPENCV"
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["quaternion"]
+from cyano.errors import InputError
+
+__all__ = ["quaternion", "rotation_from"]
 
 
 def quaternion(R: ArrayLike) -> NDArray[np.float64]:
@@ -26,3 +28,22 @@ def quaternion(R: ArrayLike) -> NDArray[np.float64]:
     x, y, z, w = np.linalg.eigh(K)[1][:, -1]  # eigh reads the lower triangle
     found = np.array([w, x, y, z])
     return found if w >= 0 else -found
+
+
+def rotation_from(quaternion: ArrayLike, what: str = "the rotation") -> NDArray[np.float64]:
+    """(3, 3) rotation of (4,) w, x, y, z of any length but 0.
+
+    Args:
+        quaternion: the numbers.
+        what: it is, for the message.
+
+    Raises:
+        InputError: all of them are 0.
+    """
+    given = np.asarray(quaternion, np.float64)
+    length = float(np.linalg.norm(given))
+    if not length > 0:
+        raise InputError(f"{what} is a quaternion w, x, y, z, and not all of it is 0")
+    w, x, y, z = given / length
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    return np.asarray(np.eye(3) + 2 * w * cross + 2 * cross @ cross)

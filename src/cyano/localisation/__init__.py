@@ -1,4 +1,4 @@
-"""Visual localisation: where a photograph was taken, in a map that `cyano reconstruct` made.
+"""Visual localisation: where a photograph was taken, in a map that `cyano reconstruct` or `cyano map` made.
 
     from pathlib import Path
 
@@ -6,16 +6,38 @@
     from cyano.engine import Recipe
     from cyano.localisation import Localiser, Map
 
-    place = Map.open(Path("model"), Recipe(load()), images=Path("photos"))
+    place = Map.open(Path("model"), Recipe(load()))
     found = Localiser(place).localise("query.jpg")
     print(found.status, found.centre, found.direction, found.confidence)
 
 How to use it: docs/how-to/localise.md.
 """
 
+from cyano.formats.priors import PositionPrior
+from cyano.formats.rigs import Rig, RigCamera
+from cyano.localisation.adding import Addition, add_images
+from cyano.localisation.foreign import ForeignMap, make_map
+from cyano.localisation.georeferencing import Georeference, georeference
+from cyano.localisation.growth import Growth
 from cyano.localisation.localiser import Localiser
 from cyano.localisation.map import Map
 from cyano.localisation.options import LocaliseOptions
 from cyano.localisation.outcome import Candidate, Localisation
 
-__all__ = ["Candidate", "Localisation", "LocaliseOptions", "Localiser", "Map"]
+__all__ = [
+    "Addition",
+    "Candidate",
+    "ForeignMap",
+    "Georeference",
+    "Growth",
+    "Localisation",
+    "LocaliseOptions",
+    "Localiser",
+    "Map",
+    "PositionPrior",
+    "Rig",
+    "RigCamera",
+    "add_images",
+    "georeference",
+    "make_map",
+]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cyano.formats.absolute_pose import Intrinsics
-from cyano.formats.known_cameras import KnownCamera, known_as_displayed
-from cyano.geometry import Camera
+from cyano.formats.known_cameras import CameraEntry, displayed_camera
+from cyano.geometry import Camera, LensCamera
 from cyano.localisation.map import Map
 from cyano.localisation.outcome import CameraSource
 from cyano.localisation.photographs import Photograph
@@ -17,26 +17,26 @@ _GUESS = 1.2
 
 
 def intrinsics_of(
-    place: Map, photograph: Photograph, given: KnownCamera | None
+    place: Map, photograph: Photograph, given: LensCamera | CameraEntry | None
 ) -> list[tuple[Intrinsics, CameraSource]]:
     """What to try, the most trusted first; see `Search` for how the choice is made.
 
     Args:
         place: the map.
         photograph: whose.
-        given: its camera, if that is known; it is scaled and turned to the photograph as it is displayed.
+        given: its camera, if that is known; it follows the photograph, see `LensCamera.displayed`.
 
     Raises:
-        InputError: the camera given is of a picture of another shape, or none of COLMAP's.
+        InputError: the camera given is of a picture of another shape.
     """
-    if given is not None:
-        own = known_as_displayed(given, photograph.name, photograph.stored, photograph.orientation)
+    if given is not None and given.params:
+        own = displayed_camera(given, photograph.stored, photograph.orientation, repr(photograph.name))
         return [(Intrinsics(own), "given")]
-    found: list[tuple[Intrinsics, CameraSource]] = []
     size, focal = photograph.size, photograph.focal_35mm
-    alike = place.camera_like(size, focal)
-    if alike is not None:
-        found.append((Intrinsics(alike, exact=False), "map"))
+    found: list[tuple[Intrinsics, CameraSource]] = [
+        (Intrinsics(alike, exact=False), "map")
+        for alike in place.cameras_like(photograph.stored, photograph.orientation, focal)
+    ]
     if focal is not None:
         camera = Camera.from_focal_35mm(focal, size)
         found.append((Intrinsics(_simple(camera.fx, size), exact=False), "EXIF"))
@@ -44,5 +44,5 @@ def intrinsics_of(
     return [*found, (Intrinsics(guess, exact=False, guessed=True), "estimated")]
 
 
-def _simple(focal: float, size: ImageSize) -> KnownCamera:
-    return KnownCamera("SIMPLE_PINHOLE", (focal, size.width / 2, size.height / 2), size)
+def _simple(focal: float, size: ImageSize) -> LensCamera:
+    return LensCamera("SIMPLE_PINHOLE", size, (focal, (size.width - 1) / 2, (size.height - 1) / 2))

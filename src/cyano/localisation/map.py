@@ -6,6 +6,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -15,20 +16,20 @@ from numpy.typing import NDArray
 from cyano.engine import Recipe
 from cyano.errors import CyanoError, InputError, OutputError
 from cyano.exif import facts_in
-from cyano.formats.known_cameras import KnownCamera
 from cyano.formats.map_model import MapImage, MapModel, read_map_model
+from cyano.formats.priors import PositionPrior
+from cyano.geometry import LensCamera
+from cyano.localisation.global_descriptors import GlobalDescriptors
 from cyano.processing import resize
 from cyano.processing.images import read
-from cyano.retrieval import Codebook, VladOptions, codebook_for, global_descriptors, sample_descriptors, vlad
+from cyano.reading import read_bytes
 from cyano.store import FeatureStore
 from cyano.types import Features, ImageSize
 
-__all__ = ["Map"]
+__all__ = ["Map", "pixels_of"]
 
 _KEPT = 256
 """Images whose features and pixels are kept, 1.8 MB each with 1,024 keypoints at 640x480."""
-
-_VLAD = VladOptions()
 
 _MOVED_PX = 8.0
 """How far alignment moves keypoints at most, in pixels that the detector saw."""
@@ -37,11 +38,15 @@ _ALIKE = 1.05
 """By how much the focal lengths of one camera differ at most, over nine tenths of its images in a map."""
 
 
+_QUARTERS = 6, 8
+"""EXIF orientations of pictures that are turned by a quarter, clockwise and counter-clockwise, to be displayed."""
+
+
 @dataclass(eq=False)
 class Map:
     """Images with poses, their features, and the points that they see; for one thread at a time.
 
-        place = Map.open(Path("model"), Recipe(load()), images=Path("photos"))
+        place = Map.open(Path("model"), Recipe(load()))
         print(len(place.names), len(place.model.points))
 
     Attributes:
@@ -82,6 +87,28 @@ class Map:
         opened = cls(folder, model, _features_of(folder, recipe), recipe, images)
         opened._check()
         return opened
+
+    @classmethod
+    def from_colmap(cls, sparse: Path, images: Path, out: Path, recipe: Recipe) -> Map:
+        """Make a map of any COLMAP model, whose poses and cameras stay, and open it; see `make_map`.
+
+            place = Map.from_colmap(Path("colmap/sparse/0"), Path("photos"), Path("model"), Recipe(load()))
+
+        Args:
+            sparse: folder of the model, in binary or text form.
+            images: folder of its images; those that are not there are left out.
+            out: folder of the map; what is there already is not made again.
+            recipe: networks and options.
+
+        Raises:
+            InputError: there is no such model, or no map comes of it.
+            OutputError: it cannot be written.
+            MissingExtraError: pycolmap is not installed.
+        """
+        from cyano.localisation.foreign import make_map
+
+        make_map(sparse, images, out, recipe)
+        return cls.open(out, recipe, images)
 
     def _check(self) -> None:
         """Check that the model is of these features, as far as their numbers and the first image tell.
@@ -139,16 +166,7 @@ class Map:
         return replace(features, keypoints=exact, image=self._pixels(name, features))
 
     def _pixels(self, name: str, features: Features) -> torch.Tensor | None:
-        """What the detector saw; None where the image cannot be read any more, or is another one."""
-        if self.images is None:
-            return None
-        options = self.recipe.options
-        try:
-            loaded = read(self.images / name, options.limits, stretch=options.stretch)
-        except CyanoError:
-            return None
-        grey, frame = resize.apply(loaded, options.resize, features.frame.quarter_turns)
-        return torch.from_numpy(grey).half() if frame == features.frame else None
+        return None if self.images is None else pixels_of(self.images / name, features, self.recipe)
 
     def neighbours(self, points: NDArray[np.int64], without: Sequence[str]) -> list[tuple[str, int]]:
         """The images that see most of some points, and how many, the most first.
@@ -164,44 +182,92 @@ class Map:
         )
         return [(name, count) for name, count in counts.most_common() if count and name not in set(without)]
 
-    def most_alike(self, descriptors: NDArray[np.float32], count: int) -> list[str]:
-        """The images whose global descriptors are nearest to that of an image with these local ones."""
-        codebook, described = self._described
-        asked = vlad(descriptors, codebook.centroids, _VLAD.normalisation)
-        order = np.argsort(-(described.astype(np.float32) @ asked), kind="stable")
-        return [self.names[row] for row in order[:count]]
+    def images_near(self, prior: PositionPrior, radius: float) -> list[str]:
+        """The images whose cameras stand within a radius, in the map's unit, of a position; sorted."""
+        near = prior.distances(self._centres) <= radius
+        return [name for name, counts in zip(self.names, near, strict=True) if counts]
 
     @cached_property
-    def _described(self) -> tuple[Codebook, NDArray[np.float16]]:
-        names, folder = self.names, self.folder / "store" / "codebooks"
-        sample = sample_descriptors(self._local, names, _VLAD)
-        try:
-            codebook = codebook_for(sample, _VLAD, features=self.store.folder.name, folder=folder)
-        except OutputError:  # a map may be somebody else's
-            codebook = codebook_for(sample, _VLAD, features=self.store.folder.name, folder=None)
-        return codebook, global_descriptors(self._local, names, codebook, _VLAD.normalisation)
+    def _centres(self) -> NDArray[np.float64]:
+        poses = np.array([image.T_world_to_camera for image in self.model.images.values()])
+        return np.asarray(-np.einsum("nji,nj->ni", poses[:, :3, :3], poses[:, :3, 3]))
 
-    def camera_like(self, size: ImageSize, focal_35mm: float | None) -> KnownCamera | None:
-        """The camera of the map's images of this size and EXIF focal length, if they agree on one.
+    def most_alike(self, descriptors: NDArray[np.float32], count: int, among: Sequence[str] | None = None) -> list[str]:
+        """The images whose global descriptors are nearest to that of an image with these local ones.
+
+        Args:
+            descriptors: (N, D) local ones.
+            count: how many images at most.
+            among: the only images that count; None for all.
+        """
+        asked = self._global.asked(descriptors)
+        names = self.names
+        wanted = range(len(names)) if among is None else np.searchsorted(names, sorted(among)).tolist()
+        rows = np.array(wanted, np.int64)
+        order = np.argsort(-self._global.closeness(asked)[rows], kind="stable")
+        return [names[row] for row in rows[order[:count]]]
+
+    @cached_property
+    def digest(self) -> str:
+        """Stands for the model and its features."""
+        total = blake2b(digest_size=16)
+        files = sorted((self.folder / "sparse" / "0").glob("*.bin"))
+        for part in (self.store.folder.name.encode(), *(read_bytes(path) for path in files)):
+            total.update(b"%d:%b" % (len(part), part))
+        return total.hexdigest()
+
+    @cached_property
+    def _global(self) -> GlobalDescriptors:
+        return GlobalDescriptors.of_map(
+            self.folder / "store", self.digest, self.names, self._local, self.store.folder.name
+        )
+
+    def cameras_like(self, stored: ImageSize, orientation: int, focal_35mm: float | None) -> list[LensCamera]:
+        """The camera of the map's images that took a photograph, if they agree on one, as it displays that.
+
+        Images of the same size count, else those of the same shape, else those of the shape turned by a quarter.
+
+        Args:
+            stored: size of the photograph's pixels in the file.
+            orientation: of its EXIF, 1 to 8.
+            focal_35mm: what its EXIF says; None, and any image of the map may be of the same camera.
+
+        Returns:
+            That with the median focal length; both ways round where the photograph was turned by nobody knows which
+            quarter, and it matters; none where the map's images do not agree.
+        """
+        shown = stored.turned(1 if orientation in range(5, 9) else 0)
+        by_size: dict[ImageSize, list[LensCamera]] = {}
+        for name, image in self.model.images.items():
+            if focal_35mm is None or self.images is None or self._focals[name] == focal_35mm:
+                by_size.setdefault(image.camera.size, []).append(image.camera)
+        alike = _agreed(by_size.get(shown, []))
+        if alike is not None or shown in by_size:
+            return [] if alike is None else [alike]
+        for turned in (0, 1):
+            wanted = shown.turned(turned)
+            cameras = [each for size, some in by_size.items() if wanted.has_shape_of(size) for each in some]
+            alike = _agreed(cameras)
+            if alike is not None:
+                return _turned_either_way(alike.scaled(wanted, same_model=True), stored, orientation, turned)
+            if cameras:
+                break
+        return []
+
+    def sharing(self, size: ImageSize, focal_35mm: float | None) -> str | None:
+        """One of the images of this size and EXIF focal length, if all of them, at least two, have one camera.
 
         Args:
             size: of a photograph as it is displayed.
             focal_35mm: what its EXIF says; None for nothing.
-
-        Returns:
-            That of them with the median focal length.
         """
-        cameras = [
-            image.camera
+        names = [
+            name
             for name, image in self.model.images.items()
             if image.camera.size == size and (self.images is None or self._focals[name] == focal_35mm)
         ]
-        if not cameras:
-            return None
-        focals = np.array([camera.params[0] for camera in cameras])
-        if np.quantile(focals, 0.9) > _ALIKE * np.quantile(focals, 0.1):
-            return None
-        return cameras[int(np.argsort(focals)[len(focals) // 2])]
+        alike = len(names) > 1 and len({self.image(name).camera for name in names}) == 1
+        return names[0] if alike else None
 
     @cached_property
     def _focals(self) -> dict[str, float | None]:
@@ -213,6 +279,36 @@ class Map:
         return self.store.read([name])[0].descriptors
 
 
+def pixels_of(path: Path, features: Features, recipe: Recipe) -> torch.Tensor | None:
+    """(h, w) float16, what the detector saw; None where the image cannot be read any more, or is another one."""
+    options = recipe.options
+    try:
+        loaded = read(path, options.limits, stretch=options.stretch)
+    except CyanoError:
+        return None
+    grey, frame = resize.apply(loaded, options.resize, features.frame.quarter_turns)
+    return torch.from_numpy(grey).half() if frame == features.frame else None
+
+
+def _agreed(cameras: Sequence[LensCamera]) -> LensCamera | None:
+    """The one with the median focal length for its size; None where they differ."""
+    if not cameras:
+        return None
+    focals = np.array([camera.focal_length / camera.size.longest for camera in cameras])
+    if np.quantile(focals, 0.9) > _ALIKE * np.quantile(focals, 0.1):
+        return None
+    return cameras[int(np.argsort(focals)[len(focals) // 2])]
+
+
+def _turned_either_way(camera: LensCamera, stored: ImageSize, orientation: int, turned: int) -> list[LensCamera]:
+    """A map's camera as the photograph displays it, whose picture is turned by so many quarters from the camera's."""
+    if not turned:
+        return [camera]
+    if camera.size == stored and orientation in range(5, 9):
+        return [camera.turned(orientation)]
+    return list(dict.fromkeys(camera.turned(each) for each in _QUARTERS))
+
+
 def _features_of(folder: Path, recipe: Recipe) -> FeatureStore:
     """The store of a map's features; nothing is made.
 
@@ -221,7 +317,10 @@ def _features_of(folder: Path, recipe: Recipe) -> FeatureStore:
     """
     root, configuration = folder / "store", recipe.feature_configuration()
     if not (root / "features").is_dir():
-        raise InputError(f"{folder} has no features (store/features); give the folder of `cyano reconstruct --out`")
+        raise InputError(
+            f"{folder} has no features (store/features); give the folder of `cyano reconstruct --out`, or make "
+            "it a map (cyano map)"
+        )
     if not FeatureStore.exists(root, configuration, precision=recipe.feature_precision):
         remedy = "give the options that the map was reconstructed with"
         try:

@@ -22,6 +22,8 @@ class LocaliseOptions:
         min_inliers: fewer keypoints make no pose.
         expand: also match the images of the map that share most points with the inliers.
         seed: of the sampling, at most 2^31 - 1.
+        prior_radius: how far from a position that is known beforehand the images of the map stand that count, and the
+            pose may be, in the map's unit.
 
     Raises:
         InputError: a number is out of its range.
@@ -33,6 +35,7 @@ class LocaliseOptions:
     min_inliers: int = 12
     expand: bool = True
     seed: int = 0
+    prior_radius: float = 50.0
 
     def __post_init__(self) -> None:
         for name, least in (("top_k", 1), ("all_up_to", 0), ("min_inliers", 4), ("seed", 0)):
@@ -41,5 +44,6 @@ class LocaliseOptions:
                 raise InputError(f"{name} must be a whole number of at least {least}, not {value!r}")
         if self.seed >= 2**31:
             raise InputError(f"seed must be less than 2^31, not {self.seed}")
-        if not 0 < self.threshold_px < float("inf"):
-            raise InputError(f"threshold_px must be positive and finite, not {self.threshold_px}")
+        for name in ("threshold_px", "prior_radius"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise InputError(f"{name} must be positive and finite, not {getattr(self, name)}")

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyano.concise import Concise
-from cyano.formats.known_cameras import KnownCamera
+from cyano.geometry import LensCamera
+from cyano.localisation.confidence import Evidence
 
 __all__ = ["CameraSource", "Candidate", "Localisation", "Status"]
 
-Status = Literal["ok", "uncertain", "no keypoints", "too few matches", "no pose", "not usable"]
+Status = Literal["ok", "uncertain", "no keypoints", "no candidates", "too few matches", "no pose", "not usable"]
 CameraSource = Literal["given", "map", "EXIF", "estimated"]
 
 
@@ -50,11 +51,12 @@ class Localisation(Concise):
             photograph that cannot be read, or whose camera does not fit.
         message: the same in a sentence.
         T_world_to_camera: (4, 4) float64, of the photograph as it is displayed; NaN without a pose.
-        camera: intrinsics, parameters in COLMAP's order and pixels; None without a pose.
+        camera: intrinsics of the photograph as it is displayed; None without a pose.
         camera_source: where they are from; None without a pose.
         covariance: (6, 6) float64 of a rotation vector in radians, applied after the pose's rotation, and of the
             pose's translation in the map's unit; NaN where unknown.
         confidence: probability that the pose is right, 0 without one.
+        evidence: what the confidence follows from; None without a pose.
         keypoints: (K,) int64 numbers of the photograph's keypoints; one has a row for each candidate that it is
             matched with.
         points2D: (K, 2) float64 pixels of the photograph where they are, aligned to the candidate.
@@ -68,7 +70,7 @@ class Localisation(Concise):
     status: Status
     message: str
     T_world_to_camera: NDArray[np.float64]
-    camera: KnownCamera | None
+    camera: LensCamera | None
     camera_source: CameraSource | None
     covariance: NDArray[np.float64]
     confidence: float
@@ -78,6 +80,7 @@ class Localisation(Concise):
     inliers: NDArray[np.bool_]
     seen_in: NDArray[np.int64]
     candidates: tuple[Candidate, ...]
+    evidence: Evidence | None = None
 
     @property
     def ok(self) -> bool:

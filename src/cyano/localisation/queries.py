@@ -8,11 +8,14 @@ from pathlib import Path
 
 from cyano.engine import find_images, readable_suffixes
 from cyano.errors import InputError
-from cyano.formats.known_cameras import KnownCamera
+from cyano.formats.known_cameras import CameraEntry
+from cyano.formats.priors import PositionPrior
 from cyano.formats.query_lists import parse_query_list, read_query_list
+from cyano.geometry import LensCamera
 from cyano.pairs.entries import which
+from cyano.processing.masks import find_mask
 
-__all__ = ["Query", "find_queries", "listed_queries", "with_cameras"]
+__all__ = ["Query", "find_queries", "listed_queries", "with_cameras", "with_masks"]
 
 
 @dataclass(frozen=True)
@@ -23,11 +26,15 @@ class Query:
         name: by which results call it.
         path: its file.
         camera: if it is known; see `Localiser.localise`.
+        mask: if it has one.
+        prior: where it was taken, if something is known of that.
     """
 
     name: str
     path: Path
-    camera: KnownCamera | None = None
+    camera: LensCamera | CameraEntry | None = None
+    mask: Path | None = None
+    prior: PositionPrior | None = None
 
 
 def find_queries(source: Path, folder: Path | None = None) -> list[Query]:
@@ -63,7 +70,9 @@ def listed_queries(lines: Iterable[str], folder: Path) -> list[Query]:
 
 
 def with_cameras(
-    queries: Iterable[Query], listed: Mapping[str, KnownCamera | None], default: KnownCamera | None = None
+    queries: Iterable[Query],
+    listed: Mapping[str, LensCamera | CameraEntry],
+    default: LensCamera | CameraEntry | None = None,
 ) -> list[Query]:
     """The photographs with what else is known of their cameras; what they have already stays.
 
@@ -72,16 +81,26 @@ def with_cameras(
         listed: cameras by name, or of folders by name with a slash at the end; "" is that of all.
         default: of those that are not listed.
     """
-    known = {name: camera for name, camera in listed.items() if camera is not None}
     found = []
     for query in queries:
-        entry = which(known, query.name)
-        camera = default if entry is None else known[entry]
+        entry = which(listed, query.name)
+        camera = default if entry is None else listed[entry]
         found.append(query if query.camera is not None else replace(query, camera=camera))
     return found
 
 
-def _in_folder(listed: Mapping[str, KnownCamera | None], folder: Path, where: str) -> list[Query]:
+def with_masks(queries: Iterable[Query], masks: Path) -> list[Query]:
+    """The photographs with their masks, which lie as those of collections do; see `find_mask`.
+
+    Raises:
+        InputError: there are no masks, a name points out of its folder, or the list of masks is none.
+    """
+    if not masks.exists():
+        raise InputError(f"{masks}: there is no such folder or file; masks are a folder, a list or one image")
+    return [replace(query, mask=find_mask(query.name, masks)) for query in queries]
+
+
+def _in_folder(listed: Mapping[str, CameraEntry | None], folder: Path, where: str) -> list[Query]:
     if not listed:
         raise InputError(f"there is no photograph in {where}; give a name on each line")
     return [Query(name, folder / name, camera) for name, camera in listed.items()]

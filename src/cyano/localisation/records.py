@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyano.errors import InputError
-from cyano.formats.known_cameras import KnownCamera
-from cyano.geometry import invert_rigid
-from cyano.geometry.quaternions import quaternion
+from cyano.formats.colmap_pixels import colmap_params, lens_of
+from cyano.geometry import LensCamera, invert_rigid
+from cyano.geometry.quaternions import quaternion, rotation_from
+from cyano.localisation.confidence import Evidence
 from cyano.localisation.outcome import CameraSource, Localisation, Status
 from cyano.reading import parse_json, read_bytes
 from cyano.records import record_from
@@ -55,10 +56,15 @@ class RecordedCamera:
     height: int
     params: Vector
 
+    @classmethod
+    def of(cls, lens: LensCamera) -> RecordedCamera:
+        """Of a camera."""
+        return cls(lens.model, lens.size.width, lens.size.height, colmap_params(lens))
+
     @property
-    def known(self) -> KnownCamera:
-        """The same for `cyano.formats`."""
-        return KnownCamera(self.model, self.params, ImageSize(self.height, self.width))
+    def lens(self) -> LensCamera:
+        """The camera, in Cyano's pixels."""
+        return lens_of(self.model, self.params, ImageSize(self.height, self.width))
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,7 @@ class Record:
         made_from: what decides all of this.
         confidence: likewise.
         inliers: keypoints that agree with the pose.
+        evidence: what the confidence follows from; None without a pose.
         orientation: of EXIF: how the stored pixels are turned to be displayed; the pose is of the displayed ones.
         quaternion: (w, x, y, z) of the rotation from the world to the camera; None without a pose, as those below.
         translation: (3,) from the world to the camera.
@@ -110,6 +117,7 @@ class Record:
     camera: RecordedCamera | None = None
     camera_source: CameraSource | None = None
     candidates: tuple[RecordedCandidate, ...] = ()
+    evidence: Evidence | None = None
 
     @classmethod
     def of(cls, name: str, found: Localisation, made_from: MadeFrom, orientation: int) -> Record:
@@ -124,19 +132,20 @@ class Record:
         shown = tuple(RecordedCandidate(**vars(each)) for each in found.candidates)
         plain = cls(FORMAT, name, found.status, found.message, made_from, orientation=orientation, candidates=shown)
         camera, pose = found.camera, found.T_world_to_camera
-        if camera is None or camera.size is None:
+        if camera is None:
             return plain
         return cls(
             **{
                 **vars(plain),
                 "confidence": found.confidence,
                 "inliers": found.inlier_count,
+                "evidence": found.evidence,
                 "quaternion": _numbers(quaternion(pose[:3, :3])),
                 "translation": _numbers(pose[:3, 3]),
                 "centre": _numbers(found.centre),
                 "direction": _numbers(found.direction),
                 "covariance": _numbers(found.covariance) if np.isfinite(found.covariance).all() else None,
-                "camera": RecordedCamera(camera.model, camera.size.width, camera.size.height, camera.params),
+                "camera": RecordedCamera.of(camera),
                 "camera_source": found.camera_source,
             }
         )
@@ -152,9 +161,7 @@ class Record:
         pose = np.full((4, 4), np.nan)
         if self.quaternion is None or self.translation is None:
             return pose
-        w, x, y, z = self.quaternion
-        cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-        pose[:3, :3] = np.eye(3) + 2 * w * cross + 2 * cross @ cross
+        pose[:3, :3] = rotation_from(self.quaternion)
         pose[:, 3] = (*self.translation, 1.0)
         pose[3, :3] = 0
         return pose

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from hashlib import blake2b
 from pathlib import Path, PurePosixPath
@@ -52,7 +52,7 @@ class Results:
             OutputError: nothing can be written there.
         """
         self.folder, self._localiser = folder, localiser
-        self._map, self._options = _map_digest(localiser), _digest(json.dumps(_options(localiser)).encode())
+        self._map, self._options = localiser.map.digest, _digest(json.dumps(_options(localiser)).encode())
         lines = folder / _LINES
         tidy(folder, {_LINES, _POSES, _FAILED, _TRAJECTORY, _SUMMARY, _MODEL}.__contains__)
         self.records = {} if overwrite and not _is_ours(lines) else read_records(lines)
@@ -69,13 +69,27 @@ class Results:
     def _is_current(self, record: Record) -> bool:
         return (record.made_from.map, record.made_from.options) == (self._map, self._options)
 
-    def made_from(self, query: Query) -> MadeFrom:
-        """What decides the result of a photograph; of one that cannot be read its name stands for it."""
-        try:
-            content = read_bytes(query.path)
-        except InputError:
-            content = query.name.encode("utf-8", "surrogateescape")
-        return MadeFrom(self._map, self._options, _digest(content, repr(query.camera).encode()))
+    def made_from(self, query: Query, others: Sequence[Query] = (), rig: str = "") -> MadeFrom:
+        """What decides the result of a photograph; of one that cannot be read its name stands for it.
+
+        Args:
+            query: the photograph.
+            others: of the same moment, by the other cameras of a rig.
+            rig: all that is known of that.
+        """
+        parts = []
+        for each in (query, *others):
+            files = [each.path] if each.mask is None else [each.path, each.mask]
+            try:
+                content = [read_bytes(path) for path in files]
+            except InputError:
+                content = [each.name.encode("utf-8", "surrogateescape")]
+            parts += [
+                *content,
+                repr(each.camera).encode(),
+                *([] if each.prior is None else [repr(each.prior).encode()]),
+            ]
+        return MadeFrom(self._map, self._options, _digest(*parts, *([rig.encode()] if rig else [])))
 
     def kept(self, query: Query, made_from: MadeFrom) -> Record | None:
         """The result of a photograph that is there already; those that could not be used are tried again."""
@@ -112,7 +126,7 @@ class Results:
         self._write(_FAILED, failed_lines(records))
         self._write(_TRAJECTORY, trajectory_lines(records))
         posed = [
-            PosedImage(record.name, record.camera.known, record.T_world_to_camera)
+            PosedImage(record.name, record.camera.lens, record.T_world_to_camera)
             for record in records
             if record.camera is not None
         ]
@@ -162,12 +176,6 @@ def _options(localiser: Localiser) -> dict[str, Any]:
     place = localiser.map
     aligned = localiser.matcher.options.align and place.images is not None
     return {**place.recipe.match_configuration(None), **asdict(localiser.options), "aligned": aligned}
-
-
-def _map_digest(localiser: Localiser) -> str:
-    place = localiser.map
-    files = sorted((place.folder / "sparse" / "0").glob("*.bin"))
-    return _digest(place.store.folder.name.encode(), *(read_bytes(path) for path in files))
 
 
 def _digest(*parts: bytes) -> str:

@@ -10,20 +10,21 @@ from numpy.typing import NDArray
 
 from cyano.formats.absolute_pose import AbsolutePose, Intrinsics, absolute_pose, projected
 from cyano.formats.pose_covariance import pose_covariance
+from cyano.formats.priors import PositionPrior
+from cyano.geometry import LensCamera
+from cyano.localisation.agreement import CELLS, cells_of, centre_of, copies_of, once_each, spread_of
 from cyano.localisation.confidence import CERTAIN, Evidence, confidence_of
 from cyano.localisation.correspondences import Correspondences, find_correspondences, joined, nothing_found
 from cyano.localisation.groups import connected, differ
 from cyano.localisation.map import Map
+from cyano.localisation.mirror import HARDLY_MIRRORED, better_mirrored
 from cyano.localisation.options import LocaliseOptions
 from cyano.localisation.outcome import CameraSource, Candidate, Localisation, Status
+from cyano.localisation.own_camera import may_be_a_part, with_own_camera
 from cyano.localisation.photographs import Photograph
 from cyano.matcher import Matcher
-from cyano.types import ImageSize
 
-__all__ = ["Search", "cells_of", "once_each"]
-
-_CELLS = 8
-"""Cells along each side of a photograph, by which the spread of inliers is counted."""
+__all__ = ["Found", "Search"]
 
 _GROUPS = 3
 """Places of the map whose matches are also tried by themselves."""
@@ -37,16 +38,20 @@ _ROUNDS = 3
 _CLEARLY = 1.1
 """By how much more inliers a camera that is trusted less has to explain."""
 
+_CONTRADICTED = 0.25
+"""Confidence, at most, in a pose that is not where it was known to be."""
+
 _Sources = Sequence[tuple[Intrinsics, CameraSource]]
 
 
 @dataclass(frozen=True, eq=False)
-class _Found:
+class Found:
     """A pose and how it came about.
 
     Attributes:
         pose: with its inliers among all correspondences, one point for each keypoint.
         source: of the camera.
+        moved: whether its principal point was found with the pose.
         inliers: keypoints that agree with it.
         cells: of the photograph that hold them.
     """
@@ -55,6 +60,7 @@ class _Found:
     source: CameraSource
     inliers: int
     cells: int
+    moved: bool = False
 
     @property
     def rank(self) -> tuple[int, int]:
@@ -65,7 +71,15 @@ class _Found:
 class Search:
     """One photograph on its way."""
 
-    def __init__(self, place: Map, matcher: Matcher, options: LocaliseOptions, photograph: Photograph) -> None:
+    def __init__(
+        self,
+        place: Map,
+        matcher: Matcher,
+        options: LocaliseOptions,
+        photograph: Photograph,
+        prior: PositionPrior | None = None,
+        among: Sequence[str] | None = None,
+    ) -> None:
         """Nothing is matched yet.
 
         Args:
@@ -73,7 +87,10 @@ class Search:
             matcher: with the map's recipe.
             options: how.
             photograph: whose pose is searched for.
+            prior: where it was taken, if something is known of that.
+            among: the only images of the map that count; None for all.
         """
+        self.prior, self.among = prior, None if among is None else set(among)
         self.map, self.matcher, self.options, self.photograph = place, matcher, options, photograph
         self.names: list[str] = []
         self.found: Correspondences = nothing_found()
@@ -85,7 +102,14 @@ class Search:
             names: of the map's images to begin with.
             sources: what is known of the camera, the most trusted first.
         """
-        self._match(names)
+        best = self.explored(names, sources)
+        if isinstance(best, Localisation):
+            return best
+        return self._judged(best, self._rival(best, [each for each in sources if each[1] == best.source]))
+
+    def explored(self, names: Sequence[str], sources: _Sources) -> Found | Localisation:
+        """The best pose, or what is to be told where there is none; see `run`."""
+        self.match(names)
         count = len(np.unique(self.found.keypoints))
         if count < self.options.min_inliers:
             return self.failed("too few matches", f"{_keypoints(count)} match points of the map; a pose takes more")
@@ -95,23 +119,25 @@ class Search:
         chosen = [each for each in sources if each[1] == best.source]
         if self.options.expand:
             best = self._expanded(best, chosen)
+        best = self._with_own_camera(best)
         if best.inliers < self.options.min_inliers:
             least = self.options.min_inliers
             return self.failed("no pose", f"no pose agrees with {least} keypoints or more ({best.inliers} at best)")
-        return self._judged(best, self._rival(best, chosen))
+        return best
 
     def failed(self, status: Status, message: str) -> Localisation:
         """An outcome without a pose."""
-        return self._outcome(status, message, None)
+        return self.outcome(status, message, None)
 
-    def _expanded(self, best: _Found, sources: _Sources) -> _Found:
+    def _expanded(self, best: Found, sources: _Sources) -> Found:
         """The pose with the images of the map that share most points with the inliers, as long as they add to it."""
         for _ in range(_ROUNDS):
             found, names = self.found, list(self.names)
             more = self.map.neighbours(np.unique(found.points[best.pose.inliers]), names)
-            if not more:
+            fresh = [name for name, _ in more if self.among is None or name in self.among]
+            if not fresh:
                 break
-            self._match([name for name, _ in more[: self.options.top_k]])
+            self.match(fresh[: self.options.top_k])
             grown = self._best(sources)
             if grown is None or grown.inliers < best.inliers:
                 self.found, self.names = found, names
@@ -121,25 +147,28 @@ class Search:
                 break
         return best
 
-    def _match(self, names: Sequence[str]) -> None:
+    def match(self, names: Sequence[str]) -> None:
+        """Match with further images of the map."""
         more = find_correspondences(self.matcher, self.map, names, self.photograph.features, first=len(self.names))
         self.names = [*self.names, *names]
         self.found = joined([self.found, more])
 
-    def _best(self, sources: _Sources) -> _Found | None:
+    def _best(self, sources: _Sources) -> Found | None:
         """The pose that explains most of the photograph, of the most trusted camera that is not clearly worse."""
-        best: _Found | None = None
+        best: Found | None = None
         for known, source in sources:
             tried = [self._pose(group, known, source) for group in self._groups()]
             poses = [each for each in tried if each is not None]
             if not poses:
                 continue
             found = max(poses, key=lambda each: each.rank)
-            if best is None or found.inliers > _CLEARLY * best.inliers:
+            if best is None or (
+                found.rank > best.rank if source == best.source else found.inliers > _CLEARLY * best.inliers
+            ):
                 best = found
         return best
 
-    def _rival(self, best: _Found, sources: _Sources) -> int:
+    def _rival(self, best: Found, sources: _Sources) -> int:
         """Keypoints that agree with the best pose of another place: of a group of images, or of what is left over."""
         known = replace(sources[0][0], camera=best.pose.camera, exact=True, guessed=False)
         tried = [self._pose(part, known, best.source) for part in [~best.pose.inliers, *self._groups()[1:]]]
@@ -155,56 +184,85 @@ class Search:
         parts = sorted((np.isin(self.found.images, group) for group in groups), key=lambda part: -int(part.sum()))
         return [everything, *(part for part in parts[:_GROUPS] if part.sum() >= self.options.min_inliers)]
 
-    def _pose(self, part: NDArray[np.bool_], known: Intrinsics, source: CameraSource) -> _Found | None:
+    def _pose(self, part: NDArray[np.bool_], known: Intrinsics, source: CameraSource) -> Found | None:
         """The pose of some matches, with its inliers among all of them, since those of other places may agree."""
         some, options = self.found.chosen(part), self.options
         points = self.map.model.points
         pose = absolute_pose(
-            some.places, points[some.points], known, threshold_px=options.threshold_px, seed=options.seed
+            some.places,
+            points[some.points],
+            known,
+            threshold_px=options.threshold_px,
+            seed=options.seed,
+            prior=self.prior,
         )
         if pose is None:
             return None
-        seen = projected(points[self.found.points], pose.T_world_to_camera, pose.camera)
-        errors = np.linalg.norm(seen - self.found.places, axis=1)
-        inliers = once_each(self.found, np.where(errors <= options.threshold_px, errors, np.inf))
-        count = len(np.unique(self.found.keypoints[inliers]))
-        cells = cells_of(self.found.places[inliers], self.photograph.size)
-        return _Found(replace(pose, inliers=inliers), source, count, cells)
+        return self.at(pose.T_world_to_camera, pose.camera, source)
 
-    def _judged(self, best: _Found, rival: int) -> Localisation:
+    def at(self, T_world_to_camera: NDArray[np.float64], camera: LensCamera, source: CameraSource) -> Found:
+        """A pose with its inliers among all matches."""
+        seen = projected(self.map.model.points[self.found.points], T_world_to_camera, camera)
+        errors = np.linalg.norm(seen - self.found.places, axis=1)
+        inliers = once_each(self.found, np.where(errors <= self.options.threshold_px, errors, np.inf))
+        return self._counted(AbsolutePose(T_world_to_camera, camera, inliers), source)
+
+    def _counted(self, pose: AbsolutePose, source: CameraSource, *, moved: bool = False) -> Found:
+        count = len(np.unique(self.found.keypoints[pose.inliers]))
+        return Found(pose, source, count, cells_of(self.found.places[pose.inliers], self.photograph.size), moved)
+
+    def _with_own_camera(self, best: Found) -> Found:
+        """The pose with what the photograph itself tells of its camera, where nothing else does."""
+        if best.source not in ("estimated", "EXIF"):
+            return best
+        points = self.map.model.points[self.found.points]
+        own = with_own_camera(self.found, points, best.pose, self.options.threshold_px, self.photograph.size)
+        return best if own is None else self._counted(own.pose, best.source, moved=own.moved)
+
+    def _judged(self, best: Found, rival: int) -> Localisation:
         found, pose, points = self.found, best.pose, self.map.model.points
         seen = found.chosen(pose.inliers)
-        _, which, copies = np.unique(seen.keypoints, return_inverse=True, return_counts=True)
         covariance = pose_covariance(
             seen.places,
             points[seen.points],
             pose.T_world_to_camera,
             pose.camera,
-            weights=1 / copies[which],
+            weights=1 / copies_of(seen),
             focal_refined=best.source != "given",
+            principal_refined=best.moved or (best.source != "given" and may_be_a_part(self.map, self.photograph.size)),
         )
+        share = best.inliers / len(np.unique(found.keypoints))
+        mirrored = ""
+        if share < HARDLY_MIRRORED:
+            mirrored = better_mirrored(self.map, self.matcher, self.photograph, self.names, found, pose.inliers)
         evidence = Evidence(
             inliers=best.inliers,
-            share=best.inliers / len(np.unique(found.keypoints)),
+            share=share,
             cells=best.cells,
-            rival=rival,
-            spread=_spread(pose, covariance, points[seen.points]),
+            rival=max(rival, best.inliers if mirrored else 0),
+            spread=spread_of(pose.T_world_to_camera, covariance, points[seen.points]),
         )
         confidence = confidence_of(evidence)
-        words = f"{_keypoints(best.inliers)} agree with the pose, in {best.cells} of {_CELLS**2} parts of the picture"
+        words = f"{_keypoints(best.inliers)} agree with the pose, in {best.cells} of {CELLS**2} parts of the picture"
         if rival:
             words += f"; {rival} with one elsewhere"
+        words += mirrored + ("; its principal point is off the middle: a part of a picture" if best.moved else "")
+        away = 0.0 if self.prior is None else float(self.prior.distances(centre_of(pose.T_world_to_camera)[None])[0])
+        if away > self.options.prior_radius:
+            confidence = min(confidence, _CONTRADICTED)
+            words += f"; it is {away:.3g} from where the photograph is said to be taken"
         status: Status = "ok" if confidence >= CERTAIN else "uncertain"
-        return self._outcome(status, words, best, covariance, confidence)
+        return replace(self.outcome(status, words, best, covariance, confidence), evidence=evidence)
 
-    def _outcome(
+    def outcome(
         self,
         status: Status,
         message: str,
-        best: _Found | None,
+        best: Found | None,
         covariance: NDArray[np.float64] | None = None,
         confidence: float = 0.0,
     ) -> Localisation:
+        """All that is to be told, with a pose or without."""
         found = self.found
         inliers = np.zeros(len(found.keypoints), bool) if best is None else best.pose.inliers
         candidates = [self._candidate(number, inliers) for number in range(len(self.names))]
@@ -240,46 +298,8 @@ class Search:
         return Candidate(name, int(of_it.sum()), int((inliers & of_it).sum()), aligned)
 
 
-def once_each(found: Correspondences, errors: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """(K,) bool: the inliers, without the copies of a keypoint that go to other points than the one that fits best.
-
-    Args:
-        found: correspondences.
-        errors: (K,) pixels, infinite for what is no inlier.
-    """
-    inliers = np.isfinite(errors)
-    worst_first = np.argsort(-errors[inliers], kind="stable")
-    keypoints, points = found.keypoints[inliers][worst_first], found.points[inliers][worst_first]
-    best = np.full(found.keypoints.max(initial=-1) + 1, -1, np.int64)
-    best[keypoints] = points  # the last one stays
-    fits: NDArray[np.bool_] = best[found.keypoints] == found.points
-    return inliers & fits
-
-
-def cells_of(places: NDArray[np.float64], size: ImageSize) -> int:
-    """How many of the 8 x 8 cells of a photograph hold one of (K, 2) places in its pixels."""
-    sides = np.array([size.width, size.height], np.float64)
-    cells = np.clip((places + 0.5) / sides * _CELLS, 0, _CELLS - 1).astype(np.int64)
-    return len(np.unique(cells @ np.array([1, _CELLS])))
-
-
 def _of_another_place(one: AbsolutePose, other: AbsolutePose) -> bool:
     return differ(one.T_world_to_camera, one.inliers, other.T_world_to_camera, other.inliers)
-
-
-def _spread(pose: AbsolutePose, covariance: NDArray[np.float64], points: NDArray[np.float64]) -> float:
-    """Standard deviation of the camera's centre along its worst axis over the median depth of the points; 1 if unknown.
-
-    The centre is -R^T t, and moves by -R^T ([t]_x w + dt) with a rotation w after R and a change dt of t.
-    """
-    if not np.isfinite(covariance).all():
-        return 1.0
-    R, (x, y, z) = pose.T_world_to_camera[:3, :3], pose.T_world_to_camera[:3, 3]
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    by_pose = -R.T @ np.hstack([cross, np.eye(3)])
-    worst = float(np.linalg.eigvalsh(by_pose @ covariance @ by_pose.T)[-1])
-    depths = points @ R[2] + z
-    return float(np.sqrt(max(worst, 0.0)) / np.median(depths))
 
 
 def _keypoints(count: int) -> str:

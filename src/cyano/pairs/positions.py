@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cyano.errors import InputError
 from cyano.pairs.checks import places_of
 
-__all__ = ["Positions", "local_metres", "read_poses"]
+__all__ = ["Positions", "local_metres", "metres_from", "middle_of", "read_poses"]
 
 EQUATOR = 6378137.0
 """Half the major axis of the WGS 84 ellipsoid in metres (NIMA TR8350.2, table 3.1)."""
@@ -46,7 +46,7 @@ class Positions:
 def local_metres(
     latitude: NDArray[np.float64], longitude: NDArray[np.float64], height: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Geodetic WGS 84 coordinates as metres in a frame that stands on the ellipsoid in their middle.
+    """Geodetic WGS 84 coordinates as metres in a frame that stands on the ellipsoid in their middle; see `middle_of`.
 
     It is a rigid change of frame: distances are straight lines through space, shorter than on the ground by
     1 mm at 10 km and 1 m at 100 km. Nothing is special at the poles and the date line.
@@ -59,15 +59,30 @@ def local_metres(
     Returns:
         (N, 3) float64: east, north, up.
     """
+    return metres_from((*middle_of(latitude, longitude), 0.0), np.stack((latitude, longitude, height), axis=1))
+
+
+def metres_from(origin: tuple[float, float, float] | None, places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N, 3) metres east, north and up from an origin, of (N, 3) degrees north, degrees east, metres above WGS 84.
+
+    Args:
+        origin: likewise; None for Earth-centred, Earth-fixed metres.
+        places: likewise.
+    """
+    earth = _earth_centred(_normals(np.radians(places[:, 0]), np.radians(places[:, 1])), places[:, 2])
+    if origin is None:
+        return earth
+    up = _normals(np.radians(np.array([origin[0]])), np.radians(np.array([origin[1]])))
+    east = np.array([-math.sin(math.radians(origin[1])), math.cos(math.radians(origin[1])), 0.0])
+    away = earth - _earth_centred(up, np.array([origin[2]]))
+    return np.asarray(away @ np.stack((east, np.cross(up[0], east), up[0])).T)
+
+
+def middle_of(latitude: NDArray[np.float64], longitude: NDArray[np.float64]) -> tuple[float, float]:
+    """Degrees north and east of the mean of the verticals of (N,) places; (0, 0) of none."""
     normals = _normals(np.radians(latitude), np.radians(longitude))
-    middle = normals.mean(axis=0) if len(normals) else np.array([1.0, 0.0, 0.0])
-    lat0, lon0 = math.atan2(middle[2], math.hypot(middle[0], middle[1])), math.atan2(middle[1], middle[0])
-    origin_normal = _normals(np.array([lat0]), np.array([lon0]))
-    east = np.array([-math.sin(lon0), math.cos(lon0), 0.0])
-    frame = np.stack((east, np.cross(origin_normal[0], east), origin_normal[0]))
-    offsets = _earth_centred(normals, np.asarray(height)) - _earth_centred(origin_normal, np.zeros(1))
-    local: NDArray[np.float64] = offsets @ frame.T
-    return local
+    x, y, z = normals.mean(axis=0) if len(normals) else np.array([1.0, 0.0, 0.0])
+    return math.degrees(math.atan2(z, math.hypot(x, y))), math.degrees(math.atan2(y, x))
 
 
 def _normals(latitude: NDArray[np.float64], longitude: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from cyano.checkpoints.loading import load
-from cyano.checkpoints.lone_matcher import load_matcher, save_matcher
+from cyano.checkpoints.lone_matcher import save_matcher
 from cyano.errors import InputError
-from cyano.models.superglue import SuperGlue
 from cyano.models.superpoint import SuperPoint
 from cyano.training.config import MatcherPhase, TrainingConfig
 from cyano.training.detector_network import fresh_superpoint
 from cyano.training.features import Extractor, FeatureExtractor, SiftExtractor
-from cyano.training.fresh_matcher import fresh_superglue
 from cyano.training.joint_stage import JointStage
 from cyano.training.labels import AdaptationOptions, label_photographs
 from cyano.training.loop import Stage, train_stage
@@ -26,14 +22,13 @@ from cyano.training.material import read_material
 from cyano.training.model_folders import save_detector, save_model
 from cyano.training.pair_store import PairStore
 from cyano.training.photographs import Photographs
-from cyano.training.principal_axes import turn_detector, turn_projection
 from cyano.training.processes import Processes, is_first_process
 from cyano.training.progress import Progress
 from cyano.training.real_views import NO_SOURCES, RealSources
 from cyano.training.schedule import Schedule
 from cyano.training.shapes_stage import ShapesStage
+from cyano.training.starts import matcher_to_train, started_detector
 from cyano.training.teacher import Teacher, student_axes, teacher_axes
-from cyano.training.widening import widened_detector, widened_superglue
 from cyano.watching import Watcher
 
 __all__ = ["train_detector", "train_matcher"]
@@ -150,7 +145,7 @@ def train_matcher(
         )
     takers = [phase.options for phase in config.matcher]
     photographs, views = read_material(images, config.validation, real, takers, watcher)
-    superpoint, superglue = _matcher_start(config, start, run, photographs, detector)
+    superpoint, superglue = matcher_to_train(config, start, run, photographs, detector)
     if superpoint is not None:
         save_detector(run / "detector", superpoint)
     ends: list[dict[str, Tensor]] = []
@@ -187,33 +182,6 @@ def _mean(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
     return {**last, **means}
 
 
-def _matcher_start(
-    config: TrainingConfig, start: str | Path | None, run: Path, photographs: Photographs, detector: str | Path | None
-) -> tuple[SuperPoint | None, SuperGlue]:
-    """The detector, if the features need one, and the matcher to train."""
-    if config.features == "sift":
-        if detector is not None:
-            raise InputError("the recipe's matcher takes SIFT, which has no detector to give")
-        found = None if start is None else load_matcher(start, config.features).superglue
-        superglue = _first_matcher(config, found, str(start))
-        if found is None and isinstance(superglue.input_projection, nn.Linear):
-            features = SiftExtractor(config.matcher[0].options.keypoints)
-            turn_projection(superglue.input_projection, features, photographs, config.seed)
-        return None, superglue
-    networks = load(run / "detector" if start is None else start)
-    if detector is not None:
-        networks = replace(networks, superpoint=load(detector).superpoint)
-    superpoint = networks.superpoint
-    dim, wanted = superpoint.config.descriptor_decoder_dim, config.superglue.hidden_size
-    if networks.superglue is not None and dim < wanted:
-        superpoint = widened_detector(superpoint, wanted)
-    elif dim != wanted:
-        raise InputError(f"{networks.source} describes with {dim} channels, the recipe's matcher takes {wanted}")
-    if networks.superglue is None:
-        turn_detector(superpoint, photographs, config.seed)
-    return superpoint, _first_matcher(config, networks.superglue, networks.source)
-
-
 def _extractor(superpoint: SuperPoint | None, phase: MatcherPhase) -> Extractor:
     """The recipe's features: SIFT's where there is no detector."""
     if superpoint is None:
@@ -226,7 +194,7 @@ def _first_detector(
 ) -> tuple[SuperPoint, bool]:
     """The detector of some weights, one that has learnt synthetic shapes, or a pupil that knows nothing yet (True)."""
     if start is not None:
-        return _started(config, start), False
+        return started_detector(config, start), False
     if config.shapes is None and taught:
         return fresh_superpoint(config.superpoint, config.seed), True
     if config.shapes is None:
@@ -237,38 +205,6 @@ def _first_detector(
     shapes = ShapesStage(config.superpoint, config.shapes.options, config.shapes.schedule, config.seed)
     _train(shapes, run / "shapes", device, watcher)
     return shapes.superpoint, False
-
-
-def _started(config: TrainingConfig, start: str) -> SuperPoint:
-    """The detector of some weights, if the recipe is for its sizes."""
-    superpoint = load(start).superpoint
-    sizes = ("encoder_hidden_sizes", "decoder_hidden_size", "descriptor_decoder_dim")
-    _check_sizes(superpoint.config, config.superpoint, sizes, start)
-    superpoint.config = config.superpoint
-    return superpoint
-
-
-def _first_matcher(config: TrainingConfig, superglue: SuperGlue | None, start: str) -> SuperGlue:
-    """The matcher of some weights, cut to the recipe's layers and widened to its channels, or a fresh one."""
-    if superglue is None:
-        return fresh_superglue(config.superglue, config.seed)
-    superglue = superglue.first_layers(len(config.superglue.gnn_layers_types))
-    always = ("input_size", "keypoint_extras", "keypoint_encoder_sizes", "gnn_layers_types")
-    _check_sizes(superglue.config, config.superglue, always, start)
-    if superglue.config.hidden_size < config.superglue.hidden_size:
-        return widened_superglue(superglue, config.superglue, config.seed)
-    _check_sizes(superglue.config, config.superglue, ("hidden_size", "num_attention_heads"), start)
-    superglue.config = config.superglue
-    return superglue
-
-
-def _check_sizes(own: object, wanted: object, names: Sequence[str], source: str) -> None:
-    for name in names:
-        if getattr(own, name) != getattr(wanted, name):
-            raise InputError(
-                f"{source} has {name} {getattr(own, name)}, the recipe {getattr(wanted, name)}; write into the recipe "
-                "what the weights have"
-            )
 
 
 def _train(stage: Stage, folder: Path, device: torch.device, watcher: Watcher) -> None:
