@@ -79,6 +79,19 @@ def test_the_same_as_the_command(
         assert found[name] == told[name], name
 
 
+def test_masks_are_those_of_the_command(client: httpx.Client, ids: dict[str, str], folder: Path) -> None:
+    mask = np.full((180, 240), 255, np.uint8)
+    mask[:, :120] = 0
+    Image.fromarray(mask).save(folder / "mask.png")
+    digest = client.put("/images", content=(folder / "mask.png").read_bytes()).json()["id"]
+    told = output(run("match", "a.png", "b.png", "--mask0", "mask.png", "--json", "--device", "cpu", cwd=folder))
+    for rotations in (None, "auto"):  # enough matches, so that there is nothing to turn
+        found = matched(client, ids, mask0=digest, options={"rotations": rotations})
+        assert found["keypoints0"] == told["keypoints0"]
+        assert found["keypoints1"] == told["keypoints1"]
+    assert min(x for x, _ in found["keypoints0"]) > 119
+
+
 def test_a_form_gives_the_same(client: httpx.Client, ids: dict[str, str], folder: Path) -> None:
     files = {f"image{side}": (name, (folder / name).read_bytes()) for side, name in enumerate(("a.png", "b.png"))}
     assert client.post("/match", files=files).json() == matched(client, ids)  # kept, with its times

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from cyano import __version__
 from cyano.checkpoints import load
 from cyano.devices import usable_device
+from cyano.errors import ImageError
 from cyano.page.memory import Memory
 from cyano.page.work.answers import Answer
 from cyano.processing.decode import ImageLimits
@@ -112,7 +113,12 @@ class Desk:
             return kept
         content = self.content(digest) if content is None else content
         with self.reading(digest):
-            loaded = read(content, self.limits, stretch=stretch)
+            try:
+                loaded = read(content, self.limits, stretch=stretch)
+            except ImageError as error:
+                if isinstance(error.__cause__, MemoryError):  # of this process, whatever the image is
+                    raise error.__cause__ from error
+                raise
         self._images[digest, stretch] = loaded
         return loaded
 
