@@ -24,6 +24,7 @@ Opened = Callable[..., AbstractContextManager[Watched]]
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
+    pytest.importorskip("fastapi", reason="the extra page brings the server")
     pytest.importorskip("playwright.sync_api", reason="Playwright, which drives the browser, is not installed")
     if CHROMIUM is None:
         pytest.skip("there is no Chromium; the package manager has it (apt-get install chromium)")
