@@ -2,7 +2,8 @@
 
 Each document runs from top to bottom in a folder of its own, which holds two photographs `a.jpg` and `b.jpg`, a mask
 `a_mask.png`, and a folder `photos` with a list of pairs. Where a document speaks of them, there is a folder `scene` of
-six pictures that a reconstruction can be made from, and more pictures of that scene, `new.png` and the folder `walk`.
+six pictures that a reconstruction can be made from, and more pictures of that scene, `new.png` and the folder `walk`;
+or a movie `walk.mp4`, a pan over one of the photographs.
 Links between the documents are checked as well.
 """
 
@@ -18,6 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from support.movies import write_movie
 from support.walk import render_walk, write_view, write_walk
 
 ROOT = Path(__file__).parents[1]
@@ -45,6 +47,9 @@ def _prepare(folder: Path, text: str) -> None:
     (folder / "pairs.txt").write_text("a.jpg b.jpg\na.jpg c.jpg\n")
     if " scene " in text:
         write_walk(folder / "scene")
+    if " walk.mp4 " in text:
+        steps = [np.ascontiguousarray(left[100:340, 12 * step : 12 * step + 320]) for step in range(6)]
+        write_movie(folder / "walk.mp4", [0.2 * step for step in range(6)], codec="libx264", pictures=steps)
     if " new.png " in text:
         (folder / "walk").mkdir()
         views = render_walk(at=(1.5, 2.5, 3.3))

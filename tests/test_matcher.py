@@ -151,6 +151,20 @@ def test_a_flat_image_has_no_matches_of_the_usual_types(matcher: Matcher, photog
             assert getattr(result.matches, name).dtype == getattr(full.matches, name).dtype
 
 
+def test_probabilities_are_those_of_the_matches(photograph: np.ndarray) -> None:
+    matcher = Matcher.from_pretrained(options=replace(OPTIONS, align=False), device="cpu")
+    features = matcher.extract(_shifted(photograph, 48, 32))
+    (result,) = matcher.match_features([(features[0], features[1])])
+    chances = matcher.probabilities(*features)
+    assert chances.shape == (len(features[0]) + 1, len(features[1]) + 1)
+    rows = chances[tuple(result.indices.T)]
+    assert np.abs(rows - result.scores).max() < 1e-6  # one float32 exponential of the same numbers
+    assert np.array_equal(chances[result.indices[:, 0], :-1].argmax(axis=1), result.indices[:, 1])
+    assert np.abs(chances[:, :-1].sum(axis=0)[:5] - 1).max() < 0.02  # the transport ends near its marginals
+    nobody = matcher.extract([np.full((64, 64), 90, np.uint8)])[0]
+    assert matcher.probabilities(features[0], nobody).shape == (len(features[0]) + 1, 1)
+
+
 def test_masks_keep_keypoints_out(matcher: Matcher, photograph: np.ndarray) -> None:
     mask = np.zeros(photograph.shape[:2], np.uint8)
     mask[:, 250:] = 255

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import html
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
-__all__ = ["Concise", "facts_html", "json_text"]
+__all__ = ["Concise", "facts_html", "finite", "json_text"]
 
 _SHOWN = 80
 """Characters of a plain value that are shown."""
@@ -35,6 +36,11 @@ def facts_html(title: str, facts: Iterable[tuple[str, str]]) -> str:
     cell = '<td style="text-align: left; white-space: pre; font-family: monospace">'
     rows = (f"<tr><th>{html.escape(name)}</th>{cell}{html.escape(value)}</td></tr>" for name, value in facts)
     return f"<div>{html.escape(title)}</div><table>{''.join(rows)}</table>"
+
+
+def finite(value: float) -> float | None:
+    """The number, or None where JSON has none: infinite or NaN."""
+    return value if math.isfinite(value) else None
 
 
 def json_text(document: Any) -> str:

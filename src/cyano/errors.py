@@ -2,7 +2,8 @@
 
     CyanoError
     ├── InputError (ValueError)          an argument, an option or a file's content is not usable
-    │   └── ImageError                   an image cannot be read, or is too small, too large or not an image
+    │   └── ImageError                   an image cannot be read, or is too small or not an image
+    │       └── LargeImageError          it has more bytes or pixels than the limits allow
     ├── WeightsError (OSError)           weights are missing, damaged, of another network, or cannot be fetched
     ├── OutputError (OSError)            a result cannot be written, or would overwrite another configuration's
     └── MissingExtraError (ImportError)  an optional package is absent; the message names the extra to install
@@ -12,7 +13,15 @@ A program catches `CyanoError` for all of them; each also is the built-in error 
 
 from __future__ import annotations
 
-__all__ = ["CyanoError", "ImageError", "InputError", "MissingExtraError", "OutputError", "WeightsError"]
+__all__ = [
+    "CyanoError",
+    "ImageError",
+    "InputError",
+    "LargeImageError",
+    "MissingExtraError",
+    "OutputError",
+    "WeightsError",
+]
 
 
 class CyanoError(Exception):
@@ -25,6 +34,10 @@ class InputError(CyanoError, ValueError):
 
 class ImageError(InputError):
     """An image cannot be read, or its size or its values are out of bounds."""
+
+
+class LargeImageError(ImageError):
+    """An image has more bytes or pixels than the limits allow; see `cyano.processing.decode.ImageLimits`."""
 
 
 class WeightsError(CyanoError, OSError):

@@ -20,7 +20,7 @@ from cyano.errors import InputError, WeightsError
 from cyano.image_keypoints import ImageKeypoints
 from cyano.models.as_built import for_inference, is_as_built
 from cyano.models.fast_superglue import FastSuperGlue
-from cyano.models.superglue import SuperGlue
+from cyano.models.superglue import KeypointSet, SuperGlue
 from cyano.models.transport import log_transport
 from cyano.options import MatcherOptions
 from cyano.parallel import in_order
@@ -239,19 +239,35 @@ class Matcher:
         return [PairResult(side0, side1, kept, each.beyond(kept)) for side0, side1, (_, kept), each in every]
 
     @torch.inference_mode()
+    def probabilities(self, features0: Features, features1: Features) -> NDArray[np.float32]:
+        """(M + 1, N + 1) how probable each assignment is; the last column and row are of keypoints without a partner.
+
+        Args:
+            features0: of image 0, M keypoints.
+            features1: of image 1, N keypoints.
+
+        Raises:
+            InputError: these are not features that the matcher takes.
+        """
+        ((one, two),) = feature_pairs([(features0, features1)], self.device, self.assignment)
+        return np.asarray(self._log_assignment(pad([one]), pad([two]))[0].exp().cpu().numpy(), np.float32)
+
+    @torch.inference_mode()
     def _assign(self, pairs: Sequence[tuple[Features, Features]]) -> list[Matches]:
         """Run the matcher on some pairs: their matches, and doubtful ones that alignment or geometry may confirm."""
-        set0, set1 = pad([pair[0] for pair in pairs]), pad([pair[1] for pair in pairs])
-        iterations = self.assignment.sinkhorn_iterations
-        if isinstance(self._superglue, FastSuperGlue):
-            log_assignment = self._superglue(set0, set1, iterations=iterations)
-        else:
-            half = self._matcher_dtype != torch.float32
-            with torch.autocast(self.device.type, self._matcher_dtype, enabled=half):
-                scores = self._superglue.similarity(*self._superglue.propagate(set0, set1)).float()
-            log_assignment = log_transport(scores, self._superglue.bin_score, iterations, set0.mask, set1.mask)
+        log_assignment = self._log_assignment(pad([pair[0] for pair in pairs]), pad([pair[1] for pair in pairs]))
         found = mutual_matches(log_assignment, self.confirmed_threshold)
         return found.pairs([(len(a), len(b)) for a, b in pairs])
+
+    def _log_assignment(self, set0: KeypointSet, set1: KeypointSet) -> torch.Tensor:
+        """(B, M + 1, N + 1) of padded sets."""
+        iterations = self.assignment.sinkhorn_iterations
+        if isinstance(self._superglue, FastSuperGlue):
+            return self._superglue(set0, set1, iterations=iterations)
+        half = self._matcher_dtype != torch.float32
+        with torch.autocast(self.device.type, self._matcher_dtype, enabled=half):
+            scores = self._superglue.similarity(*self._superglue.propagate(set0, set1)).float()
+        return log_transport(scores, self._superglue.bin_score, iterations, set0.mask, set1.mask)
 
 
 def match(

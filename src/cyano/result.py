@@ -241,17 +241,13 @@ class PairResult:
 
     def to_dict(self) -> dict[str, Any]:
         """The matches in plain Python values, as `save_json` writes them."""
+        images = [
+            {"name": each.name, "height": each.size.height, "width": each.size.width, "keypoints": len(each.keypoints)}
+            for each in (self.image0, self.image1)
+        ]
         return {
             "format": "cyano-matches-1",
-            "images": [
-                {
-                    "name": image.name,
-                    "height": image.size.height,
-                    "width": image.size.width,
-                    "keypoints": len(image.keypoints),
-                }
-                for image in (self.image0, self.image1)
-            ],
+            "images": images,
             "keypoints0": self.keypoints0.tolist(),
             "keypoints1": self.keypoints1.tolist(),
             "scores": self.scores.tolist(),
@@ -266,16 +262,21 @@ class PairResult:
         write_atomically(Path(path), json_text(self.to_dict()).encode())
 
     def save_npz(self, path: str | Path) -> None:
-        """Write all keypoints and the assignment as a compressed numpy archive.
-
-        Keys: `keypoints0` (M, 2) and `keypoints1` (N, 2) float32 in original pixels, `keypoint_scores0`,
-        `keypoint_scores1`, `matches0`, `matches1` int64 with -1 for none, `matching_scores0`,
-        `matching_scores1` float32, `image_size0`, `image_size1` (height, width).
+        """Write `npz_bytes`.
 
         Raises:
             OutputError: the file cannot be written.
         """
-        content = archive_bytes(
+        write_atomically(Path(path), self.npz_bytes())
+
+    def npz_bytes(self) -> bytes:
+        """All keypoints and the assignment as a compressed numpy archive.
+
+        Keys: `keypoints0` (M, 2) and `keypoints1` (N, 2) float32 in original pixels, `keypoint_scores0`,
+        `keypoint_scores1`, `matches0`, `matches1` int64 with -1 for none, `matching_scores0`,
+        `matching_scores1` float32, `image_size0`, `image_size1` (height, width).
+        """
+        return archive_bytes(
             keypoints0=self.image0.keypoints,
             keypoints1=self.image1.keypoints,
             keypoint_scores0=self.image0.scores,
@@ -287,7 +288,6 @@ class PairResult:
             image_size0=np.array([self.image0.size.height, self.image0.size.width]),
             image_size1=np.array([self.image1.size.height, self.image1.size.width]),
         )
-        write_atomically(Path(path), content)
 
 
 def _pixels(image: ImageKeypoints) -> NDArray[np.uint8]:

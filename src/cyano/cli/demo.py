@@ -12,7 +12,7 @@ from cyano.cli import arguments as shared
 from cyano.cli.output import print_json
 
 if TYPE_CHECKING:
-    from cyano.cli.report import MatchedPair
+    from cyano.evaluation.matched_pair import MatchedPair
     from cyano.options import MatcherOptions
 
 __all__ = ["HELP", "demo"]
@@ -60,6 +60,7 @@ def demo(
         shared.existing_file(image, name)
     from cyano.cli import report
     from cyano.cli.match_outputs import JSON_NAME, PICTURE_NAME, Outputs, pair_names
+    from cyano.evaluation.matched_pair import to_dict
 
     options, place = shared.matcher_options(resize, max_keypoints), shared.checked_device(device)
     names = (PICTURE_NAME, JSON_NAME) if a is None or b is None else pair_names(a, b)
@@ -73,7 +74,7 @@ def demo(
         raise typer.BadParameter("give two images, or none for the stereo pair of the demo")
     written = outputs.write(pair)
     if as_json:
-        print_json(report.to_dict(pair))
+        print_json(to_dict(pair))
     report.print_report(pair, written, as_json)
 
 

@@ -23,7 +23,7 @@ cyano env --json > env.json"""
 
 _PACKAGES = (
     *("torch", "numpy", "opencv-python-headless", "poselib", "pillow", "safetensors", "huggingface_hub", "matplotlib"),
-    *("transformers", "h5py", "pycolmap", "scikit-learn", "scikit-image", "ray", "tensorboard"),
+    *("transformers", "h5py", "pycolmap", "scikit-learn", "scikit-image", "ray", "tensorboard", "fastapi", "uvicorn"),
 )
 _VARIABLES = (
     "OMP_NUM_THREADS",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cyano.cli import arguments as shared
+from cyano.cli import evaluate_localisation as localisation
 from cyano.cli.markdown import print_markdown
 from cyano.cli.output import busy, counted, error_console, plain_line, print_json, result_console
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from cyano.checkpoints.loading import Networks
     from cyano.checkpoints.lone_matcher import LoneMatcher
     from cyano.evaluation.suite import EvaluationReport, PairSet
+    from cyano.localisation_evaluation import LocalisationReport
 
 __all__ = ["HELP", "evaluate"]
 
@@ -26,7 +28,8 @@ ROOT holds sets, or is one: a folder with pairs.txt (poses, match_pairs form), p
 pairs_c.txt (name0 name1 FILE of x0 y0 x1 y1 lines), or HPatches scenes. The stereo pair of scikit-image joins as \
 the set motorcycle if scikit-image is installed. Without ROOT, or where --sets names it, procedural scenes join as the \
 set generated. With --photographs, or where --sets names it, photographs under controlled changes join as the set \
-stress.
+stress. Where --sets names localisation, photographs of sets with poses (a folder with frames.txt; without ROOT a \
+rendered scene) are localised in maps of the others; its report is OUT/localisation/report.md.
 
 Matches are written to OUT/predictions, and existing ones of the same weights, options and images are reused. \
 OUT/report.md, OUT/report.json and the plots are made from them.
@@ -35,6 +38,7 @@ OUT/report.md, OUT/report.json and the plots are made from them.
 cyano evaluate data/eval --out results
 cyano evaluate data/eval --weights my_run/model --methods cyano,mutual-nn,sift --sets fox,oxford --out results
 cyano evaluate --sets stress --photographs my_photographs --out results
+cyano evaluate data/eval --sets localisation --out results
 
 Exit codes: 0 done; 1 error; 2 usage error; 3 some pairs failed (each is reported) and the rest is done."""
 
@@ -69,6 +73,14 @@ Photographs = Annotated[
 NumPhotographs = Annotated[
     int,
     typer.Option(help="How many of them, evenly spaced; 17 pairs each.", min=1, rich_help_panel=PROTOCOL),
+]
+Folds = Annotated[
+    int,
+    typer.Option(
+        help="Of localisation: every such photograph is a query in the same map of the others.",
+        min=2,
+        rich_help_panel=PROTOCOL,
+    ),
 ]
 EstimatorNames = Annotated[
     str,
@@ -134,6 +146,7 @@ def evaluate(
     pose_threshold: PoseThreshold = 1.0,
     homography_threshold: HomographyThreshold = 3.0,
     fundamental_threshold: FundamentalThreshold = 1.5,
+    folds: Folds = 5,
     seed: shared.Seed = 0,
     overwrite: Overwrite = False,
     resize: Resize = None,
@@ -165,8 +178,18 @@ def evaluate(
             seed=seed,
         )
         wanted = suite.method_names(_listed(methods))
+    names = None if sets is None else _listed(sets)
+    localised = None
+    if names is not None and localisation.LOCALISATION in names:
+        names.remove(localisation.LOCALISATION)
+        localised = localisation.evaluated(
+            root, weights, matching, place, out, folds=folds, seed=seed, overwrite=overwrite
+        )
+        if not names:
+            _tell(None, localised, out, as_json)
+            return
     stress = _Stress(photographs, num_photographs, seed)
-    chosen, skipped = _sets(root, None if sets is None else _listed(sets), stress)
+    chosen, skipped = _sets(root, names, stress)
     networks, sift_matcher = _networks(wanted, weights)
     built, absent = suite.build_methods(wanted, networks, matching, place, sift_matcher)
     options = suite.EvaluateOptions(out, judging, overwrite)
@@ -174,7 +197,7 @@ def evaluate(
     with counted("evaluating", total) as step:
         report = suite.evaluate(chosen, built, options, skipped={**skipped, **absent}, on_pair=lambda _: step())
     suite.write_report(report, out)
-    _tell(report, out, as_json)
+    _tell(report, localised, out, as_json)
 
 
 def _listed(text: str) -> list[str]:
@@ -235,25 +258,40 @@ def _sets(root: Path | None, names: list[str] | None, stress: _Stress) -> tuple[
             skipped[suite.STEREO_SET] = str(error)
     unknown = sorted(set(names or ()) - {pair_set.name for pair_set in found})
     if unknown:
-        always = (suite.STEREO_SET, suite.GENERATED_SET, suite.STRESS_SET)
+        always = (suite.STEREO_SET, suite.GENERATED_SET, suite.STRESS_SET, localisation.LOCALISATION)
         known = ", ".join(dict.fromkeys([*(pair_set.name for pair_set in found), *always]))
         raise typer.BadParameter(f"--sets: there is no set {', '.join(unknown)}; there are {known}")
     return [pair_set for pair_set in found if names is None or pair_set.name in names], skipped
 
 
-def _tell(report: EvaluationReport, out: Path, as_json: bool) -> None:
-    """Print the tables, or the JSON document.
+def _tell(report: EvaluationReport | None, localised: LocalisationReport | None, out: Path, as_json: bool) -> None:
+    """Print the tables, or the JSON document, in which localisation has a place of its own beside pairs.
 
     Raises:
-        typer.Exit: with code 3, if some pairs failed.
+        typer.Exit: with code 3, if some pairs or photographs failed.
     """
     from cyano.evaluation import suite
 
     if as_json:
-        print_json(suite.to_dict(report))
-    console = result_console(as_json)
-    print_markdown(console, suite.to_markdown(report))
-    plain_line(console, f"wrote {out / 'report.md'}, {out / 'report.json'} and the plots beside them")
-    if report.num_failures:
-        plain_line(error_console(), f"{report.num_failures} pairs failed, see the report", style="red")
+        print_json(_document(report, localised))
+    failures = 0 if localised is None else localisation.tell(localised, out, as_json)
+    if report is not None:
+        console = result_console(as_json)
+        print_markdown(console, suite.to_markdown(report))
+        plain_line(console, f"wrote {out / 'report.md'}, {out / 'report.json'} and the plots beside them")
+        if report.num_failures:
+            plain_line(error_console(), f"{report.num_failures} pairs failed, see the report", style="red")
+        failures += report.num_failures
+    if failures:
         raise typer.Exit(SOME_FAILED)
+
+
+def _document(report: EvaluationReport | None, localised: LocalisationReport | None) -> dict[str, object]:
+    from cyano.evaluation import suite
+
+    pairs = {} if report is None else suite.to_dict(report)
+    if localised is None:
+        return pairs
+    from cyano.localisation_evaluation import to_dict
+
+    return {**pairs, "localisation": to_dict(localised)} if pairs else to_dict(localised)

@@ -20,21 +20,26 @@ from cyano.cli import (
     environment,
     evaluate,
     extract,
+    frames,
     georeference,
+    live,
     localise,
     map,
     match,
     match_all,
     pairs,
     reconstruct,
+    serve,
     store,
     train,
     verify,
+    video,
     view,
     weights,
 )
 from cyano.cli.command import Command, Group
 from cyano.cli.output import error_console, is_verbose, plain_line
+from cyano.cli.video_options import SourceCommand
 from cyano.errors import CyanoError
 
 __all__ = ["app", "main"]
@@ -49,6 +54,8 @@ cyano reconstruct photos -o model          a folder to a sparse model (COLMAP)
 cyano localise new.jpg --map model         where a photograph was taken
 cyano map sparse/0 --images photos -o map  any COLMAP model becomes such a map
 cyano add more --to model -o grown         new images into a map
+cyano serve                                a page and an HTTP service
+cyano video walk.mp4 --out walk            a movie, frame by frame
 cyano evaluate FOLDER                      weights and baselines on benchmarks
 
 Exit codes: 0 done; 1 error (one line on stderr); 2 usage error; 3 some images or pairs failed and the rest is done; \
@@ -114,6 +121,10 @@ app.command("localise", cls=Command, help=localise.HELP)(localise.localise)
 app.command("map", cls=Command, help=map.HELP)(map.make_map)
 app.command("add", cls=Command, help=add.HELP)(add.add)
 app.command("georeference", cls=Command, help=georeference.HELP)(georeference.georeference)
+app.command("serve", cls=Command, help=serve.HELP)(serve.serve)
+app.command("video", cls=SourceCommand, help=video.HELP)(video.video)
+app.command("live", cls=SourceCommand, help=live.HELP)(live.live)
+app.command("frames", cls=SourceCommand, help=frames.HELP)(frames.frames)
 app.command("demo", cls=Command, help=demo.HELP)(demo.demo)
 app.command("evaluate", cls=Command, help=evaluate.HELP)(evaluate.evaluate)
 app.command("env", cls=Command, help=environment.HELP)(environment.env)

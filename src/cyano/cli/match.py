@@ -179,6 +179,7 @@ def match(
     for mask, name in ((mask0, "--mask0"), (mask1, "--mask1")):
         shared.existing_file(mask, name)
     from cyano.cli import match_outputs, models, report
+    from cyano.evaluation.matched_pair import to_dict
 
     lines = shared.line_limit(max_lines)
     outputs = match_outputs.Outputs(picture, save_json, npz, registered, overlay, lines)
@@ -202,5 +203,5 @@ def match(
     pair = replace(pair, result=result)
     written = outputs.write(pair, found)
     if as_json:
-        print_json(report.to_dict(pair, found))
+        print_json(to_dict(pair, found))
     report.print_report(pair, written, as_json, found)

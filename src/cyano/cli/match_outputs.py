@@ -12,10 +12,9 @@ import typer
 from numpy.typing import NDArray
 
 from cyano.atomic import write_atomically
-from cyano.cli import report
-from cyano.cli.report import CORRECT_PX, MatchedPair
 from cyano.concise import json_text
 from cyano.errors import InputError
+from cyano.evaluation.matched_pair import CORRECT_PX, MatchedPair, to_dict
 from cyano.geometry import RobustEstimate, warp_image
 from cyano.viz import MAX_LINES, MatchStyle, OverlayMode, overlay_image
 from cyano.viz.encoding import FIGURE_FORMATS, IMAGE_FORMATS, figure_bytes, image_bytes
@@ -46,7 +45,7 @@ class Outputs:
 
     Attributes:
         picture: both images with their matches.
-        json_file: everything that `cyano.cli.report.to_dict` tells.
+        json_file: everything that `cyano.evaluation.matched_pair.to_dict` tells.
         npz: all keypoints and the assignment.
         registered: image 1 in the frame of image 0.
         overlay: what `registered` shows.
@@ -131,7 +130,7 @@ class Outputs:
         if self.picture is not None:
             contents[self.picture] = _picture(pair, models, self.picture.suffix, self.max_lines)
         if self.json_file is not None:
-            contents[self.json_file] = json_text(report.to_dict(pair, models)).encode()
+            contents[self.json_file] = json_text(to_dict(pair, models)).encode()
         paths = [*contents, *([self.npz] if self.npz is not None else [])]
         told = [("replaced" if path.exists() else "written", path) for path in paths]
         for path, content in contents.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,7 +25,6 @@ __all__ = [
     "busy",
     "counted",
     "error_console",
-    "finite",
     "is_verbose",
     "plain_line",
     "print_facts",
@@ -106,11 +104,6 @@ def result_console(as_json: bool) -> Console:
 def print_json(document: Mapping[str, Any]) -> None:
     """One JSON document on stdout."""
     typer.echo(json_text(document), nl=False)
-
-
-def finite(value: float) -> float | None:
-    """The number, or None where JSON has none: infinite or NaN."""
-    return value if math.isfinite(value) else None
 
 
 def print_facts(console: Console, title: str, facts: Sequence[tuple[str, str]]) -> None:

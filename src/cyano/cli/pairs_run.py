@@ -16,11 +16,11 @@ from cyano.cli.output import (
     busy,
     counted,
     error_console,
-    finite,
     plain_line,
     print_json,
     result_console,
 )
+from cyano.concise import finite
 from cyano.errors import InputError
 from cyano.evaluation.match_pairs import MatchPairsOptions, MatchPairsReport, PairOutcome, match_pairs
 from cyano.evaluation.pair_pictures import Extension, PictureOptions

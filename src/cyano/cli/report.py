@@ -1,49 +1,25 @@
-"""One matched pair with all that is told about it: on the screen, and as JSON."""
+"""One matched pair, and what is told about it on the screen."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cyano.cli.output import UNKNOWN_LICENCE, busy, finite, print_facts, result_console
+from cyano.cli.output import UNKNOWN_LICENCE, busy, print_facts, result_console
+from cyano.evaluation.matched_pair import CORRECT_PX, MatchedPair, truth_dict
 
 if TYPE_CHECKING:
-    from cyano.evaluation.provenance import Record
     from cyano.geometry import RobustEstimate
     from cyano.options import MatcherOptions
     from cyano.processing.images import ImageSource
-    from cyano.result import ImageKeypoints, PairResult
+    from cyano.result import ImageKeypoints
 
-__all__ = ["CORRECT_PX", "MatchedPair", "match_images", "print_report", "to_dict"]
-
-CORRECT_PX = (3, 1)
-"""Pixels from the ground truth within which a match counts as right; pictures show the first."""
-
-
-@dataclass(frozen=True, eq=False)
-class MatchedPair:
-    """A result and how it came about.
-
-    Attributes:
-        result: the correspondences.
-        record: weights and options in force.
-        load_seconds: to load the networks.
-        match_seconds: to read and match the two images.
-        errors: (K,) distances of the matches from the ground truth in pixels, NaN where there is none; None
-            for a pair without ground truth.
-    """
-
-    result: PairResult
-    record: Record
-    load_seconds: float
-    match_seconds: float
-    errors: NDArray[np.float64] | None = None
+__all__ = ["match_images", "print_report"]
 
 
 def match_images(
@@ -111,48 +87,10 @@ def _stretched_text(image: ImageKeypoints) -> str:
 
 
 def _truth_text(errors: NDArray[np.float64]) -> str:
-    truth = _truth_dict(errors)
+    truth = truth_dict(errors)
     shares = " and ".join(f"{100 * truth[f'within_{px}px']:.1f} % within {px} px" for px in CORRECT_PX)
     return f"{shares} of it, for {truth['known']} of {len(errors)} matches"
 
 
-def _truth_dict(errors: NDArray[np.float64]) -> dict[str, Any]:
-    """How many matches have ground truth, and which share of them is how close to it; 0 for none."""
-    known = errors[~np.isnan(errors)]
-    shares = {f"within_{px}px": float((known <= px).sum()) / max(len(known), 1) for px in CORRECT_PX}
-    return {"known": len(known), **shares}
-
-
 def _model_text(model: RobustEstimate) -> str:
     return f"{model.message} ({model.options.estimator}, seed {model.options.seed})"
-
-
-def to_dict(pair: MatchedPair, models: Sequence[RobustEstimate] = ()) -> dict[str, Any]:
-    """The document of `--json` and of A_B_matches.json: `PairResult.to_dict` and how it came about."""
-    truth = {} if pair.errors is None else {"ground_truth": _truth_dict(pair.errors)}
-    return {
-        **pair.result.to_dict(),
-        **truth,
-        "models": [_model_dict(model) for model in models],
-        "configuration": dict(pair.record),
-        "seconds": {"load": round(pair.load_seconds, 4), "match": round(pair.match_seconds, 4)},
-    }
-
-
-def _model_dict(model: RobustEstimate) -> dict[str, Any]:
-    """A model in plain values; matrices are null where there is none."""
-    motion = [[finite(float(value)) for value in row] for row in model.T_0to1]
-    return {
-        "kind": model.kind,
-        "status": model.status.value,
-        "message": model.message,
-        "matrix": model.matrix.tolist() if model.ok else None,
-        "T_0to1": motion if model.ok and model.kind == "pose" else None,
-        "num_inliers": model.num_inliers,
-        "inliers": model.inliers.tolist(),
-        "estimator": model.options.estimator,
-        "threshold_px": model.threshold_px,
-        "confidence": model.options.confidence,
-        "max_iterations": model.options.max_iterations,
-        "seed": model.options.seed,
-    }

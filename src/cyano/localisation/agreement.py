@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from cyano.localisation.correspondences import Correspondences
 from cyano.types import ImageSize
 
-__all__ = ["CELLS", "cells_of", "centre_of", "once_each", "spread_of"]
+__all__ = ["CELLS", "cells_of", "centre_of", "copies_of", "once_each", "spread_of"]
 
 CELLS = 8
 """Cells along each side of a photograph, by which the spread of inliers is counted."""
@@ -28,6 +28,12 @@ def once_each(found: Correspondences, errors: NDArray[np.float64]) -> NDArray[np
     best[keypoints] = points  # the last one stays
     fits: NDArray[np.bool_] = best[found.keypoints] == found.points
     return inliers & fits
+
+
+def copies_of(found: Correspondences) -> NDArray[np.int64]:
+    """(K,) how many correspondences have the same keypoint as each."""
+    _, which, copies = np.unique(found.keypoints, return_inverse=True, return_counts=True)
+    return np.asarray(copies[which])
 
 
 def cells_of(places: NDArray[np.float64], size: ImageSize) -> int:

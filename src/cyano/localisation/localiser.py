@@ -17,6 +17,7 @@ from cyano.localisation.outcome import CameraSource, Localisation
 from cyano.localisation.photographs import Photograph
 from cyano.localisation.rigs import Member, RigSearch
 from cyano.localisation.search import Search
+from cyano.matcher import Matcher
 from cyano.processing.images import ImageSource
 from cyano.types import Features
 
@@ -33,19 +34,20 @@ class Localiser:
         print(found.name, found.status, found.message)
     """
 
-    def __init__(self, place: Map, options: LocaliseOptions = _DEFAULTS) -> None:
+    def __init__(self, place: Map, options: LocaliseOptions = _DEFAULTS, matcher: Matcher | None = None) -> None:
         """Prepare.
 
         Args:
             place: the map.
             options: how.
+            matcher: that of the map's recipe; None builds it.
 
         Raises:
             InputError: this machine lacks the device of the map's recipe.
         """
         self.map = place
         self.options = options
-        self.matcher = place.recipe.matcher()
+        self.matcher = matcher or place.recipe.matcher()
 
     def localise_all(
         self, images: Iterable[ImageSource], camera: LensCamera | CameraEntry | None = None
@@ -86,7 +88,7 @@ class Localiser:
             InputError: the camera is of a picture of another shape.
         """
         photograph = Photograph.read(image, self.matcher, mask)
-        return self.localise_photograph(photograph, intrinsics_of(self.map, photograph, camera), prior)
+        return self.localise_photograph(photograph, self.intrinsics(photograph, camera), prior)
 
     def localise_photograph(
         self,
@@ -109,6 +111,12 @@ class Localiser:
             words = f"no image of the map stands within {self.options.prior_radius:g} of where it was taken"
             return search.failed("no candidates", words)
         return search.run(self._candidates(photograph.features, among), intrinsics)
+
+    def intrinsics(
+        self, photograph: Photograph, camera: LensCamera | CameraEntry | None
+    ) -> list[tuple[Intrinsics, CameraSource]]:
+        """What to try; see `intrinsics_of`."""
+        return intrinsics_of(self.map, photograph, camera)
 
     def localise_rig(
         self,
@@ -153,7 +161,7 @@ class Localiser:
     ) -> Member:
         """A photograph of a rig's camera, ready to be matched; see `localise_rig`."""
         photograph = Photograph.read(image, self.matcher, mask)
-        intrinsics = intrinsics_of(self.map, photograph, known or camera.camera)
+        intrinsics = self.intrinsics(photograph, known or camera.camera)
         return Member(Search(self.map, self.matcher, self.options, photograph), intrinsics, camera.T_rig_to_camera)
 
     def localise_members(self, members: Mapping[str, Member]) -> dict[str, Localisation]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cyano.concise import Concise
 from cyano.geometry import LensCamera
+from cyano.localisation.confidence import Evidence
 
 __all__ = ["CameraSource", "Candidate", "Localisation", "Status"]
 
@@ -55,6 +56,7 @@ class Localisation(Concise):
         covariance: (6, 6) float64 of a rotation vector in radians, applied after the pose's rotation, and of the
             pose's translation in the map's unit; NaN where unknown.
         confidence: probability that the pose is right, 0 without one.
+        evidence: what the confidence follows from; None without a pose.
         keypoints: (K,) int64 numbers of the photograph's keypoints; one has a row for each candidate that it is
             matched with.
         points2D: (K, 2) float64 pixels of the photograph where they are, aligned to the candidate.
@@ -78,6 +80,7 @@ class Localisation(Concise):
     inliers: NDArray[np.bool_]
     seen_in: NDArray[np.int64]
     candidates: tuple[Candidate, ...]
+    evidence: Evidence | None = None
 
     @property
     def ok(self) -> bool:

@@ -6,6 +6,8 @@ import io
 import os
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from cyano.concise import Concise
@@ -27,12 +29,14 @@ class Photograph(Concise):
         features: in pixels of the photograph as it is displayed.
         orientation: of EXIF, 1 to 8: how the stored pixels are turned to be displayed.
         focal_35mm: of EXIF, None if it does not tell.
+        grey: (H, W) float32 in [0, 1], as it is displayed; None where it is not needed any more.
     """
 
     name: str
     features: Features
     orientation: int = 1
     focal_35mm: float | None = None
+    grey: NDArray[np.float32] | None = None
 
     @classmethod
     def read(cls, source: ImageSource, matcher: Matcher, mask: ImageSource | None = None) -> Photograph:
@@ -50,7 +54,14 @@ class Photograph(Concise):
         loaded = read(source, options.limits, stretch=options.stretch)
         features = matcher.extract([loaded.grey], masks=[mask])[0]
         turned = orientation_of(source) if loaded.was_turned else 1
-        return cls(loaded.name, features, turned, loaded.focal_35mm)
+        return cls(loaded.name, features, turned, loaded.focal_35mm, loaded.grey)
+
+    def mirrored(self, matcher: Matcher) -> Features | None:
+        """Features of its mirror image; None without its pixels."""
+        if self.grey is None:
+            return None
+        (features,) = matcher.extract([np.ascontiguousarray(self.grey[:, ::-1])])
+        return features
 
     @property
     def size(self) -> ImageSize:

@@ -16,6 +16,7 @@ from cyano.errors import InputError
 from cyano.formats.colmap_pixels import colmap_params, lens_of
 from cyano.geometry import LensCamera, invert_rigid
 from cyano.geometry.quaternions import quaternion, rotation_from
+from cyano.localisation.confidence import Evidence
 from cyano.localisation.outcome import CameraSource, Localisation, Status
 from cyano.reading import parse_json, read_bytes
 from cyano.records import record_from
@@ -88,6 +89,7 @@ class Record:
         made_from: what decides all of this.
         confidence: likewise.
         inliers: keypoints that agree with the pose.
+        evidence: what the confidence follows from; None without a pose.
         orientation: of EXIF: how the stored pixels are turned to be displayed; the pose is of the displayed ones.
         quaternion: (w, x, y, z) of the rotation from the world to the camera; None without a pose, as those below.
         translation: (3,) from the world to the camera.
@@ -115,6 +117,7 @@ class Record:
     camera: RecordedCamera | None = None
     camera_source: CameraSource | None = None
     candidates: tuple[RecordedCandidate, ...] = ()
+    evidence: Evidence | None = None
 
     @classmethod
     def of(cls, name: str, found: Localisation, made_from: MadeFrom, orientation: int) -> Record:
@@ -136,6 +139,7 @@ class Record:
                 **vars(plain),
                 "confidence": found.confidence,
                 "inliers": found.inlier_count,
+                "evidence": found.evidence,
                 "quaternion": _numbers(quaternion(pose[:3, :3])),
                 "translation": _numbers(pose[:3, 3]),
                 "centre": _numbers(found.centre),

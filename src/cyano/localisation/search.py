@@ -12,13 +12,15 @@ from cyano.formats.absolute_pose import AbsolutePose, Intrinsics, absolute_pose,
 from cyano.formats.pose_covariance import pose_covariance
 from cyano.formats.priors import PositionPrior
 from cyano.geometry import LensCamera
-from cyano.localisation.agreement import CELLS, cells_of, centre_of, once_each, spread_of
+from cyano.localisation.agreement import CELLS, cells_of, centre_of, copies_of, once_each, spread_of
 from cyano.localisation.confidence import CERTAIN, Evidence, confidence_of
 from cyano.localisation.correspondences import Correspondences, find_correspondences, joined, nothing_found
 from cyano.localisation.groups import connected, differ
 from cyano.localisation.map import Map
+from cyano.localisation.mirror import HARDLY_MIRRORED, better_mirrored
 from cyano.localisation.options import LocaliseOptions
 from cyano.localisation.outcome import CameraSource, Candidate, Localisation, Status
+from cyano.localisation.own_camera import may_be_a_part, with_own_camera
 from cyano.localisation.photographs import Photograph
 from cyano.matcher import Matcher
 
@@ -49,6 +51,7 @@ class Found:
     Attributes:
         pose: with its inliers among all correspondences, one point for each keypoint.
         source: of the camera.
+        moved: whether its principal point was found with the pose.
         inliers: keypoints that agree with it.
         cells: of the photograph that hold them.
     """
@@ -57,6 +60,7 @@ class Found:
     source: CameraSource
     inliers: int
     cells: int
+    moved: bool = False
 
     @property
     def rank(self) -> tuple[int, int]:
@@ -115,6 +119,7 @@ class Search:
         chosen = [each for each in sources if each[1] == best.source]
         if self.options.expand:
             best = self._expanded(best, chosen)
+        best = self._with_own_camera(best)
         if best.inliers < self.options.min_inliers:
             least = self.options.min_inliers
             return self.failed("no pose", f"no pose agrees with {least} keypoints or more ({best.inliers} at best)")
@@ -200,39 +205,54 @@ class Search:
         seen = projected(self.map.model.points[self.found.points], T_world_to_camera, camera)
         errors = np.linalg.norm(seen - self.found.places, axis=1)
         inliers = once_each(self.found, np.where(errors <= self.options.threshold_px, errors, np.inf))
-        count = len(np.unique(self.found.keypoints[inliers]))
-        cells = cells_of(self.found.places[inliers], self.photograph.size)
-        return Found(AbsolutePose(T_world_to_camera, camera, inliers), source, count, cells)
+        return self._counted(AbsolutePose(T_world_to_camera, camera, inliers), source)
+
+    def _counted(self, pose: AbsolutePose, source: CameraSource, *, moved: bool = False) -> Found:
+        count = len(np.unique(self.found.keypoints[pose.inliers]))
+        return Found(pose, source, count, cells_of(self.found.places[pose.inliers], self.photograph.size), moved)
+
+    def _with_own_camera(self, best: Found) -> Found:
+        """The pose with what the photograph itself tells of its camera, where nothing else does."""
+        if best.source not in ("estimated", "EXIF"):
+            return best
+        points = self.map.model.points[self.found.points]
+        own = with_own_camera(self.found, points, best.pose, self.options.threshold_px, self.photograph.size)
+        return best if own is None else self._counted(own.pose, best.source, moved=own.moved)
 
     def _judged(self, best: Found, rival: int) -> Localisation:
         found, pose, points = self.found, best.pose, self.map.model.points
         seen = found.chosen(pose.inliers)
-        _, which, copies = np.unique(seen.keypoints, return_inverse=True, return_counts=True)
         covariance = pose_covariance(
             seen.places,
             points[seen.points],
             pose.T_world_to_camera,
             pose.camera,
-            weights=1 / copies[which],
+            weights=1 / copies_of(seen),
             focal_refined=best.source != "given",
+            principal_refined=best.moved or (best.source != "given" and may_be_a_part(self.map, self.photograph.size)),
         )
+        share = best.inliers / len(np.unique(found.keypoints))
+        mirrored = ""
+        if share < HARDLY_MIRRORED:
+            mirrored = better_mirrored(self.map, self.matcher, self.photograph, self.names, found, pose.inliers)
         evidence = Evidence(
             inliers=best.inliers,
-            share=best.inliers / len(np.unique(found.keypoints)),
+            share=share,
             cells=best.cells,
-            rival=rival,
+            rival=max(rival, best.inliers if mirrored else 0),
             spread=spread_of(pose.T_world_to_camera, covariance, points[seen.points]),
         )
         confidence = confidence_of(evidence)
         words = f"{_keypoints(best.inliers)} agree with the pose, in {best.cells} of {CELLS**2} parts of the picture"
         if rival:
             words += f"; {rival} with one elsewhere"
+        words += mirrored + ("; its principal point is off the middle: a part of a picture" if best.moved else "")
         away = 0.0 if self.prior is None else float(self.prior.distances(centre_of(pose.T_world_to_camera)[None])[0])
         if away > self.options.prior_radius:
             confidence = min(confidence, _CONTRADICTED)
             words += f"; it is {away:.3g} from where the photograph is said to be taken"
         status: Status = "ok" if confidence >= CERTAIN else "uncertain"
-        return self.outcome(status, words, best, covariance, confidence)
+        return replace(self.outcome(status, words, best, covariance, confidence), evidence=evidence)
 
     def outcome(
         self,

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, TiffImagePlugin, UnidentifiedImageError
 
-from cyano.errors import ImageError, InputError, MissingExtraError
+from cyano.errors import ImageError, InputError, LargeImageError, MissingExtraError
 from cyano.exif import PILLOW_ERRORS, ExifFacts, facts_of, open_image
 from cyano.processing.pixels import native
 from cyano.processing.sixteen_bits import deep_colours, is_deep, planes, upright, whites
@@ -99,18 +99,18 @@ class RawImage:
 
 
 def check_bytes(count: int, limits: ImageLimits, name: str) -> None:
-    """Raise `ImageError` unless an encoded image has an acceptable number of bytes."""
+    """Raise `ImageError` unless an encoded image has an acceptable number of bytes; `LargeImageError` for too many."""
     if count == 0:
         raise ImageError(f"{name}: the file is empty; copy or download it again")
     if count > limits.max_bytes:
-        raise ImageError(
+        raise LargeImageError(
             f"{name}: the file has {count:,} bytes, more than the limit of {limits.max_bytes:,}; "
             "shrink it, or raise ImageLimits.max_bytes"
         )
 
 
 def check_size(height: int, width: int, limits: ImageLimits, name: str) -> None:
-    """Raise `ImageError` unless an image has an acceptable height and width, in pixels."""
+    """Raise `ImageError` unless height and width are acceptable, in pixels; `LargeImageError` for too many of them."""
     if min(height, width) < limits.min_side:
         raise ImageError(
             f"{name}: the image is {height}x{width} pixels (height x width), too small: "
@@ -225,7 +225,7 @@ def _pil_pixels(image: Image.Image, name: str) -> NDArray[Any]:
 
 
 def _too_many_pixels(fact: str, limits: ImageLimits, name: str) -> ImageError:
-    return ImageError(
+    return LargeImageError(
         f"{name}: the image has {fact}, more than the limit of {limits.max_pixels:,}; "
         "shrink it, or raise ImageLimits.max_pixels (beyond 178 million PIL.Image.MAX_IMAGE_PIXELS, too)"
     )

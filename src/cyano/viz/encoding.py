@@ -47,8 +47,13 @@ def figure_bytes(figure: Figure, extension: str = "png", dpi: float | None = Non
     return buffer.getvalue()
 
 
-def image_bytes(rgb: NDArray[np.uint8], extension: str = "png") -> bytes:
+def image_bytes(rgb: NDArray[np.uint8], extension: str = "png", quality: int = 75) -> bytes:
     """An (H, W, 3) uint8 image as a file's content.
+
+    Args:
+        rgb: the image.
+        extension: of the file, with a dot or without.
+        quality: of JPEG and WebP, 1 to 100.
 
     Raises:
         InputError: the ending is not one of `IMAGE_FORMATS`.
@@ -57,6 +62,7 @@ def image_bytes(rgb: NDArray[np.uint8], extension: str = "png") -> bytes:
     buffer = io.BytesIO()
     # Runs of equal bytes alone: photographs take a sixth of the time of a search for longer repeats, and no more room.
     options = {"compress_type": zlib.Z_RLE} if kind == "png" else {}
+    options |= {"quality": quality} if IMAGE_FORMATS[kind] in ("JPEG", "WEBP") else {}
     Image.fromarray(rgb).save(buffer, IMAGE_FORMATS[kind], **options)
     return buffer.getvalue()
 

@@ -1,0 +1,161 @@
+"""`cyano serve`: the page and the HTTP service."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import webbrowser
+from contextlib import ExitStack
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cyano.cli import arguments as shared
+from cyano.cli.output import busy, error_console, plain_line
+from cyano.errors import InputError, MissingExtraError
+from cyano.reading import read_text
+
+__all__ = ["HELP", "serve"]
+
+SERVER, LIMITS = "Server", "Limits"
+
+HELP = """A page to match photographs in a browser, and an HTTP service for programs.
+
+Prints its address once it answers. Nothing is fetched from, or told to, any other machine; images stay in memory. \
+On another address than this machine's own every request needs a token, which is printed once.
+
+\b
+cyano serve
+cyano serve --collection model --images photos
+cyano serve --host 0.0.0.0 --token-file token.txt --name photos.example.org
+
+Exit codes: 0 ended by Ctrl-C; 1 error; 2 usage error."""
+
+_UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "MP": 10**6}
+
+
+def serve(
+    *,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 for a free one.", rich_help_panel=SERVER)] = 8080,
+    host: Annotated[
+        str,
+        typer.Option(help="Address to listen at; others than this machine's own need a token.", rich_help_panel=SERVER),
+    ] = "127.0.0.1",
+    name: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="HOST",
+            help="A further name that requests may ask for, such as that of a proxy; may be repeated.",
+            show_default=False,
+            rich_help_panel=SERVER,
+        ),
+    ] = None,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A token that every request has to bring.",
+            show_default="a new one on other addresses, none on this machine's own",
+            rich_help_panel=SERVER,
+        ),
+    ] = None,
+    collection: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR",
+            help="The results of `cyano reconstruct`, to show and to localise in; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    images: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder of a collection's images; once for each --collection, in their order.",
+            show_default="DIR/images of the collection, if it is there",
+        ),
+    ] = None,
+    open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = False,
+    max_upload: Annotated[str, typer.Option(metavar="SIZE", help="Of an image.", rich_help_panel=LIMITS)] = "40MB",
+    max_pixels: Annotated[str, typer.Option(metavar="N", help="Of an image.", rich_help_panel=LIMITS)] = "50MP",
+    memory: Annotated[
+        str, typer.Option(metavar="SIZE", help="For images and answers that are kept.", rich_help_panel=LIMITS)
+    ] = "512MB",
+    queue: Annotated[int, typer.Option(min=1, help="Jobs that may wait.", rich_help_panel=LIMITS)] = 8,
+    deadline: Annotated[
+        float, typer.Option(min=1, help="Seconds that a job waits at most, and runs at most.", rich_help_panel=LIMITS)
+    ] = 60,
+    weights: shared.Weights = None,
+    device: shared.Device = "auto",
+) -> None:
+    """Parse, check, serve; the help is `HELP`."""
+    _need_extra()
+    from cyano.page.settings import CollectionFolders, Limits, Settings
+
+    folders = _folders(collection or [], images or [])
+    with shared.usage_errors():
+        limits = Limits(
+            upload_bytes=_number(max_upload, "--max-upload"),
+            pixels=_number(max_pixels, "--max-pixels"),
+            memory_bytes=_number(memory, "--memory"),
+            queue=queue,
+            deadline_seconds=deadline,
+        )
+    token = None if token_file is None else _token(token_file)
+    settings = Settings(
+        host,
+        port,
+        tuple(name or ()),
+        token,
+        weights,
+        device,
+        tuple(CollectionFolders(*each) for each in folders),
+        limits,
+    )
+    if not settings.is_local and token is None:
+        settings = replace(settings, token=secrets.token_urlsafe(32))
+    from cyano.page.server import serve as run
+
+    def ready(address: str) -> None:
+        loading.close()
+        typer.echo(address)
+        plain_line(error_console(), "Ctrl-C ends it")
+        if open_browser:
+            webbrowser.open(address)
+
+    with ExitStack() as loading:
+        loading.enter_context(busy("loading the networks"))
+        run(settings, ready)
+
+
+def _need_extra() -> None:
+    for package in ("fastapi", "uvicorn", "python_multipart"):
+        if find_spec(package) is None:
+            raise MissingExtraError(f'{package} is not installed; pip install "cyano[page]"')
+
+
+def _folders(collections: list[Path], images: list[Path]) -> list[tuple[Path, Path | None]]:
+    if images and len(images) != len(collections):
+        raise typer.BadParameter(f"--images is given {len(images)} times for {len(collections)} collections; once each")
+    for folder in (*collections, *images):
+        shared.existing_folder(folder, "--collection" if folder in collections else "--images")
+    return [(folder, images[number] if images else None) for number, folder in enumerate(collections)]
+
+
+def _token(path: Path) -> str:
+    token = read_text(path, remedy="check --token-file").strip()
+    if not re.fullmatch(r"[A-Za-z0-9._~+/=-]{16,512}", token):
+        raise InputError(f"{path} holds no token: 16 letters and digits or more, in one line")
+    return token
+
+
+def _number(text: str, flag: str) -> int:
+    """40MB as 40,000,000."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]B|MP|)", text.strip().upper())
+    value = int(float(found[1]) * _UNITS[found[2]]) if found else 0
+    if value < 1:
+        raise typer.BadParameter(f"{flag} is a number such as 40MB or 50MP, not {text!r}")
+    return value

@@ -1,0 +1,106 @@
+"""The application: endpoints, errors and the guard around them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from cyano import __version__
+from cyano.page.guard import Guard
+from cyano.page.problems import KINDS, Problem, by_status
+from cyano.page.routes import collections, images, matches, pages
+from cyano.page.service import Service
+
+__all__ = ["API", "application"]
+
+API = "/api/v1"
+_NO_TELEMETRY: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+
+
+def application(service: Service, more: Sequence[APIRouter] = ()) -> ASGIApp:
+    """Everything that the server answers, behind `Guard`.
+
+    Args:
+        service: what endpoints share.
+        more: further endpoints, such as the WebSocket of live pictures. The guard has checked host, origin and token of
+            whatever reaches them.
+    """
+    app = FastAPI(
+        title="Cyano",
+        version=__version__,
+        description="Image matching: keypoints, correspondences, geometry.",
+        openapi_url=f"{API}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        responses={status: _told(title) for status, title in _titles().items()},
+        telemetry=_NO_TELEMETRY,
+    )
+    api = APIRouter(prefix=API)
+    api.include_router(_about(service))
+    api.include_router(images.router(service))
+    api.include_router(matches.router(service))
+    api.include_router(collections.router(service))
+    app.include_router(api)
+    for routes in (*more, pages.router()):
+        app.include_router(routes)
+    app.add_exception_handler(HTTPException, _on_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(Exception, _on_fault)
+    return Guard(app, service.settings)
+
+
+def _titles() -> dict[int | str, str]:
+    return {kind.status: kind.title for kind in KINDS.values()}
+
+
+def _told(title: str) -> dict[str, Any]:
+    return {"description": title, "content": {"application/problem+json": {"schema": {"type": "object"}}}}
+
+
+def _about(service: Service) -> APIRouter:
+    routes = APIRouter()
+
+    @routes.get("/health", summary="Whether the server works, and what with")
+    async def health() -> dict[str, Any]:
+        """`queue` is the number of jobs that run or wait."""
+        facts = service.worker.facts
+        return {"status": "ok", **facts, "queue": service.jobs.waiting}
+
+    @routes.get("/problems", summary="All kinds of problems")
+    async def problems() -> dict[str, Any]:
+        """By the last part of their `type`."""
+        return {name: vars(kind) for name, kind in KINDS.items()}
+
+    @routes.get("/problems/{name}", summary="A kind of problem")
+    async def problem(name: str) -> dict[str, Any]:
+        """What the `type` of a problem leads to."""
+        if name not in KINDS:
+            raise Problem("not-found", "there is no such kind of problem")
+        return vars(KINDS[name])
+
+    return routes
+
+
+async def _on_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for them
+    return by_status(error).response
+
+
+async def _on_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - likewise
+    first = error.errors()[0]
+    place = [str(part) for part in first["loc"]]
+    field = ".".join(place[1:])
+    return Problem("options", f"{field or place[0]}: {first['msg']}", field=field).response
+
+
+async def _on_fault(request: Request, error: Exception) -> Response:
+    """A fault of the server's: it is in the log, and the client learns that there was one."""
+    return Problem("unavailable", "the server has a fault; its log says more").response

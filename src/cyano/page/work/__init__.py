@@ -1,0 +1,1 @@
+"""The worker process: `python -m cyano.page.work FD SETTINGS`. Nothing imports it."""

@@ -1,0 +1,41 @@
+"""What the tests of the live view share: frames, networks, servers that end with their test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from cyano.checkpoints.loading import Networks, load
+from cyano.live import LiveSession
+from support.live import LiveServer
+
+
+@pytest.fixture(scope="session")
+def networks() -> Networks:
+    return load()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Six frames of a pan over a photograph, 8 pixels to the right each time."""
+    data = pytest.importorskip("skimage.data", reason="scikit-image brings the photograph")
+    for number in range(6):
+        Image.fromarray(data.astronaut()[20:140, 8 * number : 8 * number + 160]).save(tmp_path / f"{number}.png")
+    return tmp_path
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[LiveSession], LiveServer]]:
+    """Starts servers."""
+    servers: list[LiveServer] = []
+
+    def started(session: LiveSession) -> LiveServer:
+        servers.append(LiveServer(session))
+        return servers[-1]
+
+    yield started
+    for server in servers:
+        server.close()

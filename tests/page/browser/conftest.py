@@ -1,0 +1,72 @@
+"""One server with its networks and a collection, and one browser, for all walks through the page."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from support.browser import CHROMIUM, Watched, picture_folder, watched
+from support.browser import browser as chromium
+from support.commands import flat_image, shifted_photographs
+from support.localised import Scene, make_scene
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+Opened = Callable[..., AbstractContextManager[Watched]]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    pytest.importorskip("fastapi", reason="the extra page brings the server")
+    pytest.importorskip("playwright.sync_api", reason="Playwright, which drives the browser, is not installed")
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium; the package manager has it (apt-get install chromium)")
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    pytest.importorskip("pycolmap", reason="the extra collections brings pycolmap")
+    return make_scene(tmp_path_factory.mktemp("collection"))
+
+
+def _serving(*flags: Any) -> Iterator[str]:
+    command = [sys.executable, "-m", "cyano", "serve", "--port", "0", "--device", "cpu", *map(str, flags)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        assert address.startswith("http://127.0.0.1:"), process.communicate()
+        yield address
+        process.kill()
+
+
+@pytest.fixture(scope="session")
+def address(browser: Browser, scene: Scene) -> Iterator[str]:
+    """Of a server with a collection; the browser comes first, so that nothing is started in vain."""
+    yield from _serving("--collection", scene.model, "--images", scene.images)
+
+
+@pytest.fixture(scope="session")
+def opened(browser: Browser, address: str, tmp_path_factory: pytest.TempPathFactory) -> Opened:
+    """Opens the page, in a size, a theme and a tab."""
+    pictures = picture_folder(tmp_path_factory.mktemp("pictures"))
+    return lambda **choice: watched(browser, address, pictures, **choice)
+
+
+@pytest.fixture(scope="session")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """a.png and b.png, which show the same, flat.png, which shows nothing, and notes.txt, which is no image."""
+    pytest.importorskip("skimage", reason="scikit-image brings the photographs")
+    folder = tmp_path_factory.mktemp("photographs")
+    shifted_photographs(folder)
+    flat_image(folder / "flat.png")
+    (folder / "notes.txt").write_text("not an image")
+    return folder

@@ -1,0 +1,196 @@
+"""What each state says and how it looks: empty, waiting, failed, nothing found; small and large, light and dark."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from support.browser import PICTURES_WANTED, SIZES, Watched
+
+if TYPE_CHECKING:
+    from page.browser.conftest import Opened
+
+MATCHES = "**/api/v1/matches"
+
+
+def _take(seen: Watched, folder: Path, second: str = "b.png") -> None:
+    seen.page.set_input_files("#drop-0 input", folder / "a.png")
+    seen.page.set_input_files("#drop-1 input", folder / second)
+
+
+def _problem(status: int, title: str, detail: str) -> dict[str, Any]:
+    body = {"type": "/api/v1/problems/busy", "title": title, "status": status, "detail": detail}
+    return {"status": status, "content_type": "application/problem+json", "body": json.dumps(body)}
+
+
+def test_no_matches_say_why(opened: Opened, photographs: Path) -> None:
+    with opened(theme="dark") as seen:
+        _take(seen, photographs, "flat.png")
+        seen.page.wait_for_selector("#match[data-state=none]")
+        assert "The second photograph has hardly any texture" in seen.page.inner_text("#verdict-card")
+        seen.picture("match-none-dark")
+        assert not seen.grave()
+
+
+def test_what_is_no_photograph_is_refused(opened: Opened, photographs: Path) -> None:
+    with opened() as seen:
+        seen.page.set_input_files("#drop-0 input", photographs / "notes.txt")
+        assert "notes.txt: not a photograph" in seen.page.inner_text("#drop-0 .problem")
+        broken = {"name": "broken.png", "mimeType": "image/png", "buffer": b"not a picture"}
+        seen.page.set_input_files("#drop-1 input", broken)  # type: ignore[arg-type]
+        seen.page.wait_for_selector("#drop-1 .problem")
+        assert "broken.png" in seen.page.inner_text("#drop-1 .problem")
+        seen.picture("match-refused")
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (_problem(429, "Too much at once", "8 jobs wait already"), "8 jobs wait already"),
+        (_problem(503, "It could not be computed", "the worker was stopped"), "A lower resolution"),
+        (None, "cyano serve"),
+    ],
+)
+def test_errors_have_a_remedy(opened: Opened, photographs: Path, answer: dict[str, Any] | None, words: str) -> None:
+    with opened(size="phone") as seen:
+        page = seen.page
+        page.route(MATCHES, lambda route: route.abort() if answer is None else route.fulfill(**answer))
+        _take(seen, photographs)
+        page.wait_for_selector("#match[data-state=error] #verdict-card:visible")
+        assert words in page.inner_text("#verdict-card")
+        seen.picture(f"match-error-{answer['status'] if answer else 'gone'}")
+        page.unroute(MATCHES)
+        page.click("#verdict-again")
+        page.wait_for_selector("#match[data-state=result]")
+        assert page.is_hidden("#verdict-card")
+
+
+def test_photographs_that_were_forgotten_are_given_again(opened: Opened, photographs: Path) -> None:
+    with opened() as seen:
+        page = seen.page
+        gone = _problem(404, "There is no such thing", "there is no such image")
+        page.route(MATCHES, lambda route: route.fulfill(**gone), times=1)
+        _take(seen, photographs)
+        page.wait_for_selector("#match[data-state=result]")
+        assert sum(address.endswith("/images") for address in seen.requests) == 4  # both of them twice
+
+
+def test_waiting_is_told_and_can_be_ended(opened: Opened, photographs: Path) -> None:
+    with opened() as seen:
+        page = seen.page
+        page.clock.install()
+        held: list[Any] = []
+
+        def hold(route: Any) -> None:  # it does not answer
+            held.append(route)
+
+        page.route(MATCHES, hold)
+        _take(seen, photographs)
+        page.wait_for_selector("#match[data-state=busy]")
+        page.clock.run_for(7000)
+        assert page.inner_text("#progress-title") == "Still matching"
+        seen.picture("match-slow")
+        page.click("#cancel")
+        assert page.inner_text("#summary") == "Cancelled"
+        held[0].abort()
+
+
+LOOKS = [("phone", "light"), ("tablet", "dark"), ("desk", "light")]
+if PICTURES_WANTED:
+    LOOKS = [(size, theme) for size in SIZES for theme in ("light", "dark")]
+
+
+@pytest.mark.parametrize(("size", "theme"), LOOKS)
+def test_nothing_grave_and_nothing_sticks_out(opened: Opened, photographs: Path, size: str, theme: str) -> None:
+    with opened(size=size, theme=theme) as seen:
+        page = seen.page
+        found = [seen.grave()]
+        wide = [seen.is_as_wide_as_the_window()]
+        seen.picture(f"{size}-{theme}-match-empty")
+        _take(seen, photographs)
+        page.wait_for_selector("#match[data-state=result]")
+        page.check("#geometry input[value=pose]", force=True)
+        for closed in page.query_selector_all("#match details:not([open]) > summary"):
+            closed.click()
+        seen.picture(f"{size}-{theme}-match")
+        found.append(seen.grave())
+        wide.append(seen.is_as_wide_as_the_window())
+        page.click("#tab-collection")
+        page.wait_for_selector("#scene[data-thumbnails=done]")
+        seen.picture(f"{size}-{theme}-collection")
+        found.append(seen.grave())
+        wide.append(seen.is_as_wide_as_the_window())
+        assert wide == [True] * 3
+        assert [each for each in found if each] == []
+
+
+def test_the_theme_is_switched_and_kept(opened: Opened) -> None:
+    with opened() as seen:
+        page = seen.page
+        assert page.evaluate("document.documentElement.dataset.theme") == "light"
+        page.click("#theme")
+        assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+        page.reload()
+        seen.until("document.documentElement.dataset.theme === 'dark'")
+
+
+def test_without_live_pictures_it_says_how_to_have_them(opened: Opened) -> None:
+    with opened(tab="live") as seen:
+        seen.page.wait_for_selector("#live[data-state=empty]")
+        assert "cyano live" in seen.page.inner_text("#live")
+        seen.picture("live-empty")
+
+
+def _frame(anchor: bytes, picture: bytes) -> bytes:
+    rows = np.array([[10, 20, 12, 22, 0.9], [100, 90, 104, 92, 0.4]], "<f4")
+    header = {
+        "state": "running",
+        "message": "",
+        "source": "walk.mp4",
+        "frame": 3,
+        "matches": 2,
+        "keypoints": [900, 800],
+        "points": [],
+        "sizes": [[240, 180], [240, 180]],
+        "jpeg": [len(anchor), len(picture)],
+        "seconds": {"match": 0.2},
+        "keypoint_threshold": 0.01,
+        "match_threshold": 0.2,
+    }
+    head = json.dumps(header).encode()
+    head += b" " * (-len(head) % 4)
+    return struct.pack("<I", len(head)) + head + anchor + picture + rows.tobytes()
+
+
+def test_live_frames_are_shown_and_commands_sent(opened: Opened, photographs: Path) -> None:
+    from PIL import Image
+
+    from cyano.viz.encoding import image_bytes
+
+    anchor, picture = (image_bytes(np.asarray(Image.open(photographs / f"{n}.png")), "jpg") for n in "ab")
+    heard: list[dict[str, Any]] = []
+    with opened() as seen:
+        page = seen.page
+
+        def serve(socket: Any) -> None:
+            socket.on_message(lambda text: heard.append(json.loads(text)))
+            socket.send(_frame(anchor, picture))
+
+        page.route_web_socket("**/api/v1/live", serve)
+        page.click("#tab-live")
+        seen.until("document.querySelector('#live-matches')?.textContent === '2'")
+        seen.until("document.querySelector('#live-view').dataset.drawn > 0")
+        seen.picture("live")
+        page.focus("#live-view")
+        page.keyboard.press("n")
+        page.keyboard.press("f")
+        page.click("#live-commands >> text=Pause")
+        page.wait_for_timeout(100)
+        assert [each["command"] for each in heard] == ["shown", "anchor", "match_threshold", "pause"]
+        assert heard[2]["value"] == pytest.approx(0.25)
+        assert not seen.grave()
