@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,10 +9,12 @@ import torch
 from torch import Tensor
 
 from cyano.adapters.original import Matching, SuperGlue, SuperPoint
-from cyano.checkpoints.loading import Networks
+from cyano.checkpoints.loading import Networks, load
+from cyano.checkpoints.magicleap import to_original
 from cyano.errors import InputError, WeightsError
 from cyano.matcher import Matcher
 from cyano.options import MatcherOptions
+from cyano.processing.resize import ResizeRule
 from cyano.result import PairResult
 
 CONFIG = {"superpoint": {"max_keypoints": 200}}
@@ -126,6 +129,25 @@ def test_borders_are_those_that_are_asked_for(tensors: list[Tensor]) -> None:
 def test_wrong_configurations(config: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         Matching(config)
+
+
+def test_the_original_files_are_found_by_their_names(
+    networks: Networks, tensors: list[Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files of the original's form where its programs keep them, here with Cyano's own parameters."""
+    assert networks.superglue is not None
+    tensors_of = {f"keypoint_detector.{name}": value for name, value in networks.superpoint.state_dict().items()}
+    superpoint, superglue = to_original(tensors_of | networks.superglue.state_dict())
+    folder = tmp_path / "models/weights"
+    folder.mkdir(parents=True)
+    torch.save(superpoint, folder / "superpoint_v1.pth")
+    torch.save(superglue, folder / "superglue_outdoor.pth")
+    monkeypatch.chdir(tmp_path)
+    matching = Matching({**CONFIG, "superglue": {"weights": "outdoor"}})
+    found = matching({"image0": tensors[0], "image1": tensors[1]})
+    options = MatcherOptions(resize=ResizeRule.none(), max_keypoints=200)
+    straight = Matcher(load(folder / "superglue_outdoor.pth"), options)
+    _same(found, straight.match(tensors[0][0], tensors[1][0]))
 
 
 def test_the_original_weights_are_asked_for_where_they_should_be() -> None:
