@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cyano import weights
-from cyano.checkpoints import CATALOGUE, HubOptions, verify
+from cyano.checkpoints import CATALOGUE, HubOptions, load, verify
 from cyano.checkpoints.catalogue import entry
 from cyano.errors import WeightsError
 
@@ -41,12 +41,20 @@ def test_nothing_is_claimed_where_nothing_is_pinned(tmp_path: Path) -> None:
 
 
 def test_licences_are_honest() -> None:
-    assert [item.name for item in CATALOGUE.values() if item.commercial_use] == [weights.DEFAULT, "runs/base/model"]
-    card = (weights.default_folder() / "README.md").read_text()
-    assert entry(weights.DEFAULT).licence == "Apache-2.0"
-    assert "Apache License 2.0" in card
-    assert "](SOURCES.md)" in card
-    assert "| github:" in (weights.default_folder() / "SOURCES.md").read_text()
+    free = [item.name for item in CATALOGUE.values() if item.commercial_use]
+    assert free == [*weights.SHIPPED, "runs/base/model"]
+    for name in weights.SHIPPED:
+        card = (weights.shipped_folder(name) / "README.md").read_text()
+        assert entry(name).licence == "Apache-2.0"
+        assert "Apache License 2.0" in card
+        assert "](SOURCES.md)" in card
+        assert "| github:" in (weights.shipped_folder(name) / "SOURCES.md").read_text()
+
+
+@pytest.mark.parametrize("name", weights.SHIPPED)
+def test_what_ships_is_as_released(name: str) -> None:
+    assert verify(name).verified
+    assert load(name).licence == "Apache-2.0"
 
 
 def test_unknown_names() -> None:

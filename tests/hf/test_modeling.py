@@ -229,7 +229,7 @@ def test_the_detector_alone_both_ways(
     assert torch.equal(back(pixels[0]).scores, expected.scores)
 
 
-@pytest.mark.parametrize("folder", [weights.default_folder(), BASE])
+@pytest.mark.parametrize("folder", [*map(weights.shipped_folder, weights.SHIPPED), BASE])
 def test_our_weights_in_transformers(folder: Path, pixels: Tensor) -> None:
     if not folder.exists():
         pytest.skip(f"{folder} is in the repository alone")

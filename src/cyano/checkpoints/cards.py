@@ -44,7 +44,7 @@ def licence_of(origin: Origin) -> str | None:
         return spelled.get(licence.lower(), licence)
     file = path / WEIGHTS_FILE
     size = file.stat().st_size if file.is_file() else -1
-    if size != (weights.default_folder() / WEIGHTS_FILE).stat().st_size:
+    if size not in {(weights.shipped_folder(name) / WEIGHTS_FILE).stat().st_size for name in weights.SHIPPED}:
         return None
     digest = sha256(file)
     return next((entry.licence for entry in CATALOGUE.values() if entry.checksums.get(WEIGHTS_FILE) == digest), None)
@@ -77,8 +77,9 @@ def keep_card(folder: Path, origin: Origin, *, changed: bool) -> None:
 
 def _catalogue_name(origin: Origin) -> str:
     """The name by which the catalogue knows weights, also where a path to them was given."""
-    if origin.path == weights.default_folder():
-        return weights.DEFAULT
+    for name in weights.SHIPPED:
+        if origin.path == weights.shipped_folder(name):
+            return name
     in_cache = re.search(r"models--([^/\\]+?)--([^/\\]+)[/\\]snapshots[/\\]", str(origin.path))
     return f"{in_cache[1]}/{in_cache[2]}" if in_cache else origin.name
 

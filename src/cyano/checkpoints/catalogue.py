@@ -43,6 +43,13 @@ _DEFAULT_CHECKSUMS = MappingProxyType(
         "preprocessor_config.json": "9468ada39d38551eea01a9602b3098c91c02b50ae44332328f6f2e1ee768af64",
     }
 )
+_TINY_CHECKSUMS = MappingProxyType(
+    {
+        "config.json": "30884e9325893f6584f9e79093a99b27ac0c40a247d4e08f001b70c1848bd2b1",
+        "model.safetensors": "7cb1971a83329194e7345baeb82ee279189cf4c367d491aabf9bc3aeeaa94382",
+        "preprocessor_config.json": "9468ada39d38551eea01a9602b3098c91c02b50ae44332328f6f2e1ee768af64",
+    }
+)
 _HUB = "on the Hugging Face hub"
 _MAGIC_LEAP = "Magic Leap, non-commercial research use only"
 
@@ -57,6 +64,14 @@ CATALOGUE: Mapping[str, WeightsEntry] = MappingProxyType(
                 commercial_use=True,
                 description="small SuperPoint and SuperGlue (2.6 M parameters), trained on openly licensed photos",
                 checksums=_DEFAULT_CHECKSUMS,
+            ),
+            WeightsEntry(
+                name=weights.TINY,
+                where="in the wheel",
+                licence="Apache-2.0",
+                commercial_use=True,
+                description="tiny, for live use: taught by cyano-small, 6 layers, 512 keypoints (1.2 M parameters)",
+                checksums=_TINY_CHECKSUMS,
             ),
             WeightsEntry(
                 name="runs/base/model",

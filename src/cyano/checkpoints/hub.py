@@ -56,8 +56,8 @@ def resolve(name_or_path: str | Path | None = None, hub: HubOptions | None = Non
     """Find weights, fetching them if they are on the hub and not in its cache.
 
     Args:
-        name_or_path: None or "cyano-small" for the default weights; an existing folder or file; or
-            "owner/name" on the Hugging Face hub. A `Path` is always local.
+        name_or_path: None or "cyano-small" for the default weights, "cyano-tiny" for those for live use; an existing
+            folder or file; or "owner/name" on the Hugging Face hub. A `Path` is always local.
         hub: how to fetch.
 
     Returns:
@@ -68,6 +68,8 @@ def resolve(name_or_path: str | Path | None = None, hub: HubOptions | None = Non
     """
     if name_or_path is None or name_or_path == weights.DEFAULT:
         return weights.default_folder()
+    if name_or_path in weights.SHIPPED and isinstance(name_or_path, str):
+        return weights.shipped_folder(name_or_path)
     path = Path(name_or_path).expanduser()
     hub = hub or HubOptions()
     if path.exists() and name_or_path != "":

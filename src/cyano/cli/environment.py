@@ -115,8 +115,10 @@ def _weights() -> dict[str, Any]:
     from cyano import weights
     from cyano.checkpoints import verify
 
-    try:
-        outcome = verify()
-    except OSError as error:  # a WeightsError too
-        return {weights.DEFAULT: f"damaged: {error}"}
-    return {weights.DEFAULT: f"as released, sha256 {outcome.checksums['model.safetensors']}"}
+    states = {}
+    for name in weights.SHIPPED:
+        try:
+            states[name] = f"as released, sha256 {verify(name).checksums['model.safetensors']}"
+        except OSError as error:  # a WeightsError too
+            states[name] = f"damaged: {error}"
+    return states
