@@ -147,7 +147,7 @@ class Growing:
         found = []
         for number, query in enumerate(queries, start=1):
             photograph = self._photograph(query, place)
-            like = None if query.camera is not None else place.sharing(photograph.size, photograph.focal_35mm)
+            like = None if query.camera is not None else place.cameras.sharing(photograph.size, photograph.focal_35mm)
             known = intrinsics_of(place, photograph, query.camera)
             if like is not None:
                 known = [(Intrinsics(place.image(like).camera), "map")]
