@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 
 from cyano.errors import InputError
+from cyano.formats.map_model import read_map_model
+from cyano.formats.posed_model import PosedImage, write_posed
 from cyano.formats.triangulation import Sightings, triangulated_model
 from support.foreign import write_posed_model
 from support.orbit import CAMERA, Orbit, orbit
+from support.places import KNOWN
 
 pycolmap: Any = pytest.importorskip("pycolmap", reason="the extra collections brings pycolmap")
 
@@ -59,6 +62,19 @@ def test_points_are_where_they_were_and_cameras_stay(tmp_path: Path, text: bool)
         (true,) = set(shown)
         # A pixel's 6e-5 is 6e-7 of the distance of 6 across, and ten times that in depth.
         np.testing.assert_allclose(point.xyz, scene.points[true], atol=1e-4)
+
+
+def test_poses_alone_are_enough(tmp_path: Path) -> None:
+    scene = orbit()
+    images = [PosedImage(name, KNOWN, pose) for name, pose in zip(scene.names, scene.poses, strict=True)]
+    write_posed(images, tmp_path / "posed")
+    summary = triangulated_model(tmp_path / "posed", sightings_of(scene), tmp_path / "0")
+    model = read_map_model(tmp_path / "0")
+    assert summary.points == len(model.points) >= 230  # of 250, as above
+    for name, pose in zip(scene.names, scene.poses, strict=True):
+        np.testing.assert_allclose(model.images[name].T_world_to_camera, pose, atol=1e-12)
+    nearest = np.linalg.norm(model.points[:, None] - scene.points[None], axis=2).min(axis=1)
+    assert nearest.max() < 1e-4  # as above
 
 
 def test_images_without_keypoints_are_left_out(tmp_path: Path) -> None:

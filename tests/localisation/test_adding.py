@@ -18,7 +18,7 @@ from cyano.engine import Recipe
 from cyano.errors import InputError
 from cyano.formats.colmap_pixels import lens_of
 from cyano.formats.growing import GrowingModel
-from cyano.localisation import LocaliseOptions, Localiser, Map, add_images
+from cyano.localisation import LocaliseOptions, Localiser, Map, PositionPrior, add_images
 from cyano.localisation.queries import Query
 from cyano.options import MatcherOptions
 from cyano.types import ImageSize
@@ -173,6 +173,13 @@ def test_images_that_fail_are_tried_again_in_the_grown_map(scene: Scene, place: 
     assert done.model.rounds == 2
     assert done.exit_status == 0
     assert_old_stays(model_of(scene.model), model_of(tmp_path / "out"))
+
+
+def test_an_image_is_not_added_far_from_where_it_is_said_to_be_taken(scene: Scene, place: Map, tmp_path: Path) -> None:
+    far = Query("q_2.png", scene.queries / "q_2.png", prior=PositionPrior((1e4, 0.0, 0.0)))
+    with pytest.raises(InputError, match=r"none of 1 images can be added .*no candidates"):
+        add_images(place, [far], tmp_path / "out")
+    assert not (tmp_path / "out" / "sparse").exists()
 
 
 def test_all_can_be_refined(scene: Scene, place: Map, tmp_path: Path) -> None:

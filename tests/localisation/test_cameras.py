@@ -76,15 +76,15 @@ def test_a_camera_that_is_given_is_scaled_and_turned_to_what_is_displayed() -> N
 
 
 def test_the_images_of_the_map_have_to_agree_on_a_camera() -> None:
-    (agreed,) = with_focals(600.0, 602.0, 598.0, 610.0, 590.0).cameras_like(SIZE, 1, None)
+    (agreed,) = with_focals(600.0, 602.0, 598.0, 610.0, 590.0).cameras.like(SIZE, 1, None)
     assert agreed.params[0] == 600.0
-    assert not with_focals(600.0, 600.0, 900.0, 900.0).cameras_like(SIZE, 1, None)
-    assert not with_focals(600.0).cameras_like(ImageSize(640, 640), 1, None)
+    assert not with_focals(600.0, 600.0, 900.0, 900.0).cameras.like(SIZE, 1, None)
+    assert not with_focals(600.0).cameras.like(ImageSize(640, 640), 1, None)
 
 
 @pytest.mark.parametrize("size", [ImageSize(240, 320), ImageSize(332, 443), ImageSize(960, 1280)])
 def test_a_camera_of_the_map_is_scaled_to_the_same_picture_at_another_size(size: ImageSize) -> None:
-    (found,) = with_focals(600.0, 600.0).cameras_like(size, 1, None)
+    (found,) = with_focals(600.0, 600.0).cameras.like(size, 1, None)
     assert found == LensCamera("PINHOLE", SIZE, (600.0, 600.0, 319.5, 239.5)).scaled(size)
 
 
@@ -93,13 +93,13 @@ def test_a_camera_of_the_map_is_turned_to_a_picture_that_is_turned() -> None:
     place = with_focals(600.0)
     name, image = next(iter(place.model.images.items()))
     place = replace(place, model=replace(place.model, images={name: replace(image, camera=plain)}))
-    assert place.cameras_like(SIZE, 6, None) == [plain.turned(6)]  # EXIF says which way round
-    assert place.cameras_like(upright, 1, None) == [plain.turned(6), plain.turned(8)]  # nobody does
-    assert place.cameras_like(ImageSize(320, 240), 1, None) == [
+    assert place.cameras.like(SIZE, 6, None) == [plain.turned(6)]  # EXIF says which way round
+    assert place.cameras.like(upright, 1, None) == [plain.turned(6), plain.turned(8)]  # nobody does
+    assert place.cameras.like(ImageSize(320, 240), 1, None) == [
         plain.scaled(ImageSize(240, 320)).turned(each) for each in (6, 8)
     ]
-    assert len(with_focals(600.0).cameras_like(upright, 1, None)) == 1  # its principal point is in the middle
-    assert place.cameras_like(upright, 6, None) == [plain]
+    assert len(with_focals(600.0).cameras.like(upright, 1, None)) == 1  # its principal point is in the middle
+    assert place.cameras.like(upright, 6, None) == [plain]
 
 
 def test_images_of_another_focal_length_are_of_another_camera(tmp_path: Path) -> None:
@@ -111,10 +111,10 @@ def test_images_of_another_focal_length_are_of_another_camera(tmp_path: Path) ->
         Image.new("RGB", (64, 48)).save(tmp_path / name, exif=exif)
     here = replace(place, images=tmp_path)
     for focal, expected in ((30.0, 600.0), (45.0, 900.0)):
-        (found,) = here.cameras_like(SIZE, 1, focal)
+        (found,) = here.cameras.like(SIZE, 1, focal)
         assert found.params[0] == expected
-    assert not here.cameras_like(SIZE, 1, 60.0)
-    assert not here.cameras_like(SIZE, 1, None)  # which of both?
+    assert not here.cameras.like(SIZE, 1, 60.0)
+    assert not here.cameras.like(SIZE, 1, None)  # which of both?
 
 
 @pytest.fixture(scope="module")

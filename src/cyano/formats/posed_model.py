@@ -1,11 +1,11 @@
-"""A COLMAP model with further images in it, of which only the poses are known."""
+"""COLMAP models with images of which only the poses are known."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +17,11 @@ from cyano.formats.model_files import save_model
 from cyano.formats.sparse import opened_model
 from cyano.geometry import LensCamera
 
-__all__ = ["PosedImage", "write_with_images"]
+__all__ = ["PosedImage", "write_posed", "write_with_images"]
 
 
 class PosedImage(NamedTuple):
-    """An image to add.
+    """An image that sees no points.
 
     Attributes:
         name: of the image.
@@ -32,6 +32,19 @@ class PosedImage(NamedTuple):
     name: str
     camera: LensCamera
     T_world_to_camera: NDArray[np.float64]
+
+
+def write_posed(images: Iterable[PosedImage], target: str | os.PathLike[str]) -> None:
+    """Write a model of images alone, for points to be triangulated with; see `write_with_images`.
+
+        write_posed([PosedImage("a.jpg", camera, T_world_to_camera)], "posed")
+
+    Raises:
+        OutputError: it cannot be written.
+        MissingExtraError: pycolmap is not installed.
+    """
+    pycolmap = load_pycolmap()
+    _write(pycolmap, pycolmap.Reconstruction(), images, Path(target))
 
 
 def write_with_images(
@@ -51,24 +64,29 @@ def write_with_images(
         OutputError: it cannot be written.
         MissingExtraError: pycolmap is not installed.
     """
-    pycolmap, place = load_pycolmap(), Path(target)
+    pycolmap = load_pycolmap()
     with opened_model(model) as whole:
-        taken = {image.name for image in whole.images.values()}
-        next_camera = max([*whole.cameras, *whole.rigs], default=0) + 1
-        next_image = max([*whole.images, *whole.frames], default=0) + 1
-        cameras: dict[LensCamera, int] = {}
-        for number, image in enumerate(images, start=next_image):
-            if image.camera not in cameras:
-                cameras[image.camera] = next_camera + len(cameras)
-                camera = lens_to_colmap(pycolmap, image.camera)
-                camera.camera_id = cameras[image.camera]
-                whole.add_camera_with_trivial_rig(camera)
-            name = f"query/{image.name}" if image.name in taken else image.name
-            added = pycolmap.Image(name=name, camera_id=cameras[image.camera], image_id=number)
-            whole.add_image_with_trivial_frame(added, pycolmap.Rigid3d(image.T_world_to_camera[:3]))
-        with (
-            written_beside(place, overwrite=True) as beside,
-            quiet(pycolmap, errors=False),
-            translated(f"{place} cannot be written", "check the folder"),
-        ):
-            save_model(pycolmap, whole, beside)
+        _write(pycolmap, whole, images, Path(target))
+
+
+def _write(pycolmap: Any, whole: Any, images: Iterable[PosedImage], target: Path) -> None:
+    """A model of pycolmap's with these images in it, too."""
+    taken = {image.name for image in whole.images.values()}
+    next_camera = max([*whole.cameras, *whole.rigs], default=0) + 1
+    next_image = max([*whole.images, *whole.frames], default=0) + 1
+    cameras: dict[LensCamera, int] = {}
+    for number, image in enumerate(images, start=next_image):
+        if image.camera not in cameras:
+            cameras[image.camera] = next_camera + len(cameras)
+            camera = lens_to_colmap(pycolmap, image.camera)
+            camera.camera_id = cameras[image.camera]
+            whole.add_camera_with_trivial_rig(camera)
+        name = f"query/{image.name}" if image.name in taken else image.name
+        added = pycolmap.Image(name=name, camera_id=cameras[image.camera], image_id=number)
+        whole.add_image_with_trivial_frame(added, pycolmap.Rigid3d(image.T_world_to_camera[:3]))
+    with (
+        written_beside(target, overwrite=True) as beside,
+        quiet(pycolmap, errors=False),
+        translated(f"{target} cannot be written", "check the folder"),
+    ):
+        save_model(pycolmap, whole, beside)

@@ -74,7 +74,8 @@ def add_images(
 
     Args:
         place: the map, with the folder of its images.
-        images: a photograph, a folder or a list of them, see `find_queries`; or photographs with their cameras.
+        images: a photograph, a folder or a list of them, see `find_queries`; or photographs, whose cameras and priors
+            count, too.
         out: folder of the grown map, of the form of `cyano reconstruct`; what is done there is not done again. Its
             folder `images` holds links to all images.
         fix_old: leave old poses, cameras and points; otherwise all are adjusted at the end.

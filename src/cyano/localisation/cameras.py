@@ -35,7 +35,7 @@ def intrinsics_of(
     size, focal = photograph.size, photograph.focal_35mm
     found: list[tuple[Intrinsics, CameraSource]] = [
         (Intrinsics(alike, exact=False), "map")
-        for alike in place.cameras_like(photograph.stored, photograph.orientation, focal)
+        for alike in place.cameras.like(photograph.stored, photograph.orientation, focal)
     ]
     if focal is not None:
         camera = Camera.from_focal_35mm(focal, size)

@@ -103,6 +103,7 @@ class Growing:
             "matched": digest_of(features, matches, names),
             "images": {image.name: image.content for image in features.read(query.name for query in self.queries)},
             "cameras": {query.name: repr(query.camera) for query in self.queries},
+            "priors": {query.name: repr(query.prior) for query in self.queries if query.prior is not None},
             "options": asdict(self.options),
             "fix_old": self.fix_old,
             "align": self.align,
@@ -147,11 +148,11 @@ class Growing:
         found = []
         for number, query in enumerate(queries, start=1):
             photograph = self._photograph(query, place)
-            like = None if query.camera is not None else place.sharing(photograph.size, photograph.focal_35mm)
+            like = None if query.camera is not None else place.cameras.sharing(photograph.size, photograph.focal_35mm)
             known = intrinsics_of(place, photograph, query.camera)
             if like is not None:
                 known = [(Intrinsics(place.image(like).camera), "map")]
-            outcome = localiser.localise_photograph(photograph, known)
+            outcome = localiser.localise_photograph(photograph, known, query.prior)
             self.outcomes[query.name] = outcome
             if outcome.ok and outcome.camera is not None:
                 held = outcome.camera_source == "given"

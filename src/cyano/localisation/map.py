@@ -15,16 +15,15 @@ from numpy.typing import NDArray
 
 from cyano.engine import Recipe
 from cyano.errors import CyanoError, InputError, OutputError
-from cyano.exif import facts_in
 from cyano.formats.map_model import MapImage, MapModel, read_map_model
 from cyano.formats.priors import PositionPrior
-from cyano.geometry import LensCamera
 from cyano.localisation.global_descriptors import GlobalDescriptors
+from cyano.localisation.map_cameras import MapCameras
 from cyano.processing import resize
 from cyano.processing.images import read
 from cyano.reading import read_bytes
 from cyano.store import FeatureStore
-from cyano.types import Features, ImageSize
+from cyano.types import Features
 
 __all__ = ["Map", "pixels_of"]
 
@@ -33,13 +32,6 @@ _KEPT = 256
 
 _MOVED_PX = 8.0
 """How far alignment moves keypoints at most, in pixels that the detector saw."""
-
-_ALIKE = 1.05
-"""By how much the focal lengths of one camera differ at most, over nine tenths of its images in a map."""
-
-
-_QUARTERS = 6, 8
-"""EXIF orientations of pictures that are turned by a quarter, clockwise and counter-clockwise, to be displayed."""
 
 
 @dataclass(eq=False)
@@ -222,58 +214,10 @@ class Map:
             self.folder / "store", self.digest, self.names, self._local, self.store.folder.name
         )
 
-    def cameras_like(self, stored: ImageSize, orientation: int, focal_35mm: float | None) -> list[LensCamera]:
-        """The camera of the map's images that took a photograph, if they agree on one, as it displays that.
-
-        Images of the same size count, else those of the same shape, else those of the shape turned by a quarter.
-
-        Args:
-            stored: size of the photograph's pixels in the file.
-            orientation: of its EXIF, 1 to 8.
-            focal_35mm: what its EXIF says; None, and any image of the map may be of the same camera.
-
-        Returns:
-            That with the median focal length; both ways round where the photograph was turned by nobody knows which
-            quarter, and it matters; none where the map's images do not agree.
-        """
-        shown = stored.turned(1 if orientation in range(5, 9) else 0)
-        by_size: dict[ImageSize, list[LensCamera]] = {}
-        for name, image in self.model.images.items():
-            if focal_35mm is None or self.images is None or self._focals[name] == focal_35mm:
-                by_size.setdefault(image.camera.size, []).append(image.camera)
-        alike = _agreed(by_size.get(shown, []))
-        if alike is not None or shown in by_size:
-            return [] if alike is None else [alike]
-        for turned in (0, 1):
-            wanted = shown.turned(turned)
-            cameras = [each for size, some in by_size.items() if wanted.has_shape_of(size) for each in some]
-            alike = _agreed(cameras)
-            if alike is not None:
-                return _turned_either_way(alike.scaled(wanted, same_model=True), stored, orientation, turned)
-            if cameras:
-                break
-        return []
-
-    def sharing(self, size: ImageSize, focal_35mm: float | None) -> str | None:
-        """One of the images of this size and EXIF focal length, if all of them, at least two, have one camera.
-
-        Args:
-            size: of a photograph as it is displayed.
-            focal_35mm: what its EXIF says; None for nothing.
-        """
-        names = [
-            name
-            for name, image in self.model.images.items()
-            if image.camera.size == size and (self.images is None or self._focals[name] == focal_35mm)
-        ]
-        alike = len(names) > 1 and len({self.image(name).camera for name in names}) == 1
-        return names[0] if alike else None
-
     @cached_property
-    def _focals(self) -> dict[str, float | None]:
-        """What EXIF says of the images of the map."""
-        folder = self.images or Path()
-        return {name: facts_in(folder / name).focal_35mm for name in self.names}
+    def cameras(self) -> MapCameras:
+        """Those of its images, to tell those of photographs by."""
+        return MapCameras(self.model, self.images)
 
     def _local(self, name: str) -> NDArray[np.float16] | NDArray[np.float32]:
         return self.store.read([name])[0].descriptors
@@ -288,25 +232,6 @@ def pixels_of(path: Path, features: Features, recipe: Recipe) -> torch.Tensor | 
         return None
     grey, frame = resize.apply(loaded, options.resize, features.frame.quarter_turns)
     return torch.from_numpy(grey).half() if frame == features.frame else None
-
-
-def _agreed(cameras: Sequence[LensCamera]) -> LensCamera | None:
-    """The one with the median focal length for its size; None where they differ."""
-    if not cameras:
-        return None
-    focals = np.array([camera.focal_length / camera.size.longest for camera in cameras])
-    if np.quantile(focals, 0.9) > _ALIKE * np.quantile(focals, 0.1):
-        return None
-    return cameras[int(np.argsort(focals)[len(focals) // 2])]
-
-
-def _turned_either_way(camera: LensCamera, stored: ImageSize, orientation: int, turned: int) -> list[LensCamera]:
-    """A map's camera as the photograph displays it, whose picture is turned by so many quarters from the camera's."""
-    if not turned:
-        return [camera]
-    if camera.size == stored and orientation in range(5, 9):
-        return [camera.turned(orientation)]
-    return list(dict.fromkeys(camera.turned(each) for each in _QUARTERS))
 
 
 def _features_of(folder: Path, recipe: Recipe) -> FeatureStore:

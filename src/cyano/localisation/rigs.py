@@ -12,12 +12,13 @@ from cyano.formats.absolute_pose import Intrinsics
 from cyano.formats.pose_covariance import pose_covariance
 from cyano.formats.rig_pose import RigView, rig_covariance, rig_pose
 from cyano.geometry import LensCamera
-from cyano.localisation.agreement import spread_of
+from cyano.localisation.agreement import copies_of, spread_of
 from cyano.localisation.confidence import CERTAIN, Evidence, confidence_of
 from cyano.localisation.groups import differ
+from cyano.localisation.matched import Found
 from cyano.localisation.options import LocaliseOptions
 from cyano.localisation.outcome import CameraSource, Localisation, Status
-from cyano.localisation.search import Found, Search
+from cyano.localisation.search import Search
 
 __all__ = ["Member", "RigSearch"]
 
@@ -156,11 +157,10 @@ class RigSearch:
 def _covariance(member: Member, found: Found) -> NDArray[np.float64]:
     """Of a camera's own pose by its own inliers."""
     seen = member.search.found.chosen(found.pose.inliers)
-    _, which, copies = np.unique(seen.keypoints, return_inverse=True, return_counts=True)
     return pose_covariance(
         seen.places,
         member.search.map.model.points[seen.points],
         found.pose.T_world_to_camera,
         found.pose.camera,
-        weights=1 / copies[which],
+        weights=1 / copies_of(seen),
     )

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from cyano.collection import Collection, reconstruct
-from cyano.collection.derived import derived, source_of
+from cyano.collection import Collection, reconstruct, write_triangulated
 from cyano.collection.run import Run
 from cyano.engine import Recipe
 from cyano.errors import InputError
 from cyano.formats import CameraOptions, MappingOptions
-from cyano.formats.known_poses import TriangulationSummary, triangulate
 from cyano.formats.map_model import read_map_model
+from cyano.formats.posed_model import PosedImage, write_posed
 from cyano.localisation import Map
 from cyano.localisation_evaluation.sets import PosedPhotograph, PosedSet
 from cyano.localisation_evaluation.similarity import Similarity, similarity
@@ -111,26 +107,18 @@ def make_map_b(
     return Made(found, similarity({name: found.image(name).T_world_to_camera for name in found.names}, true))
 
 
-def make_map_a(posed: PosedSet, fold: Fold, recipe: Recipe, folder: Path, seed: int = 0) -> Made:
+def make_map_a(posed: PosedSet, fold: Fold, recipe: Recipe, folder: Path) -> Made:
     """Points triangulated with the photographs' own poses and cameras, from what `make_map_b` matched and aligned.
 
     Raises:
-        InputError: `make_map_b` wrote no database, or there are no points.
+        InputError: `make_map_b` did not come so far, or there are no points.
     """
     part = _part(posed, fold, recipe, folder)
-    poses: dict[str, NDArray[np.float64]] = {each.name: each.T_world_to_camera for each in fold.rest}
-    source = source_of(part.database)
-    if source is None:
-        raise InputError(f"there is no database in {part.out}; make the other map first")
-    target = part.out / "posed"
-    target.mkdir(exist_ok=True)
-
-    def make(sparse: Path) -> TriangulationSummary:
-        sparse.mkdir()
-        return triangulate(part.database, poses, sparse / "0", seed=seed)
-
-    derived(target / "sparse", f"{source} {seed} {sorted(poses.items())}", make, TriangulationSummary)
-    return Made(_map(target, part), Similarity.identity())
+    part = replace(part, out=part.out / "posed")
+    cameras = part.out / "cameras"
+    write_posed([PosedImage(each.name, each.camera, each.T_world_to_camera) for each in fold.rest], cameras)
+    write_triangulated(part, cameras)
+    return Made(_map(part.out, part), Similarity.identity())
 
 
 def _map(folder: Path, part: _Part) -> Map:

@@ -203,7 +203,7 @@ class _Evaluation:
         except InputError as error:
             self._note(f"fold {fold.number}, map B: {error}")
         try:
-            maps["A"] = make_map_a(posed, fold, recipe, self._folder, options.seed)
+            maps["A"] = make_map_a(posed, fold, recipe, self._folder)
         except InputError as error:
             self._note(f"fold {fold.number}, map A: {error}")
         return maps
