@@ -9,7 +9,8 @@ which nothing is known of the camera: the photograph as it is, with only the ima
 two, three and five); the photograph with all of them, but without most of the keypoints whose matches agree with the
 true pose, as if the map had other images (30, 10, 5, 2 and 0 % of them stay, three draws each); and in the mirror, its
 right half, its lower two thirds, at half the size and turned a quarter, with the six images that stand nearest.
-`fit` estimates the coefficients by logistic regression, and judges each set by those of the others.
+`fit` estimates the coefficients by logistic regression with the signs that they should have, and judges each set by
+those of the others.
 
 A localisation is right within 2 degrees and 10 % of the median distance between two cameras of the set. The mirror
 image of a place is another place, so none of it is right.
@@ -58,8 +59,10 @@ FARTHEST = (1, 2, 3, 5)
 SHARES = (0.3, 0.1, 0.05, 0.02, 0.0)
 DRAWS = 3
 AGREES_PX = 12.0
-BY_HAND = np.array([2.0, 2.0, 1.5, -3.0, -1.0])
-"""Weights of logarithm of the inliers, share, logarithm of the cells, rival, decimal logarithm of the spread."""
+SIGNS = np.array([1, 1, -1])
+"""Of the weights: a larger share and more cells speak for a pose, a larger spread against it."""
+RIDGE = 1.0
+"""Half of it times each squared weight of the standardised features is added to the loss."""
 
 Row = dict[str, Any]
 
@@ -200,20 +203,29 @@ def all_rows(sets: Sequence[PosedSet], results: Path) -> list[Row]:
 
 
 def fitted(rows: Sequence[Row]) -> tuple[float, NDArray[np.float64]]:
-    """Bias and weights of `features_of`; each kind of localisation of each set counts alike.
+    """Bias and weights of `features_of`, none with a sign against `SIGNS`; each kind of each set counts alike.
 
-    What is fitted is the scale of the weights, as a whole, and the bias. Free weights do better on what they are fitted
-    to, with fewer inliers or a smaller share for a right pose, and no better on sets that are held out.
+    Without the signs, fewer inliers or a smaller share would speak for a pose.
     """
-    from sklearn.linear_model import LogisticRegression
+    from scipy.optimize import minimize
 
-    features = np.array([features_of(Evidence(**each["evidence"])) for each in rows]) @ BY_HAND
-    labels = np.array([each["right"] for each in rows])
+    features = np.array([features_of(Evidence(**each["evidence"])) for each in rows])
+    middle, scale = features.mean(0), features.std(0)
+    standard = (features - middle) / scale
+    labels = np.where([each["right"] for each in rows], 1.0, -1.0)
     groups = [(each["set"], kind_of(each)) for each in rows]
     counts = np.array([1 / groups.count(group) for group in groups])
-    model = LogisticRegression(C=1e6, max_iter=10_000)
-    model.fit(features[:, None], labels, sample_weight=counts * len(rows) / counts.sum())
-    return float(model.intercept_[0]), float(model.coef_[0, 0]) * BY_HAND
+    counts *= len(rows) / counts.sum()
+
+    def loss(asked: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        margin = labels * (asked[0] + standard @ asked[1:])
+        slope = -labels * counts / (1 + np.exp(margin))
+        value = counts @ np.logaddexp(0, -margin) + RIDGE / 2 * asked[1:] @ asked[1:]
+        return float(value), np.concatenate([[slope.sum()], standard.T @ slope + RIDGE * asked[1:]])
+
+    bounds = [(None, None), *((0, None) if sign > 0 else (None, 0) for sign in SIGNS)]
+    best = minimize(loss, np.zeros(1 + len(SIGNS)), jac=True, bounds=bounds, method="L-BFGS-B").x
+    return float(best[0] - best[1:] @ (middle / scale)), best[1:] / scale
 
 
 def probability(bias: float, weights: NDArray[np.float64], each: Row) -> float:

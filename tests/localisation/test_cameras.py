@@ -17,7 +17,7 @@ from cyano.geometry import LensCamera
 from cyano.localisation.cameras import intrinsics_of
 from cyano.localisation.map import Map
 from cyano.localisation.photographs import Photograph
-from cyano.types import ImageSize
+from cyano.types import ImageSize, ResizeMap
 from support.collection import recipe
 from support.orbit import orbit
 from support.photographs import write_photographs
@@ -49,19 +49,35 @@ def sources(place: Map, asked: Photograph, given: LensCamera | CameraEntry | Non
 
 def test_the_most_trusted_comes_first() -> None:
     place = map_of(orbit())
-    assert sources(place, photograph()) == ["map", "estimated"]
-    assert sources(place, photograph(focal=28.0)) == ["map", "EXIF", "estimated"]
+    assert sources(place, photograph()) == ["map", "estimated", "estimated"]
+    assert sources(place, photograph(focal=28.0)) == ["map", "EXIF", "estimated", "estimated"]
     assert sources(place, photograph(focal=28.0), KNOWN) == ["given"]
 
 
-def test_what_is_given_is_held_and_the_rest_refined() -> None:
+def test_what_is_known_is_held_and_the_rest_refined() -> None:
     ((given, _),) = intrinsics_of(map_of(orbit()), photograph(), KNOWN)
     assert (given.camera, given.exact, given.guessed) == (KNOWN, True, False)
-    (alike, _), (exif, _), (guess, _) = intrinsics_of(map_of(orbit()), photograph(focal=27.0), None)
-    assert (alike.camera, alike.exact, alike.guessed) == (KNOWN, False, False)
+    (alike, _), (exif, _), (zoomed, _), (guess, _) = intrinsics_of(map_of(orbit()), photograph(focal=27.0), None)
+    assert (alike.camera, alike.exact, alike.guessed) == (KNOWN, True, False)
+    assert (zoomed.camera, zoomed.exact, zoomed.guessed) == (KNOWN, False, False)
     # 27 mm on 36 mm film: 640 * 27 / 36 = 480; the middle of 640 x 480 is (319.5, 239.5).
     assert (exif.camera.params, exif.exact, exif.guessed) == ((480.0, 319.5, 239.5), False, False)
     assert (guess.camera.params, guess.exact, guess.guessed) == ((768.0, 319.5, 239.5), False, True)
+
+
+def test_a_camera_of_the_map_is_held_where_its_images_have_one_and_refined_where_they_are_merely_alike() -> None:
+    def held(place: Map, asked: Photograph) -> bool:
+        ((known, source), *_) = intrinsics_of(place, asked, None)
+        assert source == "map"
+        return known.exact
+
+    small = ImageSize(240, 320)
+    half = replace(photograph(), features=replace(photograph().features, frame=ResizeMap(small, small)))
+    assert held(with_focals(600.0, 600.0, 600.0), photograph())
+    assert held(with_focals(600.0, 600.0, 600.0), half)
+    assert not held(with_focals(600.0, 601.0, 600.0), photograph())
+    assert not held(with_focals(600.0, 601.0, 600.0), half)
+    assert not held(with_focals(600.0), photograph())  # one image alone may have a camera that is anyhow
 
 
 def test_a_camera_that_is_given_is_scaled_and_turned_to_what_is_displayed() -> None:

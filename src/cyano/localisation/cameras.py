@@ -33,15 +33,23 @@ def intrinsics_of(
         own = displayed_camera(given, photograph.stored, photograph.orientation, repr(photograph.name))
         return [(Intrinsics(own), "given")]
     size, focal = photograph.size, photograph.focal_35mm
-    found: list[tuple[Intrinsics, CameraSource]] = [
-        (Intrinsics(alike, exact=False), "map")
-        for alike in place.cameras.like(photograph.stored, photograph.orientation, focal)
-    ]
+    cameras = place.cameras.like(photograph.stored, photograph.orientation, focal)
+    held = bool(cameras) and _one_camera(place, size, focal)
+    found: list[tuple[Intrinsics, CameraSource]] = [(Intrinsics(alike, exact=held), "map") for alike in cameras]
     if focal is not None:
         camera = Camera.from_focal_35mm(focal, size)
         found.append((Intrinsics(_simple(camera.fx, size), exact=False), "EXIF"))
+    if held:  # it may have been zoomed, or be another one of its kind
+        found += [(Intrinsics(alike, exact=False), "estimated") for alike in cameras]
     guess = _simple(_GUESS * size.longest, size)
     return [*found, (Intrinsics(guess, exact=False, guessed=True), "estimated")]
+
+
+def _one_camera(place: Map, size: ImageSize, focal_35mm: float | None) -> bool:
+    """Whether the images of a size and EXIF focal length, or of the only size there is, have one camera."""
+    sizes = {image.camera.size for image in place.model.images.values()}
+    of_it = next(iter(sizes)) if len(sizes) == 1 else size
+    return place.cameras.sharing(of_it, focal_35mm) is not None
 
 
 def _simple(focal: float, size: ImageSize) -> LensCamera:

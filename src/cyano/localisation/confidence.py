@@ -40,10 +40,8 @@ def confidence_of(evidence: Evidence) -> float:
 def features_of(evidence: Evidence) -> tuple[float, ...]:
     """What the odds are linear in: in the order of `WEIGHTS`."""
     return (
-        math.log(max(evidence.inliers, 1)),
-        evidence.share,
+        min(evidence.share, _MOST),
         math.log(max(evidence.cells, 1)),
-        _rivalry(evidence),
         math.log10(min(max(evidence.spread, _SHARPEST), 1.0)),
     )
 
@@ -52,12 +50,14 @@ def _rivalry(evidence: Evidence) -> float:
     return min(evidence.rival / max(evidence.inliers, 1), 1.0)
 
 
-BIAS = -4.143
-WEIGHTS = (0.539, 0.539, 0.405, -0.809, -0.27)
-"""Of the logarithm of the inliers, their share, the logarithm of the cells, the rival and the decimal logarithm of the
-spread. Fitted to 178 poses of three sets, of which 150 are right, by `scripts/bench localisation_confidence`
-(benchmarks/results/localisation_confidence.json): 850 inliers are right 92 times in 100, 30 that are a tenth of the
-matches 38 times."""
+BIAS = -14.274
+WEIGHTS = (16.639, 1.302, -1.191)
+"""Of the share of the inliers, the logarithm of the cells and the decimal logarithm of the spread, each with the sign
+that it should have. Fitted to 199 poses of four sets, of which 173 are right, by `scripts/bench
+localisation_confidence` (benchmarks/results/localisation_confidence.json)."""
+
+_MOST = 0.5
+"""A share above counts as this one: of the matches of right poses it is mostly 0.6 to 0.98, and no better for more."""
 
 _SHARPEST = 1e-4
 """A spread below counts as this one."""

@@ -98,7 +98,7 @@ class UncalibratedLocaliser(Localiser):
         self, photograph: Photograph, camera: LensCamera | CameraEntry | None
     ) -> list[tuple[Intrinsics, CameraSource]]:
         """The guess alone, from which the focal length is estimated."""
-        return [each for each in super().intrinsics(photograph, None) if each[1] == "estimated"]
+        return [each for each in super().intrinsics(photograph, None) if each[0].guessed]
 
 
 def _key(pair: tuple[Features, Features]) -> _Key:
