@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from cyano.formats.colmap_pixels import colmap_params
 from cyano.formats.growing import GrowingModel, NewImage
 from cyano.formats.triangulation import Sightings, triangulated_model
 from cyano.geometry import invert_rigid, rotation_angle_between
@@ -21,7 +22,7 @@ from support.scenes import rotation_about
 
 pycolmap: Any = pytest.importorskip("pycolmap", reason="the extra collections brings pycolmap")
 
-LENS = ("PINHOLE", KNOWN.params, 640, 480)
+LENS = ("PINHOLE", colmap_params(KNOWN), 640, 480)
 OLD = 4
 
 
@@ -152,13 +153,13 @@ def test_cameras_that_are_known_are_held_and_shared(case: Case, tmp_path: Path) 
     images = [case.new(4, camera=other), case.new(5, camera=other)]
     _, after = grown(case, images, tmp_path)
     (number,) = {after.find_image_with_name(name).camera_id for name in case.scene.names[4:]}
-    np.testing.assert_array_equal(after.cameras[number].params, other.params)
+    np.testing.assert_array_equal(after.cameras[number].params, colmap_params(other))
     growing = GrowingModel(case.folder)
     growing.grow([case.new(4, held=False, like=case.scene.names[0])], case.pairs)
     growing.save(tmp_path / "like")
     after = pycolmap.Reconstruction(tmp_path / "like")
     assert after.find_image_with_name(case.scene.names[4]).camera_id == 7
-    np.testing.assert_array_equal(after.cameras[7].params, KNOWN.params)
+    np.testing.assert_array_equal(after.cameras[7].params, LENS[1])
 
 
 def test_images_can_be_taken_out_again(case: Case, tmp_path: Path) -> None:
