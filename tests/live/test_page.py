@@ -48,7 +48,7 @@ def test_the_page_shows_frames_and_takes_keys(page: Any, folder: Path, serve: An
     expect(page.locator("#toggle-points")).to_have_attribute("aria-pressed", "true", timeout=60_000)
     assert session.latest().keypoints
     page.keyboard.press("f")
-    assert page.inner_text("#match-value") == "0.25"
+    expect(page.locator("#match-value")).to_have_text("0.25", timeout=60_000)
     page.keyboard.press("q")
     assert server.quit.wait(60)
     assert {url.split("/")[2] for url in asked} == {server.host}

@@ -102,7 +102,7 @@ def _found(
     rows = np.concatenate([result.indices[:, 0], wanted])
     places = np.concatenate([result.keypoints1, guesses]).astype(np.float32)
     weights = np.concatenate([result.scores, np.full(len(wanted), _WEIGHT, np.float32)])
-    chosen = torch.arange(len(result), len(rows), device=device)
+    chosen = torch.arange(len(result), len(rows), dtype=torch.int64, device=device)
     found = align(
         anchor.image.float(),
         features.image.float(),
