@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from shutil import which
 from typing import Any
 
 import pytest
@@ -16,16 +15,13 @@ from support.live import live_options
 
 pytest.importorskip("fastapi", reason="the extra page serves")
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright steers the browser")
-CHROMIUM = which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
 
 
 @pytest.fixture
-def page() -> Iterator[Any]:
-    with playwright.sync_playwright() as tools:
-        browser = tools.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield browser.new_page(viewport={"width": 360, "height": 740}, color_scheme="dark")
-        browser.close()
+def page(browser: Any) -> Iterator[Any]:
+    page = browser.new_page(viewport={"width": 360, "height": 740}, color_scheme="dark")
+    yield page
+    page.close()
 
 
 def test_the_page_shows_frames_and_takes_keys(page: Any, folder: Path, serve: Any, networks: Networks) -> None:

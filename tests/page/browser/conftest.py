@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.browser import CHROMIUM, Watched, picture_folder, watched
-from support.browser import browser as chromium
+from support.browser import Watched, picture_folder, watched
 from support.commands import flat_image, shifted_photographs
 from support.localised import Scene, make_scene
 
@@ -20,16 +19,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 Opened = Callable[..., AbstractContextManager[Watched]]
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    pytest.importorskip("fastapi", reason="the extra page brings the server")
-    pytest.importorskip("playwright.sync_api", reason="Playwright, which drives the browser, is not installed")
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium; the package manager has it (apt-get install chromium)")
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture(scope="session")
