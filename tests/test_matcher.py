@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.nn.utils import prune
 
 from cyano.checkpoints.loading import Networks, load
 from cyano.errors import ImageError, InputError, WeightsError
@@ -224,6 +225,19 @@ def test_the_first_layers_alone_are_a_model_of_so_many_layers(photograph: np.nda
     assert len(pairs) > 50
     assert [tuple(row) for row in found.indices.tolist()] == pairs  # rounding decides no match of a clear shift
     assert len(superglue.gnn.layers) == 12  # the networks stay whole
+
+
+def test_the_first_layers_of_a_network_that_somebody_has_changed(photograph: np.ndarray) -> None:
+    """Hooks of the layers that are run fire; a pruned layer, whose weights are computed, is run as it is."""
+    networks = load(None)
+    assert networks.superglue is not None
+    layers, fired = networks.superglue.gnn.layers, []
+    for number in (0, 11):
+        layers[number].register_forward_hook(lambda *_, number=number: fired.append(number))
+    prune.l1_unstructured(layers[1].mlp[1], "weight", amount=1)
+    matcher = Matcher(networks, replace(OPTIONS, layers=4), device="cpu")
+    assert len(matcher.match(*_shifted(photograph, 48, 32))) > 50
+    assert set(fired) == {0}
 
 
 def test_more_layers_than_there_are_is_told() -> None:

@@ -77,8 +77,8 @@ class Matcher:
         self._usual = self.assignment.matching_threshold
         self.confirmed_threshold = options.confirmed_threshold(self.assignment)
         self._detector = Detector(networks.superpoint, options, self.detection, self.device, batch_size)
-        kinds = self.assignment.gnn_layers_types
-        superglue = for_inference(networks.superglue.first_layers(len(kinds)), self.device)
+        layers = len(self.assignment.gnn_layers_types)
+        superglue = for_inference(networks.superglue, self.device).first_layers(layers)
         self._superglue: SuperGlue | FastSuperGlue = superglue
         if self.device.type == "cpu" and is_as_built(superglue):
             self._superglue = FastSuperGlue(superglue, self._matcher_dtype)

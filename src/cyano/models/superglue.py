@@ -7,6 +7,7 @@ parameters several times faster for inference, and `cyano.models.assignment_loss
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import NamedTuple
@@ -221,16 +222,16 @@ class SuperGlue(nn.Module):
         """A copy that ends after so many layers of the graph network; itself if it has no more.
 
         Its scores read the states of that layer. Layers bring states nearer to those of the end, so most matches are
-        there before it; training with a loss at several depths makes it so.
+        there before it; training with a loss at several depths makes it so. The layers that stay are copied as they
+        are, with what somebody has changed in them.
         """
         kinds = self.config.gnn_layers_types
         if len(kinds) <= count:
             return self
-        with torch.random.fork_rng(devices=[]):
-            shallow = SuperGlue(replace(self.config, gnn_layers_types=kinds[:count]))
-        tensors = self.state_dict()
-        shallow.load_state_dict({name: tensors[name] for name in shallow.state_dict()})
-        return shallow.train(self.training).to(self.bin_score.device)
+        shallow = deepcopy(self)
+        shallow.config = replace(self.config, gnn_layers_types=kinds[:count])
+        shallow.gnn.layers, shallow.gnn.kinds = shallow.gnn.layers[:count], kinds[:count]
+        return shallow
 
     def forward(
         self,
