@@ -188,3 +188,14 @@ def test_another_configuration_is_refused_by_what_differs(tmp_path: Path) -> Non
     claim_folder(tmp_path, {**record, "steps": 5})  # more of the same
     with pytest.raises(OutputError, match=r"\(network\.sizes: \[8, 16\] -> \[8, 32\]; seed: 0 -> 1\)"):
         claim_folder(tmp_path, {**record, "seed": 1, "network": {"sizes": [8, 32], "radius": 4}})
+
+
+def test_a_run_from_before_an_option_was_there_goes_on(tmp_path: Path) -> None:
+    """As it would have without it: what nobody said has its usual value. Another value is another configuration."""
+    claim_folder(tmp_path, {"steps": 3, "options": {"views": 2, "scale": [1, 2]}})
+    usual = {"views": 2, "scale": (1, 2), "early_every": 4}
+    with pytest.raises(OutputError, match=r"\(options\.early_every: 4 -> 2\)"):
+        claim_folder(tmp_path, {"steps": 3, "options": {**usual, "early_every": 2}}, usual)
+    claim_folder(tmp_path, {"steps": 3, "options": usual}, usual)
+    with pytest.raises(OutputError, match=r"\(options\.early_every: 4 -> None\)"):
+        claim_folder(tmp_path, {"steps": 3, "options": {"views": 2, "scale": [1, 2]}})

@@ -6,7 +6,7 @@ import fcntl
 import io
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,12 +128,13 @@ def _differences(name: str, before: Any, now: Any) -> list[str]:
     return [text for key in keys for text in _differences(f"{name}.{key}", before.get(key), now.get(key))]
 
 
-def claim_folder(folder: Path, record: dict[str, Any]) -> None:
+def claim_folder(folder: Path, record: dict[str, Any], usual: Mapping[str, Any] | None = None) -> None:
     """Note what a stage's folder is made with, or refuse to go on in a folder that was made with something else.
 
     Args:
         folder: of the stage; it is made.
         record: whatever decides the result, as JSON values. `steps` may be raised later, the rest may not change.
+        usual: the options as they are where nobody says otherwise. A note from before an option was there has these.
 
     Raises:
         OutputError: the folder holds the work of another configuration.
@@ -143,6 +144,8 @@ def claim_folder(folder: Path, record: dict[str, Any]) -> None:
     wanted = json.loads(json.dumps(record, sort_keys=True))
     if path.exists():
         found = read_json(path, remedy="use a new folder, or delete this one")
+        if isinstance(found.get("options"), dict):
+            found["options"] = {**json.loads(json.dumps(usual or {})), **found["options"]}
         changed = sorted(k for k in wanted.keys() | found.keys() if wanted.get(k) != found.get(k) and k != "steps")
         if changed:
             shown = "; ".join(text for key in changed for text in _differences(key, found.get(key), wanted.get(key)))
