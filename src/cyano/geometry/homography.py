@@ -123,7 +123,7 @@ def corner_error(H_estimated: ArrayLike, H_true: ArrayLike, size: ImageSize) -> 
 
 
 def symmetric_transfer_error(H: ArrayLike, points0: ArrayLike, points1: ArrayLike) -> NDArray[np.float64]:
-    """Squared distances summed over both images: |x1 - H x0|^2 + |x0 - H^-1 x1|^2.
+    """Squared distances summed over both images: `|x1 - H x0|^2 + |x0 - H^-1 x1|^2`.
 
     Source: Hartley and Zisserman, Multiple View Geometry, 2nd edition, equation 4.7.
 
