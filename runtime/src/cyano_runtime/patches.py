@@ -141,8 +141,8 @@ def descend(patches: Patches, image: Reduced, neighbours: Floats, start: Placeme
         seen, deviation = _standardised(image.sample(places[:, 0], places[:, 1]), patches.weights)
         plain[active] |= deviation[:, 0] < CONTRAST
         expected = patches.values[active]
-        alike: Floats = (expected * seen) @ patches.weights
-        cost: Floats = 1 - alike * np.abs(alike) + _strain(patches.reach * shears)
+        alike: Floats = (expected * seen).dot(patches.weights)
+        cost = _cost(alike, patches.reach * shears)
         better = cost < best.cost[active]
         for kept, current in zip(best, (centres, shears, cost), strict=True):
             kept[active[better]] = current[better]
@@ -161,10 +161,11 @@ def descend(patches: Patches, image: Reduced, neighbours: Floats, start: Placeme
     return best._replace(cost=np.where(plain, np.float32(np.nan), best.cost))
 
 
-def _strain(shears: Floats) -> Floats:
-    """(K,) what (K, 2, 2) shears cost, in pixels at a patch's side."""
-    strain: Floats = STIFFNESS * np.square(shears).sum(axis=(1, 2))
-    return strain
+def _cost(alike: Floats, shears: Floats) -> Floats:
+    """(K,) of patches whose grey values have these correlations, and shears in pixels at their side."""
+    cost: Floats = STIFFNESS * np.square(shears).sum(axis=(1, 2))
+    cost += 1 - alike * np.abs(alike)
+    return cost
 
 
 def _standardised(values: Floats, weights: Floats) -> tuple[Floats, Floats]:
