@@ -18,7 +18,7 @@ TAKEN = "cyano_runtime._cyano"
 
 MODULES = (
     *("atomic", "concise", "correspondences", "devices", "errors", "exif", "reading", "types"),
-    *("processing.alignment_rules", "processing.decode", "processing.images", "processing.pixels"),
+    *("processing.alignment_rules", "processing.decode", "processing.frames", "processing.images", "processing.pixels"),
     *("processing.resize", "processing.sixteen_bits"),
     *("viz.colours", "viz.encoding", "viz.fast", "viz.layout", "viz.painting", "viz.sizes", "viz.spread"),
 )

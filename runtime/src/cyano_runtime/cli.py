@@ -127,9 +127,9 @@ def _env(given: argparse.Namespace) -> None:
     from importlib import metadata
 
     from cyano_runtime import engines
-    from cyano_runtime.weights import Weights
+    from cyano_runtime.exported import Export
 
-    weights = Weights.read()
+    weights = Export.read()
     facts: dict[str, Any] = {
         "cyano-runtime": __version__,
         "from": str(Path(__file__).parent),

@@ -10,15 +10,16 @@ from numpy.typing import NDArray
 
 from cyano.errors import InputError
 from cyano.processing import resize
+from cyano.processing.frames import near_frame
 from cyano.processing.images import ImageSource, LoadedImage, read
 from cyano.types import Matches
 from cyano_runtime import engines
 from cyano_runtime.alignment import align_matches
 from cyano_runtime.engines import EngineName
+from cyano_runtime.exported import OUTPUTS, Export
 from cyano_runtime.features import Features
 from cyano_runtime.options import RuntimeOptions
 from cyano_runtime.result import ImageKeypoints, PairResult
-from cyano_runtime.weights import Weights
 
 __all__ = ["Matcher"]
 
@@ -26,9 +27,6 @@ DEFAULT_OPTIONS = RuntimeOptions()
 
 CELL = 8
 """The detector sees whole cells of so many pixels: the last columns and rows beyond them are cut off."""
-
-_DETECTED = ("keypoints", "scores", "descriptors", "valid")
-_MATCHED = ("matches0", "matches1", "matching_scores0", "matching_scores1")
 
 
 class Matcher:
@@ -61,15 +59,15 @@ class Matcher:
         """
         self.options = options
         self.engine = engines.chosen(engine)
-        self.weights = Weights.read(weights)
+        self.weights = Export.read(weights)
         least, asked = self.weights.least, options.match_threshold
         if asked is not None and asked < least:
             raise InputError(f"the export has matches from {least:g} on, not from {asked:g}; export with less")
         self._least, self._usual = (least, self.weights.usual) if asked is None else (asked, asked)
         fastest = options.precision == "fastest"
         self._detector, self._matcher = (
-            engines.open_graph(self.engine, content, outputs, options.threads, fastest=fastest)
-            for content, outputs in ((self.weights.detector, _DETECTED), (self.weights.matcher, _MATCHED))
+            engines.open_graph(self.engine, self.weights.graph(name), outputs, options.threads, fastest=fastest)
+            for name, outputs in OUTPUTS.items()
         )
 
     def __repr__(self) -> str:
@@ -121,17 +119,19 @@ class Matcher:
         return read(image, self.options.limits, stretch=self.options.stretch)
 
     def _features(self, image: LoadedImage) -> Features:
-        """Resize, run the detector, and leave out what is no keypoint."""
+        """Resize, run the detector, and leave out what is no keypoint or lies at a constant frame."""
         grey, frame = resize.apply(image, self.options.resize)
         height, width = (length // CELL * CELL for length in grey.shape)
         found = self._detector({"image": np.ascontiguousarray(grey[None, None, :height, :width])})
-        scores = np.asarray(found["scores"], np.float32).reshape(-1)
-        kept = np.flatnonzero(np.asarray(found["valid"]).reshape(-1) != 0)
+        keypoints, scores = (np.asarray(found[name], np.float32) for name in ("keypoints", "scores"))
+        valid = np.asarray(found["valid"], np.bool_)
+        columns, rows = np.rint(keypoints).astype(np.intp).clip(0, (width - 1, height - 1)).T
+        valid &= ~near_frame(grey)[rows, columns]
+        kept = np.flatnonzero(valid)
         kept = kept[np.argsort(-scores[kept], kind="stable")][: self.options.max_keypoints]
-        keypoints = np.asarray(found["keypoints"], np.float32).reshape(-1, 2)[kept]
-        descriptors = np.asarray(found["descriptors"], np.float32)[kept]
         seen = grey.astype(np.float16) if self.options.align else None
-        return Features(frame.to_original(keypoints), scores[kept], descriptors, frame, seen)
+        descriptors = np.asarray(found["descriptors"], np.float32)[kept]
+        return Features(frame.to_original(keypoints[kept]), scores[kept], descriptors, frame, seen)
 
     def _matched(
         self, features0: Features, features1: Features, images: tuple[LoadedImage, LoadedImage] | None
@@ -157,8 +157,8 @@ class Matcher:
             inputs["descriptors" + side] = features.descriptors[None]
             inputs["valid" + side] = np.ones((1, len(features)), np.bool_)
         found = self._matcher(inputs)
-        matches0, matches1 = (np.asarray(found[name], np.int64).reshape(-1) for name in _MATCHED[:2])
-        scores0, scores1 = (np.asarray(found[name], np.float32).reshape(-1) for name in _MATCHED[2:])
+        matches0, matches1 = (np.asarray(found[f"matches{side}"][0], np.int64) for side in "01")
+        scores0, scores1 = (np.asarray(found[f"matching_scores{side}"][0], np.float32) for side in "01")
         scores0, scores1 = np.where(matches0 >= 0, scores0, 0), np.where(matches1 >= 0, scores1, 0)
         return Matches(matches0, matches1, scores0, scores1).above(self._least)
 

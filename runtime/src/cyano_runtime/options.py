@@ -26,7 +26,7 @@ class RuntimeOptions:
 
     Attributes:
         resize: what the networks see of an image; results are in original pixels whatever it is.
-        max_keypoints: the strongest ones of each image; None for as many as the export has.
+        max_keypoints: the strongest ones of each image, at most as many as the export has.
         match_threshold: least probability of a match, of at least what the export has; None for that of the weights,
             of which a quarter is enough for matches that alignment confirms.
         align: move the second point of each match to where its surroundings look like those of the first, and drop
@@ -39,7 +39,7 @@ class RuntimeOptions:
     """
 
     resize: ResizeRule = DEFAULT_RESIZE
-    max_keypoints: int | None = None
+    max_keypoints: int = 1024
     match_threshold: float | None = None
     align: bool = True
     stretch: bool = True
