@@ -137,3 +137,13 @@ def test_without_what_the_detector_saw_usual_matches_stay(real_pair: tuple[Featu
     moved, kept = in_numpy.align_matches(features0, blind, matches, 0.5)
     assert moved is blind
     assert kept.count == (matches.scores0 > 0.5).sum()
+
+
+def test_equal_pictures_agree_where_they_are() -> None:
+    """Their cost is 0 but for rounding, which may make it less: no reason to be uncertain."""
+    picture = _pictures(0)[0]
+    points, _, scores = _matches(2, 300)
+    found = in_numpy.align(picture, picture, points, points, scores)
+    inside = (points > 8).all(axis=1) & (points < (311, 231)).all(axis=1)
+    assert found.moved[inside].all()
+    np.testing.assert_allclose(found.points1[inside], points[inside], atol=0.01)

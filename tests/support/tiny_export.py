@@ -17,6 +17,9 @@ COUNT, CHANNELS = 24, 32
 HIDDEN = 4
 """The last of them are no keypoints."""
 
+SURE = 0.96
+"""Probability of a match of equal descriptors."""
+
 LEAST, USUAL = 0.05, 0.2
 """Probability of the matches in the graph, and the usual one."""
 
@@ -30,21 +33,22 @@ MATCHED = ("matches0", "matches1", "matching_scores0", "matching_scores1")
 def write_tiny_export(folder: Path) -> Path:
     """Write detector.onnx, matcher.onnx and export.json; outputs are in another order than they are asked for."""
     folder.mkdir(parents=True, exist_ok=True)
-    graphs = {}
+    graphs: dict[str, dict[str, Any]] = {}
     for name, model in (("detector", _detector()), ("matcher", _matcher())):
         content = model.SerializeToString()
         (folder / f"{name}.onnx").write_bytes(content)
         graphs[name] = {
             "file": f"{name}.onnx",
             "sha256": hashlib.sha256(content).hexdigest(),
-            "inputs": {each.name: {} for each in model.graph.input},
-            "outputs": {each.name: {} for each in model.graph.output},
+            "inputs": [{"name": each.name} for each in model.graph.input],
+            "outputs": [{"name": each.name} for each in model.graph.output],
         }
+    graphs["matcher"]["match_threshold"] = LEAST
     document = {
         "format": "cyano-export-1",
         "weights": {"name": "tiny", "licence": "Apache-2.0", "digest": "0"},
         "graphs": graphs,
-        "options": {"max_keypoints": COUNT, "match_threshold": LEAST, "usual_match_threshold": USUAL},
+        "options": {"max_keypoints": COUNT, "match_threshold": USUAL, "keypoint_localisation": "structure"},
     }
     (folder / "export.json").write_text(json.dumps(document))
     return folder
@@ -86,7 +90,15 @@ def _detector() -> onnx.ModelProto:
 def _matcher() -> onnx.ModelProto:
     """The most alike descriptor, and how alike it is; nearness in position does not matter."""
     nodes = [helper.make_node("Transpose", ["descriptors1"], ["turned"], perm=[0, 2, 1])]
-    nodes.append(helper.make_node("MatMul", ["descriptors0", "turned"], ["alike"]))
+    nodes.append(helper.make_node("MatMul", ["descriptors0", "turned"], ["products"]))
+    # All inputs have a part in it, since OpenVINO drops those that have none.
+    unused = [f"{name}{side}" for name in ("positions", "scores", "valid") for side in "01"]
+    nodes += [helper.make_node("Cast", [name], [f"{name}_float"], to=TensorProto.FLOAT) for name in unused]
+    nodes += [helper.make_node("ReduceMean", [f"{name}_float"], [f"{name}_mean"], keepdims=0) for name in unused]
+    nodes.append(helper.make_node("Sum", [f"{name}_mean" for name in unused], ["total"]))
+    nodes.append(helper.make_node("Mul", ["total", "zero"], ["nothing"]))
+    nodes.append(helper.make_node("Mul", ["products", "sure"], ["scaled"]))
+    nodes.append(helper.make_node("Add", ["scaled", "nothing"], ["alike"]))
     for side, axis in (("0", 2), ("1", 1)):
         nodes.append(helper.make_node("ArgMax", ["alike"], [f"matches{side}"], axis=axis, keepdims=0))
         axes = f"axes{side}"
@@ -105,7 +117,8 @@ def _matcher() -> onnx.ModelProto:
         _value("matching_scores0", TensorProto.FLOAT, 1, "M"),
         _value("matches0", TensorProto.INT64, 1, "M"),
     ]
-    return _model(nodes, inputs, outputs, {"axes0": np.array([2]), "axes1": np.array([1])})
+    floats = {"zero": np.zeros((1,), np.float32), "sure": np.full((1,), SURE, np.float32)}
+    return _model(nodes, inputs, outputs, {"axes0": np.array([2]), "axes1": np.array([1])} | floats)
 
 
 def _value(name: str, kind: int, *shape: int | str) -> onnx.ValueInfoProto:

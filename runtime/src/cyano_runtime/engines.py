@@ -63,13 +63,17 @@ class OnnxRuntime:
     def __init__(self, content: bytes, outputs: Sequence[str], threads: int | None, _fastest: bool) -> None:
         """Open a session."""
         import onnxruntime
+        from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # errors
         if threads is not None:
             options.intra_op_num_threads = threads
         self._outputs = list(outputs)
-        self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        try:
+            self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        except (errors.Fail, errors.InvalidGraph, errors.InvalidProtobuf, errors.NotImplemented) as error:
+            raise RuntimeError(str(error)) from error  # they have no base class but Exception
 
     def __call__(self, inputs: Arrays) -> Arrays:
         """Compute."""

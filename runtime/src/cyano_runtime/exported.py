@@ -42,6 +42,7 @@ class Export:
         licence: of the weights; None where the export states none.
         least: probability of the matches that the matcher's graph gives.
         usual: least probability of a match of which alignment says nothing.
+        structure: whether keypoints lie at the picture's own structure, of which constant frames are no part.
         files: of each graph, its name and SHA-256.
     """
 
@@ -50,6 +51,7 @@ class Export:
     licence: str | None
     least: float
     usual: float
+    structure: bool
     files: Mapping[GraphName, tuple[str, str]]
 
     @classmethod
@@ -69,9 +71,11 @@ class Export:
             raise WeightsError(f"{path} is no {_FORMAT}; {_REMEDY}")
         try:
             weights, options = document["weights"], document["options"]
-            least, usual = float(options["match_threshold"]), float(options["usual_match_threshold"])
             files = {name: _file(path, document["graphs"], name) for name in INPUTS}
-            return cls(folder, str(weights["name"]), weights.get("licence"), least, usual, files)
+            least, usual = document["graphs"]["matcher"]["match_threshold"], options["match_threshold"]
+            structure = options["keypoint_localisation"] == "structure"
+            named = str(weights["name"]), weights.get("licence")
+            return cls(folder, *named, float(least), float(usual), structure, files)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise WeightsError(f"{path} lacks what a matcher needs ({error!r}); {_REMEDY}") from error
 
@@ -94,11 +98,6 @@ def _file(path: Path, graphs: Mapping[str, Any], name: GraphName) -> tuple[str, 
         raise WeightsError(f"{path} has no {name}; export with --parts detector,matcher")
     graph = graphs[name]
     for kind, wanted in (("inputs", INPUTS[name]), ("outputs", OUTPUTS[name])):
-        if missing := sorted(set(wanted) - {_name(each) for each in graph[kind]}):
+        if missing := sorted(set(wanted) - {each["name"] for each in graph[kind]}):
             raise WeightsError(f"the {name} of {path} has no {kind} {', '.join(missing)}; {_REMEDY}")
     return Path(str(graph["file"])).name, str(graph["sha256"])
-
-
-def _name(tensor: Any) -> str:
-    """Of a tensor in a list of tables, or of a table's key."""
-    return str(tensor["name"]) if isinstance(tensor, Mapping) else str(tensor)

@@ -125,8 +125,9 @@ class Matcher:
         found = self._detector({"image": np.ascontiguousarray(grey[None, None, :height, :width])})
         keypoints, scores = (np.asarray(found[name], np.float32) for name in ("keypoints", "scores"))
         valid = np.asarray(found["valid"], np.bool_)
-        columns, rows = np.rint(keypoints).astype(np.intp).clip(0, (width - 1, height - 1)).T
-        valid &= ~near_frame(grey)[rows, columns]
+        if self.weights.structure:
+            columns, rows = np.rint(keypoints).astype(np.intp).clip(0, (width - 1, height - 1)).T
+            valid &= ~near_frame(grey)[rows, columns]
         kept = np.flatnonzero(valid)
         kept = kept[np.argsort(-scores[kept], kind="stable")][: self.options.max_keypoints]
         seen = grey.astype(np.float16) if self.options.align else None

@@ -106,7 +106,7 @@ class Patches:
     def uncertainty(self, cost: Floats) -> Floats:
         """(K,) pixels, see `cyano_runtime.alignment.Alignment`: the root of a place's cost times its variance."""
         variance = self.inverse[:, 0, 0] + self.inverse[:, 1, 1]
-        root: Floats = np.sqrt(cost * variance)
+        root: Floats = np.sqrt(np.maximum(cost, 0) * variance)  # of equal pictures it may round to less than 0
         return root
 
     def step(self, shears: Floats, which: NDArray[np.intp], difference: Floats) -> tuple[Floats, Floats]:
