@@ -95,7 +95,7 @@ def test_every_public_name_is_in_the_reference(site: Path) -> None:
 
 def test_every_public_package_is_in_the_reference() -> None:
     """A package with a list of public names has a page, or is named here as a part inside."""
-    inside = {"atomic", "concise", "devices", "exif", "image_keypoints", "parallel", "reading", "records", "watching"}
+    inside = {"atomic", "concise", "devices", "exif", "image_keypoints", "parallel", "reading", "records", "progress"}
     homes = {
         "detector",
         "matcher",
