@@ -58,12 +58,13 @@ def main() -> None:
     arguments = parser.parse_args()
     methods, _ = build_methods(["cyano", "sift", "aliked-lightglue"], load())
     arguments.out.mkdir(parents=True, exist_ok=True)
-    style = MatchStyle(stacked=True, counts=False, max_lines=100, gap=8, line_width=1.4, alpha=0.9)
     counts: dict[str, dict[str, list[int]]] = {}
     for name, (folder, *files) in PAIRS.items():
         paths = [arguments.photographs / folder / file for file in files]
         pictures = [images.read(path).rgb for path in paths]
-        figure = Figure(figsize=(11.0, 6.2), dpi=100, layout="compressed")
+        wide = pictures[0].shape[1] > pictures[0].shape[0]
+        style = MatchStyle(stacked=wide, counts=False, max_lines=100, gap=8, line_width=1.4, alpha=0.9)
+        figure = Figure(figsize=(11.0, 5.9 if wide else 2.75), dpi=100, layout="compressed")
         for axes, method in zip(figure.subplots(1, len(methods)), methods, strict=True):
             points, scores, inliers = matched(method, paths)
             axes.imshow(draw_matches_image(*pictures, *points, scores=scores, inliers=inliers, style=style))
