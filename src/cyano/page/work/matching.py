@@ -17,6 +17,7 @@ from cyano.matcher import Matcher
 from cyano.options import MatcherOptions
 from cyano.page.memory import Memory
 from cyano.page.work.answers import Answer
+from cyano.processing.decode import ImageLimits
 from cyano.processing.images import LoadedImage
 from cyano.processing.masks import read_mask
 from cyano.processing.resize import ResizeRule
@@ -26,7 +27,7 @@ from cyano.types import Features
 if TYPE_CHECKING:
     from cyano.page.work.desk import Desk
 
-__all__ = ["Matching", "Pair"]
+__all__ = ["Matching", "Pair", "options_of"]
 
 _FEATURES_BYTES = 300_000_000
 _RESULTS_BYTES = 100_000_000
@@ -201,10 +202,19 @@ class Matching:
         return kept
 
     def _options(self, given: Mapping[str, Any]) -> MatcherOptions:
-        values = {name: value for name, value in given.items() if value is not None}
-        resize = values.pop("resize", None)
-        rule = ResizeRule() if resize is None else ResizeRule.from_flags(resize)
-        return MatcherOptions(resize=rule, limits=self._desk.limits, **values)
+        return options_of(given, self._desk.limits)
+
+
+def options_of(given: Mapping[str, Any], limits: ImageLimits | None = None) -> MatcherOptions:
+    """Options of plain values, as `cyano.page.forms.MatchOptions` tells them.
+
+    Raises:
+        InputError: a value is out of its range.
+    """
+    values = {name: value for name, value in given.items() if value is not None}
+    resize = values.pop("resize", None)
+    rule = ResizeRule() if resize is None else ResizeRule.from_flags(resize)
+    return MatcherOptions(resize=rule, limits=limits or ImageLimits(), **values)
 
 
 def _bytes_of(features: Features) -> int:

@@ -1,6 +1,7 @@
 // The 3-D view: points, cameras, and the eye that flies between them.
 
-import * as three from "../../vendor/three.js";
+import * as three from "three";
+import { OrbitControls } from "three/examples/jsm/controls/OrbitControls.js";
 import { viridis } from "../colour.js";
 import { token } from "../dom.js";
 import { Frusta } from "./frusta.js";
@@ -33,7 +34,7 @@ export class ModelScene {
     this.renderer = new three.WebGLRenderer({ canvas, antialias: smooth, alpha: true });
     this.scene = new three.Scene();
     this.camera = new three.PerspectiveCamera(48, 1, 0.01, 1000);
-    this.controls = new three.OrbitControls(this.camera, canvas);
+    this.controls = new OrbitControls(this.camera, canvas);
     this.controls.addEventListener("change", () => this.ask());
     /** @type {Points | null} */
     this.points = null;

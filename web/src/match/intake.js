@@ -2,7 +2,6 @@
 
 import * as api from "../api.js";
 import { $, announce, el, icon } from "../dom.js";
-import { takePhotograph } from "./shutter.js";
 
 const SIDE = 2048; // pixels of the longer side of what is drawn; positions are of the original all the same
 
@@ -103,7 +102,7 @@ export class Intake {
   #actions(slot) {
     const take = el("button", { type: "button", class: "button", textContent: "Camera", "aria-label": `Take the ${slot ? "second" : "first"} photograph with the camera` });
     take.addEventListener("click", async () => {
-      const taken = await takePhotograph();
+      const taken = await (await import("./shutter.js")).takePhotograph();
       if (taken) this.take(slot, taken, `camera-${slot ? "b" : "a"}.jpg`);
     });
     return el("div", { class: "drop-actions" }, take);

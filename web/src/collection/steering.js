@@ -1,6 +1,6 @@
 // Mouse and keys on the model: turn, zoom, and what is pointed at.
 
-import * as three from "../../vendor/three.js";
+import * as three from "three";
 
 /** @typedef {import("./scene.js").ModelScene} ModelScene */
 

@@ -4,7 +4,6 @@ import * as api from "../api.js";
 import { $, announce, plural, toast } from "../dom.js";
 import { maskOf, paint, startBrush, stopBrush } from "./brush.js";
 import { drawScores, sliderSpan } from "./charts.js";
-import { examplePair } from "./example.js";
 import { GeometryControls, OverlayControls } from "./geometry.js";
 import { dropTarget, Intake } from "./intake.js";
 import { flat, Matches, reaches } from "./matches.js";
@@ -249,7 +248,7 @@ export class Tab {
     /** @param {string} id @param {() => void} act */
     const on = (id, act) => $(id).addEventListener("click", act);
     this.sure.addEventListener("input", () => this.slide());
-    on("example", async () => (await examplePair()).forEach(({ name, file }, slot) => this.intake.take(/** @type {0 | 1} */ (slot), file, name)));
+    on("example", async () => (await (await import("./example.js")).examplePair()).forEach(({ name, file }, slot) => this.intake.take(/** @type {0 | 1} */ (slot), file, name)));
     on("change-0", () => this.intake.choose(0));
     on("change-1", () => this.intake.choose(1));
     on("swap", () => this.intake.swap());

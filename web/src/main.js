@@ -1,16 +1,25 @@
 // The frame of the page: tabs, theme, the state of the service.
 
 import * as api from "./api.js";
-import { $ } from "./dom.js";
+import { $, el } from "./dom.js";
 import { startMatch } from "./match/tab.js";
 
 const TABS = ["match", "collection", "live"];
-/** @type {Record<string, () => Promise<void>>} */
+/** What is loaded when it is first looked at. @type {Record<string, () => Promise<void>>} */
 const STARTS = {
-  collection: async () => (await import("./collection/tab.js")).startCollection(),
-  live: async () => (await import("./live/tab.js")).startLive(),
+  collection: async () => {
+    await styled("collection");
+    (await import("./collection/tab.js")).startCollection();
+  },
+  live: async () => {
+    await styled("live");
+    (await import("./live/tab.js")).startLive();
+  },
 };
 const started = new Set(["match"]);
+
+/** Load the styles of a tab. @param {string} name */
+const styled = (name) => new Promise((done) => document.head.append(el("link", { rel: "stylesheet", href: `static/css/${name}.css`, onload: done, onerror: done })));
 
 /** Show a tab, and start it if it is the first time. @param {string} name @param {boolean} [focus] */
 function show(name, focus = false) {
@@ -27,6 +36,7 @@ function show(name, focus = false) {
     STARTS[name]();
   }
   dispatchEvent(new Event("resize"));
+  dispatchEvent(new Event("tab"));
 }
 
 function startTabs() {

@@ -1,6 +1,6 @@
 // All cameras in two draws: their edges, and their photographs on one texture.
 
-import * as three from "../../vendor/three.js";
+import * as three from "three";
 
 /** @typedef {import("./model.js").Camera} Camera */
 
