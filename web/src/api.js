@@ -45,6 +45,13 @@ async function call(method, path, { json, body, accept = "application/json", sig
 const json = async (method, path, request) => (await call(method, path, request)).json();
 /** @param {string} path @param {object} [request] */
 const blob = async (path, request) => (await call("GET", path, request)).blob();
+/** A picture of an address. @param {string} url @param {AbortSignal} [signal] */
+export async function pictureOf(url, signal) {
+  const answer = await fetch(url, { signal });
+  if (!answer.ok) throw new Problem(answer.status, "The picture is not there", "Its preview could not be made.");
+  return answer.blob();
+}
+
 /** @param {string} path @returns {Promise<ArrayBuffer>} */
 const bytes = async (path) => (await call("GET", path, { accept: "application/octet-stream" })).arrayBuffer();
 
@@ -79,6 +86,10 @@ export const points = (n) => bytes(`${of(n)}/points.bin`);
 export const cameras = (n) => json("GET", `${of(n)}/cameras.json`);
 /** @param {number} n */
 export const pairs = (n) => json("GET", `${of(n)}/pairs.json`);
+/** The matches that are stored of two images. @param {number} n @param {number} a @param {number} b */
+export const storedMatches = (n, a, b) => json("GET", `${of(n)}/pairs/${a}/${b}`);
+/** What is to be saved of a model. @param {number} n @param {"points.ply" | "model.zip"} file */
+export const modelUrl = (n, file) => `${ROOT}/${of(n)}/${file}`;
 /** @param {number} n @param {number} image @param {number} side */
 export const collectionPreviewUrl = (n, image, side) => `${ROOT}/${of(n)}/images/${image}/preview?side=${side}`;
 /** A point and the images that see it. @param {number} n @param {number} point */

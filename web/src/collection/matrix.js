@@ -6,7 +6,7 @@ import { $, sized, token } from "../dom.js";
 /** @typedef {import("./tab.js").ImageFacts} ImageFacts */
 
 export class PairMatrix {
-  /** @param {(a: ImageFacts, b: ImageFacts) => void} open */
+  /** @param {(a: ImageFacts, b: ImageFacts, stored: boolean) => void} open is told whether there are matches of the pair */
   constructor(open) {
     this.canvas = /** @type {HTMLCanvasElement} */ ($("matrix"));
     this.act = open;
@@ -52,7 +52,7 @@ export class PairMatrix {
 
   choose() {
     const [row, column] = this.at;
-    if (row >= 0 && row !== column) this.act(this.images[row], this.images[column]);
+    if (row >= 0 && row !== column) this.act(this.images[row], this.images[column], this.counts.has(`${row} ${column}`));
   }
 
   /** @param {KeyboardEvent} event */

@@ -2,7 +2,6 @@
 
 import * as api from "../api.js";
 import { $, el, sized, token } from "../dom.js";
-import { fetchPicture } from "../match/intake.js";
 import { drawPatch } from "../match/picked.js";
 
 const MOST_PATCHES = 9;
@@ -29,7 +28,7 @@ export class Selected {
     const shown = told.images.slice(0, MOST_PATCHES).map((each) => ({ ...each, canvas: el("canvas", { role: "img", "aria-label": `The point in ${each.name}` }) }));
     $("selected-patches").replaceChildren(...shown.map(({ canvas, name }) => el("figure", {}, canvas, el("figcaption", { textContent: name }))));
     for (const { i, x, y, canvas } of shown) {
-      const picture = await fetchPicture(api.collectionPreviewUrl(this.tab.n, i, 4096)).catch(() => null);
+      const picture = await api.pictureOf(api.collectionPreviewUrl(this.tab.n, i, 4096)).then(createImageBitmap).catch(() => null);
       if (picture && canvas.isConnected) drawPatch(canvas, { picture, width: picture.width }, [x, y], token("--accent"));
     }
   }
@@ -47,7 +46,7 @@ export class Selected {
     const canvas = /** @type {HTMLCanvasElement} */ ($("selected-view"));
     canvas.hidden = true;
     try {
-      const [picture, keypoints] = await Promise.all([fetchPicture(api.collectionPreviewUrl(this.tab.n, image.index, 4096)), api.keypoints(this.tab.n, image.index).then(readKeypoints)]);
+      const [picture, keypoints] = await Promise.all([api.pictureOf(api.collectionPreviewUrl(this.tab.n, image.index, 4096)).then(createImageBitmap), api.keypoints(this.tab.n, image.index).then(readKeypoints)]);
       if (this.image !== image) return;
       canvas.hidden = false;
       canvas.style.aspectRatio = `${picture.width} / ${picture.height}`;

@@ -15,6 +15,7 @@ const SMOOTH = 300_000; // points
 export class CollectionTab {
   constructor() {
     this.n = -1; // number of the collection
+    this.name = "";
     /** @type {ImageFacts[]} */
     this.images = [];
     /** @type {import("./model.js").Camera[]} */
@@ -66,7 +67,7 @@ export class CollectionTab {
     choice.replaceChildren(...known.map(({ n, name }) => el("option", { value: n, textContent: name })));
     choice.addEventListener("change", () => this.open(Number(choice.value)));
     this.list = new ImageList((image) => this.select(image, true));
-    this.matrix = new PairMatrix((a, b) => this.matchPair(a, b));
+    this.matrix = new PairMatrix((a, b, stored) => this.showPair(a, b, stored));
     this.selected = new Selected(this);
     startLocalise(this);
     this.#controls();
@@ -92,6 +93,12 @@ export class CollectionTab {
 
   /** @param {any} told */
   #facts(told) {
+    this.name = told.name;
+    for (const [id, file] of /** @type {const} */ ([["save-ply", "points.ply"], ["save-colmap", "model.zip"]])) {
+      const link = /** @type {HTMLAnchorElement} */ ($(id));
+      link.href = api.modelUrl(this.n, file);
+      link.download = `${told.name}_${file}`;
+    }
     this.images = told.images.map((/** @type {any} */ image) => ({ ...image, index: image.i }));
     const registered = this.images.filter((image) => image.registered).length;
     $("collection-summary").textContent = registered === this.images.length ? `All ${plural(registered, "photograph")} are in the model` : `${registered} of ${plural(this.images.length, "photograph")} are in the model`;
@@ -174,13 +181,24 @@ export class CollectionTab {
     tip.style.transform = `translate(${Math.min(x + 14, width - tip.offsetWidth - 8)}px, ${Math.min(y + 14, height - tip.offsetHeight - 8)}px)`;
   }
 
-  /** Match two images of the collection in the other tab. @param {ImageFacts} a @param {ImageFacts} b */
-  async matchPair(a, b) {
-    const files = await Promise.all([a, b].map(async ({ index, name }) => {
-      const content = await (await fetch(api.collectionPreviewUrl(this.n, index, 4096))).blob();
-      return new File([content], name.split("/").pop() ?? name, { type: content.type });
-    }));
-    dispatchEvent(new CustomEvent("match-files", { detail: files }));
+  /** Show the stored matches of two images in the other tab; match them where there are none. @param {ImageFacts} a @param {ImageFacts} b @param {boolean} stored */
+  async showPair(a, b, stored) {
+    const { n } = this;
+    const pair = [a, b];
+    $("pair-text").textContent = `Fetching ${a.name} and ${b.name}`;
+    try {
+      const files = await Promise.all(pair.map(({ index }) => api.pictureOf(api.collectionPreviewUrl(n, index, 4096))));
+      const names = pair.map(({ name }) => name.split("/").pop() ?? name);
+      if (!stored) return void dispatchEvent(new CustomEvent("match-files", { detail: files.map((file, k) => new File([file], names[k], { type: file.type })) }));
+      const told = await api.storedMatches(n, a.index, b.index);
+      const photos = await Promise.all(files.map(async (file, k) => {
+        const { width, height } = told.images[k];
+        return { name: names[k], file, id: "", width, height, picture: await createImageBitmap(file), mask: null };
+      }));
+      dispatchEvent(new CustomEvent("match-stored", { detail: { photos, told, collection: this.name } }));
+    } catch (error) {
+      $("pair-text").textContent = /** @type {Error} */ (error).message;
+    }
   }
 
   #controls() {

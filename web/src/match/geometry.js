@@ -35,6 +35,12 @@ export class GeometryControls {
     return /** @type {HTMLInputElement} */ (document.querySelector("#geometry input:checked")).value;
   }
 
+  /** Choose what is estimated, without asking for it yet. @param {string} kind */
+  set(kind) {
+    /** @type {HTMLInputElement} */ (document.querySelector(`#geometry input[value=${kind}]`)).checked = true;
+    this.choose(kind);
+  }
+
   /** Drop the model, and the answer to whatever was asked. */
   forget() {
     this.serial += 1;

@@ -167,13 +167,6 @@ export function dropTarget(element, act) {
  */
 export async function uploaded(file, name, signal) {
   const { id, width, height } = await api.putImage(file, signal);
-  const picture = await fetchPicture(api.previewUrl(id, SIDE), signal);
+  const picture = await createImageBitmap(await api.pictureOf(api.previewUrl(id, SIDE), signal));
   return { name, file, id, width, height, picture, mask: null };
-}
-
-/** @param {string} url @param {AbortSignal} [signal] */
-export async function fetchPicture(url, signal) {
-  const answer = await fetch(url, { signal });
-  if (!answer.ok) throw new api.Problem(answer.status, "The picture is not there", "Its preview could not be made.");
-  return createImageBitmap(await answer.blob());
 }

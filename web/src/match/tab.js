@@ -47,6 +47,7 @@ export class Tab {
       location.hash = "match";
       this.intake.takeAll(/** @type {CustomEvent} */ (event).detail);
     });
+    addEventListener("match-stored", (event) => this.openStored(/** @type {CustomEvent} */ (event).detail));
     addEventListener("theme", () => this.refresh());
     addEventListener("resize", () => this.refresh());
   }
@@ -58,6 +59,26 @@ export class Tab {
 
   /** Show two photographs and match them. @param {Photo[]} photos */
   open(photos) {
+    this.#lay(photos);
+    this.match();
+  }
+
+  /** Show two photographs of a collection with the matches that it has stored. @param {{ photos: Photo[], told: any, collection: string }} stored */
+  openStored({ photos, told, collection }) {
+    location.hash = "match";
+    this.intake.photos = [...photos];
+    this.#clear();
+    this.running = null;
+    $("progress").hidden = true;
+    this.#lay(photos);
+    const [model] = told.models;
+    this.geometry.set(!model ? "none" : model.kind === "homography" ? "homography" : "fundamental");
+    const agreed = model ? `, ${model.inliers.filter(Boolean).length.toLocaleString("en")} of them verified` : "";
+    this.found(new Matches(told), `stored in ${collection}${agreed}`);
+  }
+
+  /** @param {Photo[]} photos */
+  #lay(photos) {
     Object.assign(this.shown, { photos, matches: null });
     this.geometry.forget();
     $("intake").hidden = true;
@@ -66,7 +87,16 @@ export class Tab {
       /** @type {HTMLElement} */ ($(`change-${k}`).querySelector(".text")).textContent = photo.name;
     });
     this.stage.renew();
-    this.match();
+  }
+
+  /** Let go of whatever is known of the pair before. */
+  #clear() {
+    this.running?.abort();
+    Object.assign(this.shown, { matches: null, hovered: -1, picked: -1, partners: [] });
+    this.geometry.forget();
+    stopBrush(this);
+    this.overlay.off();
+    hideVerdict();
   }
 
   /** What the controls under "again with" ask for. */
@@ -77,14 +107,9 @@ export class Tab {
 
   /** Ask the service for the matches. */
   async match() {
-    this.running?.abort();
+    this.#clear();
     const control = (this.running = new AbortController());
     const { photos } = this.shown;
-    Object.assign(this.shown, { matches: null, hovered: -1, picked: -1, partners: [] });
-    this.geometry.forget();
-    stopBrush(this);
-    this.overlay.off();
-    hideVerdict();
     this.state = "busy";
     this.stage.ask();
     const stop = showProgress(photos);
@@ -99,7 +124,7 @@ export class Tab {
   }
 
   /** Ask for the matches; photographs that the service has forgotten, or a new service never had, are given to it again. @param {Photo[]} photos @param {AbortSignal} signal @param {boolean} [anew] @returns {Promise<any>} */
-  async #ask(photos, signal, anew = false) {
+  async #ask(photos, signal, anew = photos.some(({ id }) => !id)) {
     const masks = await Promise.all(photos.map(maskOf));
     const ids = await Promise.all(masks.map((mask) => mask && api.putImage(mask, signal)));
     if (anew) await Promise.all(photos.map(async (photo) => (photo.id = (await api.putImage(photo.file, signal)).id)));
@@ -113,8 +138,8 @@ export class Tab {
     }
   }
 
-  /** @param {Matches} matches */
-  found(matches) {
+  /** @param {Matches} matches @param {string} [origin] of matches that were not found now */
+  found(matches, origin) {
     this.shown.matches = matches;
     const span = sliderSpan(matches);
     this.sure.max = String(span);
@@ -124,7 +149,7 @@ export class Tab {
     this.state = matches.certain ? "result" : "none";
     const { seconds, configuration } = matches.document;
     const [a, b] = matches.keypoints.map((count) => count.toLocaleString("en"));
-    $("summary-more").textContent = `${a} and ${b} keypoints, ${seconds.match.toFixed(2)} s on ${configuration.device}`;
+    $("summary-more").textContent = `${a} and ${b} keypoints, ${origin ?? `${seconds.match.toFixed(2)} s on ${configuration.device}`}`;
     showPickedNothing();
     if (!matches.certain) showNone(matches, () => $("again-group").setAttribute("open", ""));
     if (this.shown.keypoints) this.#fetchKeypoints();

@@ -63,6 +63,7 @@ class Desk:
         self._images = Memory[tuple[str, bool], LoadedImage](
             _IMAGES_BYTES, lambda image: image.rgb.nbytes + image.grey.nbytes
         )
+        self.collections = Collections(self, told["collections"])
         matching = Matching(self)
         matching.ready()
         geometry, pictures = Geometry(matching), Pictures(self, matching)
@@ -71,7 +72,7 @@ class Desk:
             **matching.jobs,
             **geometry.jobs,
             **pictures.jobs,
-            **Collections(self, told["collections"]).jobs,
+            **self.collections.jobs,
         }
         path = Path(self.networks.source)
         weights = path.name if path.exists() else self.networks.source  # of a folder, its name and no path
