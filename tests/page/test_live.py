@@ -17,6 +17,7 @@ import pytest
 from cyano.errors import InputError
 from cyano.page.feed import COMMAND, Feed
 from cyano.page.settings import LiveSource, Settings
+from cyano.page.work.live import told_name
 from support.serving import Served, problem, serving
 
 websockets = pytest.importorskip("websockets", reason="the extra page brings it")
@@ -195,6 +196,20 @@ def test_a_source_that_is_not_there(tmp_path: Path) -> None:
         asyncio.run(Feed(LiveSource(str(tmp_path / "walk.mp4"))).start())
 
 
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("/home/somebody/walk.mp4", "walk.mp4"),
+        ("frames/", "frames"),
+        ("rtsp://user:secret@camera.local:554/one", "camera.local"),
+        ("/dev/video0", "/dev/video0"),
+        ("0", "0"),
+    ],
+)
+def test_no_folder_and_no_password_is_told(source: str, name: str) -> None:
+    assert told_name(source) == name
+
+
 def test_a_folder_is_matched(tmp_path: Path) -> None:
     """The real process: frame 5 shows what frame 0 does 40 pixels further left."""
     data = pytest.importorskip("skimage.data", reason="scikit-image brings the photograph")
@@ -209,6 +224,7 @@ def test_a_folder_is_matched(tmp_path: Path) -> None:
             header, pictures, rows, _ = next_frame(page)
             say(page, "shown")
         assert (header["frame"], header["anchor"], header["status"]) == (5, 0, "tracked")
+        assert header["source"] == tmp_path.name
         assert header["sizes"] == [[160, 120]] * 2
         # The shift is whole pixels; places are found to a third of one at 160 pixels.
         np.testing.assert_allclose(np.median(rows[:, :2] - rows[:, 2:4], axis=0), [40, 0], atol=0.3)

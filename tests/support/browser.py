@@ -137,7 +137,8 @@ def watched(
     seen.page.goto(f"{address}#{tab}" if tab else address)
     yield seen
     context.close()
-    assert (seen.foreign, seen.violations, seen.faults) == ([], [], [])
+    told = (seen.foreign, seen.violations, seen.faults)
+    assert told == ([], [], [])
 
 
 def picture_folder(fallback: Path) -> Path:

@@ -57,7 +57,7 @@ class Feed:
             command: of the process; see `cyano.page.work.live`.
         """
         self.source = source
-        self.state: dict[str, Any] = {"state": "running", "message": "", "source": source.name}
+        self.state: dict[str, Any] = {"state": "running", "message": ""}
         self.frame: Message | None = None
         self.anchor_number, self.anchor = -1, b""
         self._process = Process(command, keeps_input=source.name == "-")

@@ -25,10 +25,14 @@ export function readFrame(buffer) {
   return { header, anchor, picture, rows, points };
 }
 
-/** The matches in the form of the other tab. @param {ReturnType<typeof readFrame>} frame */
+const MOST = 250; // lines, as in pictures of matches: more cannot be told apart at a glance
+
+/** Matches in the form of the other tab, no more than can be looked at. @param {ReturnType<typeof readFrame>} frame */
 export function documentOf({ header, rows }) {
   const told = { id: "", images: header.keypoints.map((keypoints) => ({ keypoints })), keypoints0: /** @type {number[][]} */ ([]), keypoints1: /** @type {number[][]} */ ([]), scores: /** @type {number[]} */ ([]), indices: /** @type {number[][]} */ ([]) };
-  for (let k = 0; k < header.matches; k++) {
+  const step = Math.max(1, header.matches / MOST);
+  for (let place = 0; Math.floor(place) < header.matches; place += step) {
+    const k = Math.floor(place);
     const [x, y, u, v, score] = rows.subarray(5 * k, 5 * k + 5);
     told.keypoints0.push([x, y]);
     told.keypoints1.push([u, v]);

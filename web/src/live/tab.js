@@ -17,6 +17,7 @@ class LiveTab {
   constructor() {
     /** @type {WebSocket | null} */
     this.socket = null;
+    this.turn = Promise.resolve();
     this.timer = 0;
     this.attempts = 0;
     this.laid = false;
@@ -64,7 +65,7 @@ class LiveTab {
       if (!this.laid) this.#lay();
       this.#wait(this.pictures.length ? "" : "Waiting for the first frame");
     });
-    socket.addEventListener("message", (event) => this.receive(socket, event.data));
+    socket.addEventListener("message", (event) => (this.turn = this.turn.then(() => this.receive(socket, event.data)))); // one after the other
     socket.addEventListener("close", () => {
       if (socket !== this.socket) return; // nobody looks any more
       this.socket = null;

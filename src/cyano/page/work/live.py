@@ -16,15 +16,17 @@ import json
 import signal
 import sys
 from collections import deque
+from pathlib import Path
 from threading import Event, Thread
 from typing import Any
+from urllib.parse import urlsplit
 
 from cyano.errors import CyanoError, InputError
 from cyano.live import LiveOptions, LiveSession
 from cyano.live.message import described
 from cyano.page.work.server import Server
 
-__all__ = ["main"]
+__all__ = ["main", "told_name"]
 
 
 class _Teller:
@@ -54,10 +56,13 @@ class _Teller:
 
     def _tell(self) -> None:
         shown = self._session.latest()
+        source = str(shown.state["source"])
+        message = str(shown.state["message"]).replace(source, told_name(source))
+        state = {**shown.state, "source": told_name(source), "message": message}
         if shown.seen is None:
-            self._server.send({"state": dict(shown.state)})
+            self._server.send({"state": state})
             return
-        header, numbers = described(shown.seen, shown.state, shown.keypoints)
+        header, numbers = described(shown.seen, state, shown.keypoints)
         anchor = b"" if shown.anchor_number == self._anchor else shown.anchor
         self._anchor = shown.anchor_number
         self._server.send({"frame": header, "anchor": self._anchor}, anchor, shown.picture, numbers)
@@ -73,6 +78,13 @@ class _Teller:
                     self._news.set()
         self._gone = True
         self._news.set()
+
+
+def told_name(source: str) -> str:
+    """What a page learns of where pictures come from: no folders, no passwords."""
+    if "://" in source:
+        return urlsplit(source).hostname or "stream"
+    return source if source.startswith("/dev/") else Path(source).name or source
 
 
 class _Aside:
