@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 from cyano.formats import CameraEntry
-from cyano.formats.known_cameras import displayed_camera
+from cyano.formats.mapping.known_cameras import displayed_camera
 from cyano.geometry import Camera, RobustEstimate
 from cyano.tracking.result import FrameResult
 
