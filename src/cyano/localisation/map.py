@@ -203,7 +203,8 @@ class Map:
     def digest(self) -> str:
         """Stands for the model and its features."""
         total = blake2b(digest_size=16)
-        files = sorted((self.folder / "sparse" / "0").glob("*.bin"))
+        model = (self.folder / "sparse" / "0").iterdir()
+        files = sorted(path for path in model if path.suffix in (".bin", ".txt"))
         for part in (self.store.folder.name.encode(), *(read_bytes(path) for path in files)):
             total.update(b"%d:%b" % (len(part), part))
         return total.hexdigest()

@@ -20,6 +20,7 @@ from cyano.formats.colmap.pixels import lens_of
 from cyano.formats.mapping.growing import GrowingModel
 from cyano.localisation import LocaliseOptions, Localiser, Map, PositionPrior, add_images
 from cyano.localisation.queries import Query
+from cyano.matcher import Matcher
 from cyano.options import MatcherOptions
 from cyano.types import ImageSize
 from support.commands import flat_image, output, run
@@ -162,15 +163,27 @@ def test_images_that_fail_are_said(scene: Scene, tmp_path: Path) -> None:
     assert not (tmp_path / "none" / "sparse").exists()
 
 
-def test_images_that_fail_are_tried_again_in_the_grown_map(scene: Scene, place: Map, tmp_path: Path) -> None:
+def test_images_that_fail_are_tried_again_in_the_grown_map(
+    scene: Scene, place: Map, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     images = tmp_path / "further"
     images.mkdir()
     for name, view in zip(("near.png", "far.png"), render_walk(at=(9, 14.5)), strict=True):
         write_view(view, images / name)
+    matchers = []
+
+    class Watched(Localiser):
+        def __init__(self, place: Map, options: LocaliseOptions, matcher: Matcher | None = None) -> None:
+            super().__init__(place, options, matcher)
+            matchers.append(self.matcher)
+
+    monkeypatch.setattr("cyano.localisation.maps.growth.Localiser", Watched)
     # Of 400 keypoints about 110 of the nearer agree with the map, and 25 of the farther.
     done = add_images(place, images, tmp_path / "out", options=LocaliseOptions(min_inliers=60))
     assert set(done.model.added) == {"near.png", "far.png"}
     assert done.model.rounds == 2
+    assert len(matchers) == 2
+    assert matchers[0] is matchers[1]  # networks are built once
     assert done.exit_status == 0
     assert_old_stays(model_of(scene.model), model_of(tmp_path / "out"))
 
@@ -255,6 +268,14 @@ def test_what_does_not_fit_is_an_error(scene: Scene, place: Map, tmp_path: Path)
         add_images(place, scene.images / "view0.png", tmp_path / "out")
     with pytest.raises(InputError, match="no images to add"):
         add_images(place, [], tmp_path / "out")
+    masked = Query("q.png", scene.queries / "q_1.png", mask=scene.queries / "q_2.png")
+    with pytest.raises(InputError, match=r"masks of their own \(q.png\).*Recipe.masks"):
+        add_images(place, [masked], tmp_path / "out")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "images").symlink_to(scene.images)  # as a reconstruction leaves it
+    with pytest.raises(InputError, match="results of other images"):
+        add_images(place, scene.queries, tmp_path / "other")
+    assert sorted(path.name for path in scene.images.iterdir()) == place.names
     shutil.copytree(scene.model, tmp_path / "moved", symlinks=True)
     (tmp_path / "moved" / "images").unlink()
     blind = Map.open(tmp_path / "moved", place.recipe)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,20 @@ def test_what_is_damaged_or_does_not_fit_is_made_again(tmp_path: Path) -> None:
         np.testing.assert_array_equal(of(tmp_path, Local()).rows, made.rows)
         assert path.read_bytes() == whole
     assert len(of(tmp_path, Local(), names=NAMES[:5]).rows) == 5
+
+
+def test_descriptors_of_as_many_other_images_or_of_another_map_are_made_again(tmp_path: Path) -> None:
+    of(tmp_path, Local())
+    (path,) = (tmp_path / "retrieval").iterdir()
+    others = [f"{number}.jpg" for number in range(6, 12)]
+    for digest, names in (("one", others), ("one", NAMES[::-1]), ("two", NAMES)):
+        local = Local()
+        if digest == "two":
+            shutil.copy(path, path.with_name("two.safetensors"))
+        made = of(tmp_path, local, digest, names)
+        assert local.asked >= len(names)
+        for row, name in enumerate(names):  # nearest to itself, by the definition
+            assert int(made.closeness(made.asked(local(name))).argmax()) == row
 
 
 def test_a_folder_that_cannot_be_written_costs_nothing_but_time(tmp_path: Path) -> None:

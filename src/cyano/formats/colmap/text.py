@@ -95,7 +95,7 @@ def _feature_lines(image: StoredImage) -> str:
 def _write_pair(pair: StoredPair, pairs: TextIO, lines: TextIO, *, verified: bool) -> None:
     indices = pair.indices
     if verified:
-        indices = indices[:0] if pair.geometry is None else indices[pair.geometry.inliers]
+        indices = indices[:0] if pair.geometry is None else pair.verified
     pairs.write(f"{pair.name0} {pair.name1}\n")
     rows = "".join(f"{first} {second}\n" for first, second in indices.tolist())
     lines.write(f"{pair.name0} {pair.name1}\n{rows}\n")

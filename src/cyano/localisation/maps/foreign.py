@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,9 +18,10 @@ from cyano.collection import (
     select_pairs,
     write_triangulated,
 )
+from cyano.collection.links import link_images
 from cyano.collection.run import DEFAULT_RUN
 from cyano.engine import SOME_FAILED, Recipe, Summary
-from cyano.errors import InputError, OutputError
+from cyano.errors import InputError
 from cyano.exif import facts_in
 from cyano.formats.colmap.map_model import MapImage, MapModel, read_map_model
 from cyano.formats.mapping.triangulation import TriangulationSummary
@@ -125,21 +125,6 @@ def make_map(
     link_images(out, images)
     run.watcher.at("points", 1, 1)
     return ForeignMap(extraction, method, matching, alignment, model, left_out, tuple(collection.notes()))
-
-
-def link_images(out: Path, images: Path) -> None:
-    """Leave a link to the folder of the images, where `Map.open` looks for them; what is there already stays.
-
-    Raises:
-        OutputError: it cannot be made.
-    """
-    link = out / "images"
-    try:
-        if not os.path.lexists(link):
-            out.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(images.resolve(), target_is_directory=True)
-    except OSError as error:
-        raise OutputError(f"{link} cannot be made: {error.strerror or error}; check the folder") from error
 
 
 def _listed(posed: MapModel, left_out: Mapping[str, str], images: Path) -> tuple[str, ...]:

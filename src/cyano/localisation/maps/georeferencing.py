@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from cyano.atomic import write_atomically
 from cyano.collection import write_views
 from cyano.collection.derived import derived, digest_of_content
+from cyano.collection.links import link_images
 from cyano.concise import json_text
 from cyano.engine import SOME_FAILED
 from cyano.errors import InputError
@@ -23,7 +24,6 @@ from cyano.exif import facts_in
 from cyano.formats import read_model
 from cyano.formats.colmap.transformed import write_transformed
 from cyano.geometry.similarity import FittedSimilarity, fit_similarity, off_line
-from cyano.localisation.maps.foreign import link_images
 from cyano.pairs import local_metres, metres_from, middle_of, read_poses
 
 __all__ = ["Coordinates", "Frame", "Georeference", "georeference"]

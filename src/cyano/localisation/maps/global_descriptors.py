@@ -14,6 +14,7 @@ from cyano.atomic import write_atomically
 from cyano.errors import InputError, OutputError
 from cyano.retrieval import VladOptions, codebook_for, global_descriptors, sample_descriptors, vlad
 from cyano.retrieval.sampling import LocalDescriptors
+from cyano.store.keys import checksum, item_key
 from cyano.store.shard import encode, open_shard
 
 __all__ = ["GlobalDescriptors"]
@@ -54,7 +55,8 @@ class GlobalDescriptors:
             MissingExtraError: scikit-learn is not installed.
         """
         path = store / "retrieval" / f"{digest}.safetensors"
-        kept = cls._read(path, len(names))
+        document = _document(digest, names)
+        kept = cls._read(path, document)
         if kept is not None:
             return kept
         sample = sample_descriptors(local, names, _VLAD)
@@ -64,20 +66,19 @@ class GlobalDescriptors:
             codebook = codebook_for(sample, _VLAD, features=features, folder=None)
         made = cls(codebook.centroids, global_descriptors(local, names, codebook, _VLAD.normalisation))
         with suppress(OutputError):
-            write_atomically(path, encode(_document(), {"centroids": made.centroids, "rows": made.rows}))
+            write_atomically(path, encode(document, {"centroids": made.centroids, "rows": made.rows}))
         return made
 
     @classmethod
-    def _read(cls, path: Path, count: int) -> GlobalDescriptors | None:
-        """What is kept; None where there is nothing, or it is damaged, and is made again."""
+    def _read(cls, path: Path, document: dict[str, str]) -> GlobalDescriptors | None:
+        """What is kept of these images; None where there is nothing, or it is damaged or of others."""
         try:
             with open_shard(path) as shard:
-                if any(shard.document.get(key) != value for key, value in _document().items()):
+                if any(shard.document.get(key) != value for key, value in document.items()):
                     return None
-                found = cls(shard.tensor("centroids"), shard.tensor("rows"))
+                return cls(shard.tensor("centroids"), shard.tensor("rows"))
         except (OSError, InputError):
             return None
-        return found if len(found.rows) == count else None
 
     def asked(self, descriptors: NDArray[np.float32]) -> NDArray[np.float32]:
         """(K * D,) of an image with these (N, D) local descriptors."""
@@ -91,5 +92,7 @@ class GlobalDescriptors:
         return np.concatenate(blocks)
 
 
-def _document() -> dict[str, str]:
-    return {"format": "cyano-global-descriptors-1", "options": repr(_VLAD)}
+def _document(digest: str, names: Sequence[str]) -> dict[str, str]:
+    """What decides the rows: those of another map, or of images in another order, are others."""
+    images = checksum(*(item_key((name,)) for name in names))
+    return {"format": "cyano-global-descriptors-2", "options": repr(_VLAD), "map": digest, "images": images}

@@ -25,7 +25,8 @@ def check_new(place: Map, queries: Sequence[Query], out: Path) -> None:
     """Check that images can be added to a map in a new folder, before anything is done.
 
     Raises:
-        InputError: there are none, names occur twice or cannot name files, or the folder is that of the map.
+        InputError: there are none, they have masks of their own, names occur twice or cannot name files, or the folder
+            is that of the map or of other results.
     """
     if not queries:
         raise InputError("there are no images to add; give some")
@@ -36,8 +37,16 @@ def check_new(place: Map, queries: Sequence[Query], out: Path) -> None:
             f"the images of the map are not at hand ({place.folder / 'images'}), and new ones are aligned to them; "
             "give their folder (--images)"
         )
+    if (out / "images").is_symlink():  # links to new images would land in somebody's folder
+        raise InputError(f"{out} holds results of other images; give another folder for the result (--out)")
     for name in (query.name for query in queries):
         check_path(name)
+    masked = sorted(query.name for query in queries if query.mask is not None)
+    if masked:
+        raise InputError(
+            f"{len(masked)} images to add have masks of their own ({some(masked)}), and features of a map are made by "
+            "its options; give masks of the new images as those of the map (--masks, in Python Recipe.masks)"
+        )
     taken = sorted({query.name for query in queries} & set(place.model.images))
     if taken:
         raise InputError(

@@ -16,7 +16,7 @@ from cyano.collection.derived import derived, digest_of_content, summary_of
 from cyano.engine import digest_of, pairs_among
 from cyano.errors import InputError
 from cyano.exif import facts_in
-from cyano.formats.items import pairs_of
+from cyano.formats.items import verified_of
 from cyano.formats.mapping.growing import GrowingModel, NewImage
 from cyano.formats.poses.absolute_pose import Intrinsics
 from cyano.localisation.localiser import Localiser
@@ -26,6 +26,7 @@ from cyano.localisation.outcome import Localisation
 from cyano.localisation.photograph.cameras import intrinsics_of
 from cyano.localisation.photograph.features import Photograph
 from cyano.localisation.queries import Query
+from cyano.matcher import Matcher
 from cyano.pairs.checks import some
 from cyano.store import KeypointStore
 
@@ -144,7 +145,7 @@ class Growing:
 
     def _localised(self, place: Map, queries: Sequence[Query]) -> list[NewImage]:
         """Those of the images that have a certain pose."""
-        localiser = Localiser(place, self.options)
+        localiser = Localiser(place, self.options, self._matcher)
         found = []
         for number, query in enumerate(queries, start=1):
             photograph = self._photograph(query, place)
@@ -177,6 +178,11 @@ class Growing:
         return self.collection.extraction().open().read([name])[0].keypoints
 
     @cached_property
+    def _matcher(self) -> Matcher:
+        """Built once for all rounds."""
+        return self.place.recipe.matcher()
+
+    @cached_property
     def _exact(self) -> KeypointStore | None:
         """Where exact keypoints are; None for none."""
         if not self.align:
@@ -187,9 +193,7 @@ class Growing:
     def _pairs(self) -> Iterable[tuple[str, str, NDArray[np.int32]]]:
         """The verified matches of all images."""
         _, matches, names = self.collection.stored()
-        for pair in pairs_of(matches, pairs_among(matches, names)):
-            rows = pair.indices if pair.geometry is None else pair.indices[pair.geometry.inliers]
-            yield pair.name0, pair.name1, rows
+        return verified_of(matches, pairs_among(matches, names))
 
 
 def _reason(outcome: Localisation) -> str:

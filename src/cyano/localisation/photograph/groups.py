@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyano.geometry import rotation_angle_between
+from cyano.pairs import covisible
 
 __all__ = ["connected", "differ"]
 
@@ -27,13 +28,10 @@ def connected(seen: Sequence[NDArray[np.int64]]) -> list[list[int]]:
     Returns:
         The images' numbers, each in one group; groups in the order of their first images.
     """
-    sets = [np.unique(points[points >= 0]) for points in seen]
-    group = list(range(len(sets)))
-    for one in range(len(sets)):
-        for other in range(one):
-            if group[one] != group[other] and len(np.intersect1d(sets[one], sets[other], True)) >= _CONNECTED:
-                old, new = group[one], group[other]
-                group = [new if each == old else each for each in group]
+    group = list(range(len(seen)))
+    for pair in covisible(seen, list(map(str, group)), top_k=max(len(seen), 1), least=_CONNECTED):
+        new, old = group[int(pair.name0)], group[int(pair.name1)]
+        group = [new if each == old else each for each in group]
     return [[place for place, each in enumerate(group) if each == label] for label in dict.fromkeys(group)]
 
 
