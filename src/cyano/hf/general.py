@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, Final, TypeVar
 
-from cyano.checkpoints import configs
-
 __all__ = ["DTYPES", "GENERAL_DEFAULTS", "takes_general_settings", "with_dtype"]
 
 GENERAL_DEFAULTS: Final[Mapping[str, object]] = {
@@ -39,7 +37,7 @@ def takes_general_settings(kind: Config) -> Config:
     """
     plain = kind.__init__
     own = {item.name for item in fields(kind)}
-    general = (configs.GENERAL_KEYS | {"model_type", configs.LOCALISATION}) - own
+    general = (config_keys.GENERAL_KEYS | {"model_type", config_keys.LOCALISATION}) - own
 
     @functools.wraps(plain)
     def take(self: Any, *arguments: Any, **settings: Any) -> None:
