@@ -1,7 +1,7 @@
 """Configurations of the networks from plain dictionaries and back, the way Hugging Face's config.json holds them.
 
-The dictionaries may leave keys out (see `cyano.checkpoints.config_keys` for their defaults) and may carry the general keys
-that transformers writes.
+The dictionaries may leave keys out (see `cyano.checkpoints.config_keys` for their defaults) and may carry the general
+keys that transformers writes.
 """
 
 from __future__ import annotations
