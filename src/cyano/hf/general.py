@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, Final, TypeVar
 
+from cyano.checkpoints import config_keys
+
 __all__ = ["DTYPES", "GENERAL_DEFAULTS", "takes_general_settings", "with_dtype"]
 
 GENERAL_DEFAULTS: Final[Mapping[str, object]] = {
