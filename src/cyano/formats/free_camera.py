@@ -46,6 +46,7 @@ def freed_pose(
     found: AbsolutePose,
     weights: NDArray[np.float64] | None = None,
     *,
+    principal: tuple[float, float] | None = None,
     principal_deviation: float = np.inf,
     radial: bool = False,
 ) -> FreedPose | None:
@@ -56,8 +57,8 @@ def freed_pose(
         points3D: (K, 3) in the world's frame.
         found: the pose to begin with, of a SIMPLE_PINHOLE or SIMPLE_RADIAL camera; its focal length is refined.
         weights: (K,) how many measurements each row stands for; None for one each.
-        principal_deviation: standard deviation in pixels of what is known of the principal point: where `found` has it;
-            infinite for nothing.
+        principal: where the principal point is known to be, about; None for where `found` has it.
+        principal_deviation: standard deviation of that in pixels; infinite where nothing is known.
         radial: find the distortion.
 
     Returns:
@@ -65,11 +66,12 @@ def freed_pose(
     """
     weight = np.ones(len(points3D)) if weights is None else np.asarray(weights, np.float64)
     pose = start = replace(found, camera=_radial(found.camera))
-    before = cost = _cost(points2D, points3D, pose, weight)
+    before = _cost(points2D, points3D, pose, weight)
     damping, covariance = 1e-3, None
-    known = np.array(start.camera.params[1:3])
+    known = np.array(principal or start.camera.params[1:3])
     noise = before / max(2 * weight.sum() - 9.0, 1.0)
     hold = noise / principal_deviation**2
+    cost = before + hold * _squares(pose, known)
     for _ in range(_STEPS):
         tried = _step(points2D, points3D, pose, weight, damping, _Free(known, hold, radial))
         if tried is None:
@@ -124,8 +126,9 @@ def _step(
     weight = weight[there.front]
     if 2 * len(weight) <= there.rows.shape[2]:
         return None
-    normal = np.einsum("k,kia,kib->ab", weight, there.rows, there.rows)
-    slope = np.einsum("k,kia,ki->a", weight, there.rows, there.residuals)
+    rows = there.rows.reshape(-1, there.rows.shape[2])
+    weighted = rows * np.repeat(weight, 2)[:, None]
+    normal, slope = weighted.T @ rows, weighted.T @ there.residuals.ravel()
     normal[[7, 8], [7, 8]] += free.hold
     slope[7:9] += free.hold * (free.known - np.array(pose.camera.params[1:3]))
     scale = 1 / np.sqrt(np.maximum(np.diag(normal), np.finfo(np.float64).tiny))

@@ -23,11 +23,11 @@ __all__ = ["OwnCamera", "deviation_of", "with_own_camera"]
 _USUAL = 0.01
 """Standard deviation of the principal point from the middle of a whole picture, as a share of the longest side."""
 
-_ROUNDS = 5
-"""Of refining and finding inliers again, at most."""
+_ROUNDS = 8
+"""Of refining, and of finding inliers and their weights again, at most."""
 
-_STILL = 1.001
-"""Less than this ratio of the inliers of two rounds is the end."""
+_STILL_PX = 0.01
+"""By how much the pixels of a round move on average, for it to be the last."""
 
 _CLEAR = 5.0
 """Standard deviations by which the principal point has to be off the middle, and the distortion to be none."""
@@ -119,25 +119,26 @@ def _refined(
     radial: bool,
 ) -> FreedPose | None:
     """Pose and camera with inliers that agree with them; None where these do not determine them."""
-    count, freed, camera = int(pose.inliers.sum()), None, pose.camera
-    where = projected(points, pose.T_world_to_camera, camera)
+    middle = (pose.camera.params[1], pose.camera.params[2])
+    known = partial(freed_pose, principal=middle, principal_deviation=principal_deviation, radial=radial)
+    errors, freed = _errors(found, points, pose), None
     for _ in range(_ROUNDS):
-        errors = np.linalg.norm(where - found.places, axis=1)[pose.inliers]
         seen = found.chosen(pose.inliers)
-        weights = 1 / copies_of(seen) / (1 + np.square(errors / _LOSS_PX))
-        begun = replace(pose, camera=camera)
-        freed = freed_pose(
-            seen.places, points[pose.inliers], begun, weights, principal_deviation=principal_deviation, radial=radial
-        )
+        weights = 1 / copies_of(seen) / (1 + np.square(errors[pose.inliers] / _LOSS_PX))
+        freed = known(seen.places, points[pose.inliers], pose, weights)
         if freed is None:
             return None
-        where = projected(points, freed.pose.T_world_to_camera, freed.pose.camera)
-        errors = np.linalg.norm(where - found.places, axis=1)
+        before, errors = errors, _errors(found, points, freed.pose)
+        still = float(np.abs(errors - before)[pose.inliers].mean()) <= _STILL_PX
         pose = replace(freed.pose, inliers=once_each(found, np.where(errors <= threshold_px, errors, np.inf)))
-        before, count = count, int(pose.inliers.sum())
-        if count <= _STILL * before:
+        if still:
             break
     return None if freed is None else freed._replace(pose=pose)
+
+
+def _errors(found: Correspondences, points: NDArray[np.float64], pose: AbsolutePose) -> NDArray[np.float64]:
+    """(K,) pixels."""
+    return np.linalg.norm(projected(points, pose.T_world_to_camera, pose.camera) - found.places, axis=1)
 
 
 def _clear(freed: FreedPose, guess: AbsolutePose, size: ImageSize) -> tuple[bool, bool]:
