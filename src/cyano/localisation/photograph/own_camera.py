@@ -138,7 +138,8 @@ def _refined(
 
 def _errors(found: Correspondences, points: NDArray[np.float64], pose: AbsolutePose) -> NDArray[np.float64]:
     """(K,) pixels."""
-    return np.linalg.norm(projected(points, pose.T_world_to_camera, pose.camera) - found.places, axis=1)
+    away = projected(points, pose.T_world_to_camera, pose.camera) - found.places
+    return np.asarray(np.linalg.norm(away, axis=1))
 
 
 def _clear(freed: FreedPose, guess: AbsolutePose, size: ImageSize) -> tuple[bool, bool]:
