@@ -266,7 +266,9 @@ def main() -> None:
             results[name] = study(case, inputs, arguments.disks, report)
             print(name, json.dumps(results[name]), flush=True)
     if arguments.save:
-        print("wrote", measuring.save(arguments.save, SEED, results))
+        path = measuring.RESULTS / f"{arguments.save}.json"  # what was measured before, of others, stays
+        before = json.loads(path.read_text())["results"] if path.exists() and arguments.only else {}
+        print("wrote", measuring.save(arguments.save, SEED, before | results))
     if any(result["faulty"] for result in results.values()):
         raise SystemExit("some commands have faults")
 
