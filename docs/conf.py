@@ -33,6 +33,7 @@ myst_heading_anchors = 4  # the same anchors as on GitHub
 myst_links_external_new_tab = False
 
 default_role = "literal"  # `name` in a docstring is code
+suppress_warnings = ["toc.empty_glob"]  # guides that the list below does not name yet: there may be none
 nitpick_ignore_regex = [
     # Types of other packages have no page here.
     ("py:.*", r"(?!cyano\b).*"),
@@ -41,6 +42,7 @@ nitpick_ignore_regex = [
 ]
 napoleon_use_ivar = True
 napoleon_attr_annotations = False
+autodoc_preserve_defaults = True
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
