@@ -24,9 +24,9 @@ from cyano.formats import (
     export_matches,
     sparse_model,
 )
-from cyano.formats.colmap_database import remove_side_files
+from cyano.formats.colmap.database import remove_side_files
 from cyano.formats.items import images_of, verified_of
-from cyano.formats.triangulation import Sightings, TriangulationSummary, triangulated_model
+from cyano.formats.mapping.triangulation import Sightings, TriangulationSummary, triangulated_model
 from cyano.pairs.checks import some
 from cyano.store import FeatureStore, KeypointStore, MatchStore, StoredKeypoints
 from cyano.store.keys import checksum, item_key

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from cyano.engine import Recipe
 from cyano.errors import CyanoError, InputError, OutputError
-from cyano.formats.map_model import MapImage, MapModel, read_map_model
+from cyano.formats.colmap.map_model import MapImage, MapModel, read_map_model
 from cyano.formats.priors import PositionPrior
-from cyano.localisation.global_descriptors import GlobalDescriptors
-from cyano.localisation.map_cameras import MapCameras
+from cyano.localisation.maps.global_descriptors import GlobalDescriptors
+from cyano.localisation.maps.map_cameras import MapCameras
 from cyano.processing import resize
 from cyano.processing.images import read
 from cyano.reading import read_bytes
@@ -97,7 +97,7 @@ class Map:
             OutputError: it cannot be written.
             MissingExtraError: pycolmap is not installed.
         """
-        from cyano.localisation.foreign import make_map
+        from cyano.localisation.maps.foreign import make_map
 
         make_map(sparse, images, out, recipe)
         return cls.open(out, recipe, images)
