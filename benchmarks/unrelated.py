@@ -2,7 +2,8 @@
 
 usage: scripts/bench unrelated PHOTOGRAPHS [--pairs N] [--weights NAME] [--save NAME]
 
-A pair is a photograph of the families that training keeps aside (`cyano.training.data.photographs`) and one of the others.
+A pair is a photograph of the families that training keeps aside (`cyano.training.data.photographs`) and one of the
+others.
 """
 
 from __future__ import annotations

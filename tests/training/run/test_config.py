@@ -20,9 +20,7 @@ def test_packaged_recipes_can_be_read(name: str) -> None:
 
 
 def changed(tmp_path: Path, old: str, new: str) -> Path:
-    import cyano.training.run.config as module
-
-    text = (Path(module.__file__).parent / "recipes" / "minutes.toml").read_text()
+    text = resources.files("cyano.training").joinpath("recipes", "minutes.toml").read_text(encoding="utf-8")
     assert old in text
     path = tmp_path / "recipe.toml"
     path.write_text(text.replace(old, new, 1))

@@ -4,10 +4,10 @@ From the usual small random weights attention is the same for all keypoints, its
 steps, and the network ends up near descriptor matching after all that, so it may as well begin there. What training
 then has to find by itself most slowly is that true matches agree with their neighbours; the first weights compute a
 rough form of that. States have parts that do not mix: descriptors in the first half of the channels
-(`cyano.training.networks.principal_axes` leaves them there), a code of the keypoint's own position, a code of its partner's
-position, and free channels. Cross-attention compares descriptors and brings the code of the partner's position;
-self-attention replaces it by its mean over the neighbours; the next cross-attention compares descriptors and codes;
-and the final projection scores both. Every weight is trained like any other.
+(`cyano.training.networks.principal_axes` leaves them there), a code of the keypoint's own position, a code of its
+partner's position, and free channels. Cross-attention compares descriptors and brings the code of the partner's
+position; self-attention replaces it by its mean over the neighbours; the next cross-attention compares descriptors and
+codes; and the final projection scores both. Every weight is trained like any other.
 """
 
 from __future__ import annotations
