@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 import cyano
 from cyano_runtime import Matcher, PairResult, RuntimeOptions, engines
+from cyano_runtime.cli import main
 from cyano_runtime.exported import INCLUDED
 from support.random_weights import stereo_pair
 
@@ -40,11 +42,16 @@ def _rows(result: cyano.PairResult | PairResult) -> NDArray[np.float32]:
     return np.hstack([result.keypoints0, result.keypoints1, result.scores[:, None]])
 
 
-def _assert_same(mine: NDArray[np.float32], theirs: NDArray[np.float32], share: float = SAME) -> None:
+def _near(mine: NDArray[np.float32], theirs: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(K, L) which of K matches is which of L others."""
+    near: NDArray[np.bool_] = (np.abs(mine[:, None, :4] - theirs[None, :, :4]) < SAME_PX).all(axis=2)
+    return near
+
+
+def _assert_same(mine: NDArray[np.float32], theirs: NDArray[np.float32]) -> None:
     """Both hold the same matches, but for single ones, with the same scores."""
-    near = (np.abs(mine[:, None, :4] - theirs[None, :, :4]) < SAME_PX).all(axis=2)
-    assert near.any(axis=0).mean() >= share
-    assert near.any(axis=1).mean() >= share
+    near = _near(mine, theirs)
+    assert min(near.any(axis=0).mean(), near.any(axis=1).mean()) >= SAME
     one, two = np.nonzero(near)
     assert np.abs(mine[one, 4] - theirs[two, 4]).max() < 1e-3  # float32 through 18 layers and 50 iterations
 
@@ -66,7 +73,8 @@ def test_pictures_with_a_constant_frame(by_torch: cyano.Matcher) -> None:
     pair = [np.pad(np.asarray(image), ((40, 40), (50, 50), (0, 0))) for image in stereo_pair(240, 320)]
     expected, found = by_torch.match(*pair), Matcher().match(*pair)
     assert len(found.image0.keypoints) == len(expected.image0.keypoints)
-    _assert_same(_rows(found), _rows(expected), share=0.93)
+    near = _near(_rows(found), _rows(expected))
+    assert min(near.any(axis=0).mean(), near.any(axis=1).mean()) > 0.93
 
 
 def test_without_alignment_and_with_fewer_keypoints() -> None:
@@ -92,3 +100,12 @@ def test_nothing_in_common_and_nothing_to_see(by_torch: cyano.Matcher) -> None:
     result = Matcher().match(left, plain)
     assert len(result) == len(by_torch.match(left, plain)) == 0
     assert result.matches.matches0.dtype == np.int64
+
+
+def test_the_command_finds_what_the_function_finds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = [str(tmp_path / name) for name in ("a.png", "b.png")]
+    for image, path in zip(stereo_pair(240, 320), paths, strict=True):
+        image.save(path)
+    main(["match", *paths, "--json"])
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["keypoints0"] == Matcher().match(*paths).to_dict()["keypoints0"]

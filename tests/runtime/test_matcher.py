@@ -146,6 +146,7 @@ def test_thresholds(export: Path) -> None:
     "wrong",
     [
         {"max_keypoints": 0},
+        {"max_keypoints": None},
         {"threads": 0},
         {"match_threshold": 2},
         {"precision": "float64"},
