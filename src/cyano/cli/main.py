@@ -19,6 +19,7 @@ from cyano.cli import (
     demo,
     environment,
     evaluate,
+    export,
     extract,
     frames,
     georeference,
@@ -56,6 +57,7 @@ cyano map sparse/0 --images photos -o map  any COLMAP model becomes such a map
 cyano add more --to model -o grown         new images into a map
 cyano serve                                a page and an HTTP service
 cyano video walk.mp4 --out walk            a movie, frame by frame
+cyano export onnx                          ONNX graphs for programs without PyTorch
 cyano evaluate FOLDER                      weights and baselines on benchmarks
 
 Exit codes: 0 done; 1 error (one line on stderr); 2 usage error; 3 some images or pairs failed and the rest is done; \
@@ -125,6 +127,7 @@ app.command("serve", cls=Command, help=serve.HELP)(serve.serve)
 app.command("video", cls=SourceCommand, help=video.HELP)(video.video)
 app.command("live", cls=SourceCommand, help=live.HELP)(live.live)
 app.command("frames", cls=SourceCommand, help=frames.HELP)(frames.frames)
+app.command("export", cls=Command, help=export.HELP)(export.export)
 app.command("demo", cls=Command, help=demo.HELP)(demo.demo)
 app.command("evaluate", cls=Command, help=evaluate.HELP)(evaluate.evaluate)
 app.command("env", cls=Command, help=environment.HELP)(environment.env)
