@@ -15,15 +15,15 @@ from PIL import Image
 
 from cyano.models.superglue import SuperGlueConfig
 from cyano.models.superpoint import SuperPointConfig
-from cyano.training.config import read_config
-from cyano.training.detector_network import fresh_superpoint
-from cyano.training.features import FeatureExtractor
-from cyano.training.fresh_matcher import fresh_superglue
-from cyano.training.joint_stage import JointOptions, JointStage
-from cyano.training.loop import Stage, update
-from cyano.training.matcher_stage import MatcherStage, PairOptions
-from cyano.training.photographs import Photographs
-from cyano.training.schedule import Schedule, build_optimiser
+from cyano.training.data.features import FeatureExtractor
+from cyano.training.data.photographs import Photographs
+from cyano.training.networks.detector import fresh_superpoint
+from cyano.training.networks.fresh_matcher import fresh_superglue
+from cyano.training.run.config import read_config
+from cyano.training.run.loop import Stage, update
+from cyano.training.run.schedule import Schedule, build_optimiser
+from cyano.training.stages.joint import JointOptions, JointStage
+from cyano.training.stages.matcher import MatcherStage, PairOptions
 
 SEED = 0
 

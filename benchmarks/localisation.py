@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 
 import measuring
 from cyano.checkpoints import load
-from cyano.evaluation.suite.folders import find_sets, stereo_set
-from cyano.evaluation.suite.networks import NetworkFeatures
-from cyano.evaluation.suite.sets import EvaluationPair, KnownDisparity, KnownHomography
-from cyano.evaluation.suite.sift import SiftFeatures
+from cyano.evaluation.methods.networks import NetworkFeatures
+from cyano.evaluation.methods.sift import SiftFeatures
+from cyano.evaluation.sets.folders import find_sets, stereo_set
+from cyano.evaluation.sets.pair_sets import EvaluationPair, KnownDisparity, KnownHomography
 from cyano.geometry.transforms import warp_points
 from cyano.options import MatcherOptions
 from cyano.processing import resize

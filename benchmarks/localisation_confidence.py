@@ -35,14 +35,14 @@ from cyano.atomic import append_line
 from cyano.checkpoints import load
 from cyano.collection.run import DEFAULT_RUN
 from cyano.engine import Recipe
-from cyano.formats.absolute_pose import projected
+from cyano.formats.poses.absolute_pose import projected
 from cyano.geometry import invert_rigid, rigid_motion
 from cyano.localisation import LocaliseOptions
-from cyano.localisation.cameras import intrinsics_of
-from cyano.localisation.confidence import CERTAIN, RIVAL, Evidence, confidence_of, features_of
-from cyano.localisation.photographs import Photograph
-from cyano.localisation.records import MadeFrom, Record
-from cyano.localisation.search import Search
+from cyano.localisation.output.records import MadeFrom, Record
+from cyano.localisation.photograph.cameras import intrinsics_of
+from cyano.localisation.photograph.confidence import CERTAIN, RIVAL, Evidence, confidence_of, features_of
+from cyano.localisation.photograph.features import Photograph
+from cyano.localisation.photograph.search import Search
 from cyano.localisation_evaluation import RIGHT, PosedPhotograph, PosedSet, auc, find_posed_sets
 from cyano.localisation_evaluation.folds import Made, folds_of, make_map_a, make_map_b
 from cyano.localisation_evaluation.judging import judge

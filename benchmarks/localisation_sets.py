@@ -24,8 +24,8 @@ import measuring
 from cyano.checkpoints import load
 from cyano.collection.run import DEFAULT_RUN
 from cyano.engine import Recipe
-from cyano.localisation.confidence import CERTAIN, confidence_of
-from cyano.localisation.records import Record, read_records
+from cyano.localisation.output.records import Record, read_records
+from cyano.localisation.photograph.confidence import CERTAIN, confidence_of
 from cyano.localisation_evaluation import (
     Judged,
     PosedSet,

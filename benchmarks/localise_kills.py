@@ -29,8 +29,8 @@ import measuring
 from cyano.checkpoints import load
 from cyano.engine import Recipe
 from cyano.localisation import LocaliseOptions, Localiser, Map
+from cyano.localisation.output.results import Results
 from cyano.localisation.queries import find_queries
-from cyano.localisation.results import Results
 from cyano.localisation.run import localise_queries
 from cyano.options import MatcherOptions
 from support.localised import FEW, QUERIES, make_scene

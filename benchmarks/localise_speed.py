@@ -22,7 +22,7 @@ from cyano.checkpoints import load
 from cyano.collection.run import DEFAULT_RUN
 from cyano.engine import Recipe
 from cyano.localisation import LocaliseOptions, Localiser
-from cyano.localisation.search import Search
+from cyano.localisation.photograph.search import Search
 from cyano.localisation_evaluation import find_posed_sets
 from cyano.localisation_evaluation.folds import folds_of, make_map_a, make_map_b
 

@@ -32,7 +32,7 @@ from cyano.checkpoints import load
 from cyano.collection import Collection, extract_images, match_pairs, reconstruct, select_pairs
 from cyano.engine import Recipe
 from cyano.formats import CameraOptions, MappingOptions
-from cyano.formats.colmap_pixels import colmap_params, lens_to_colmap
+from cyano.formats.colmap.pixels import colmap_params, lens_to_colmap
 from cyano.geometry import LensCamera, invert_rigid, rotation_angle_between
 from cyano.localisation import Localiser, Map, add_images, make_map
 from cyano.localisation.queries import Query

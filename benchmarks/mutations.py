@@ -99,7 +99,7 @@ def npz_file(folder: Path) -> Path:
 
 def read_npz(path: Path) -> None:
     """As a user reads it, and as an earlier run's."""
-    from cyano.evaluation.pair_files import read_matches
+    from cyano.evaluation.pair_lists.files import read_matches
     from cyano.formats import read_archive
 
     read_matches(path, "")
@@ -120,7 +120,7 @@ def read_toml(path: Path) -> None:
     import torch
 
     from cyano.models.superglue import SuperGlue
-    from cyano.training.config import read_config
+    from cyano.training.run.config import read_config
 
     config = read_config(path)
     with torch.device("meta"):
@@ -138,7 +138,7 @@ def json_file(folder: Path) -> Path:
 def read_json(path: Path) -> None:
     """With the weights beside it, as any model folder, and as other files of JSON."""
     from cyano.checkpoints import load
-    from cyano.evaluation.run_folder import open_run
+    from cyano.evaluation.pair_lists.run_folder import open_run
     from cyano.store.quarantine import Quarantine
 
     reports = path.parent / "reports"
@@ -196,7 +196,7 @@ def reader(kind: str, orders: Connection) -> None:
     logging.disable()
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # of libraries, which say what they refuse
     read = KINDS[kind][1]
-    importlib.import_module("cyano.training.config")
+    importlib.import_module("cyano.training.run.config")
     importlib.import_module("pycolmap")
     orders.send("ready")
     while True:

@@ -28,16 +28,16 @@ from cyano.engine import Recipe
 from cyano.formats import CameraOptions
 from cyano.geometry import Camera
 from cyano.geometry.truth import Visibility
+from cyano.progress import NOBODY
 from cyano.synthesis.scenes import SceneOptions, make_scene, render
 from cyano.synthesis.scenes.posed import PosedView, overlap
 from cyano.synthesis.scenes.viewpoints import look_at
-from cyano.training.config import MatcherPhase, TrainingConfig
-from cyano.training.matcher_stage import PairOptions
-from cyano.training.pipeline import train_matcher
-from cyano.training.real_views import RealSources
-from cyano.training.schedule import Schedule
+from cyano.training.data.real_views import RealSources
+from cyano.training.run.config import MatcherPhase, TrainingConfig
+from cyano.training.run.pipeline import train_matcher
+from cyano.training.run.schedule import Schedule
+from cyano.training.stages.matcher import PairOptions
 from cyano.types import ImageSize
-from cyano.watching import NOBODY
 
 SEED = 0
 SIZE = ImageSize(240, 320)  # small, so that the whole is minutes; nothing depends on it

@@ -30,7 +30,7 @@ from cyano.formats import CameraOptions
 from cyano.geometry import rotation_angle_between
 from cyano.options import MatcherOptions
 from cyano.pairs import PairOptions
-from cyano.training.places import OVERLAP, Place, read_places
+from cyano.training.data.places import OVERLAP, Place, read_places
 
 SEED = 0
 _EXHAUSTIVE = 20  # images up to which all pairs are matched; of larger sets those that look most alike

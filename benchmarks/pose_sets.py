@@ -14,7 +14,7 @@ from typing import Any
 
 import measuring
 from cyano.checkpoints import load
-from cyano.evaluation.match_pairs import MatchPairsOptions, match_pairs
+from cyano.evaluation.pair_lists.match_pairs import MatchPairsOptions, match_pairs
 from cyano.geometry import RobustOptions
 from cyano.options import MatcherOptions
 from cyano.pairs import read_pairs

@@ -26,8 +26,8 @@ from cyano.engine import Recipe
 from cyano.formats import CameraOptions
 from cyano.geometry import Camera, LensCamera, invert_rigid, rotation_angle_between
 from cyano.localisation import LocaliseOptions, Localiser, Map, RigCamera
+from cyano.localisation.photograph.search import Found
 from cyano.localisation.rigs import RigSearch
-from cyano.localisation.search import Found
 from cyano.pairs import PairOptions
 from cyano.processing.images import read
 

@@ -14,8 +14,8 @@ from typing import Any
 import measuring
 from cyano.checkpoints import load
 from cyano.evaluation import suite
-from cyano.evaluation.suite.choice import DEFAULT_MATCHING
-from cyano.training.photographs import find_photographs
+from cyano.evaluation.methods.choice import DEFAULT_MATCHING
+from cyano.training.data.photographs import find_photographs
 
 SEED = 0
 SHOWN = ("keypoints", "matches", "right matches", "precision", "score")

@@ -21,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cyano.training.tuning import tune_process
+from cyano.training.run.tuning import tune_process
 
 tune_process()  # before torch is imported, as `cyano train` does
 
@@ -29,19 +29,19 @@ import torch
 
 import measuring
 from cyano.models.superpoint import SuperPoint
-from cyano.training.config import read_config
-from cyano.training.detector_network import fresh_superpoint
-from cyano.training.features import FeatureExtractor
-from cyano.training.fresh_matcher import fresh_superglue
-from cyano.training.joint_stage import JointStage
-from cyano.training.loop import Stage, train_stage
-from cyano.training.matcher_stage import MatcherStage
-from cyano.training.pair_store import PairStore
-from cyano.training.photographs import Photographs, find_photographs
-from cyano.training.processes import Processes, is_first_process
-from cyano.training.progress import LOG_FILE, Progress
-from cyano.training.schedule import Schedule
-from cyano.training.shapes_stage import ShapesStage
+from cyano.training.data.features import FeatureExtractor
+from cyano.training.data.pair_store import PairStore
+from cyano.training.data.photographs import Photographs, find_photographs
+from cyano.training.networks.detector import fresh_superpoint
+from cyano.training.networks.fresh_matcher import fresh_superglue
+from cyano.training.run.config import read_config
+from cyano.training.run.loop import Stage, train_stage
+from cyano.training.run.processes import Processes, is_first_process
+from cyano.training.run.progress import LOG_FILE, Progress
+from cyano.training.run.schedule import Schedule
+from cyano.training.stages.joint import JointStage
+from cyano.training.stages.matcher import MatcherStage
+from cyano.training.stages.shapes import ShapesStage
 
 SEED = 0
 PHOTOGRAPHS = 40

@@ -2,7 +2,8 @@
 
 usage: scripts/bench unrelated PHOTOGRAPHS [--pairs N] [--weights NAME] [--save NAME]
 
-A pair is a photograph of the families that training keeps aside (`cyano.training.photographs`) and one of the others.
+A pair is a photograph of the families that training keeps aside (`cyano.training.data.photographs`) and one of the
+others.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 
 import measuring
 from cyano.matcher import Matcher
-from cyano.training.photographs import find_photographs
+from cyano.training.data.photographs import find_photographs
 
 SEED = 0
 

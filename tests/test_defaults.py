@@ -15,10 +15,10 @@ from cyano.matcher import Matcher
 from cyano.models.assignment_loss import assignment_loss
 from cyano.options import MatcherOptions
 from cyano.processing.resize import ResizeRule
-from cyano.training.detector_network import TrainableDetector
-from cyano.training.fresh_matcher import fresh_superglue
-from cyano.training.losses import cell_targets, detector_loss
-from cyano.training.matcher_network import TrainableMatcher
+from cyano.training.networks.detector import TrainableDetector
+from cyano.training.networks.fresh_matcher import fresh_superglue
+from cyano.training.networks.matcher import TrainableMatcher
+from cyano.training.stages.losses import cell_targets, detector_loss
 from support.networks import SMALL_SUPERGLUE, SMALL_SUPERPOINT, random_keypoints, random_superpoint
 from support.random_weights import stereo_pair
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from importlib import import_module
@@ -51,7 +52,9 @@ def test_layers_are_kept() -> None:
     if not program.exists():
         pytest.skip("import-linter is not installed")
     root = Path(__file__).parents[1]
-    run = subprocess.run([program, "--no-cache"], cwd=root, capture_output=True, text=True, check=False)
+    paths = {"PYTHONPATH": f"src{os.pathsep}{Path('runtime', 'src')}"}
+    command = [program, "--no-cache"]
+    run = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, env=os.environ | paths)
     assert run.returncode == 0, run.stdout
 
 

@@ -25,9 +25,9 @@ from cyano.native import library
 from cyano.options import MatcherOptions
 from cyano.processing import alignment, patches
 from cyano.processing.resize import ResizeRule
-from cyano.training.joint_stage import JointOptions, JointStage
-from cyano.training.loop import update
-from cyano.training.schedule import Schedule
+from cyano.training.run.loop import update
+from cyano.training.run.schedule import Schedule
+from cyano.training.stages.joint import JointOptions, JointStage
 from cyano.types import Features
 from support.networks import random_superglue, random_superpoint
 

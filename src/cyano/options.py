@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias, TypeVar, get_args
 from cyano.errors import InputError
 from cyano.models.superglue import SuperGlueConfig
 from cyano.models.superpoint import SuperPointConfig
-from cyano.processing.aligned_matches import DOUBTFUL
+from cyano.processing.alignment_rules import DOUBTFUL
 from cyano.processing.images import ImageLimits
 from cyano.processing.resize import ResizeRule
 

@@ -10,10 +10,10 @@ import pytest
 from cyano.cli import arguments
 from cyano.cli.arguments import matcher_options
 from cyano.cli.command import fold_resize
-from cyano.cli.demo import demo
-from cyano.cli.match import OverlayName, match
-from cyano.cli.pairs import ExtensionName, pairs
-from cyano.evaluation.pair_pictures import Extension, PictureOptions
+from cyano.cli.matching.demo import demo
+from cyano.cli.matching.match import OverlayName, match
+from cyano.cli.matching.pairs import ExtensionName, pairs
+from cyano.evaluation.pair_lists.pictures import Extension, PictureOptions
 from cyano.geometry import Estimator, RobustOptions
 from cyano.options import MatcherOptions
 from cyano.viz import OverlayMode

@@ -154,7 +154,7 @@ def test_what_is_not_there_is_noticed_before_torch_is_loaded(
     error = " ".join(line for line in done.stderr.splitlines() if not line.startswith("import time"))
     assert said in error
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time")}
-    assert "cyano.cli.match" in loaded
+    assert "cyano.cli.matching.match" in loaded
     assert not loaded & {"torch", "cv2", "matplotlib"}
 
 

@@ -24,7 +24,7 @@ def test_help_loads_no_heavy_package() -> None:
     command = [sys.executable, "-X", "importtime", str(PROGRAM), "pairs", "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
-    assert "cyano.cli.pairs" in loaded  # the report is understood
+    assert "cyano.cli.matching.pairs" in loaded  # the report is understood
     assert not loaded & {"torch", "numpy", "cv2", "matplotlib", "PIL", "huggingface_hub"}
 
 
@@ -125,7 +125,7 @@ def test_unexpected_errors_keep_their_traceback(monkeypatch: pytest.MonkeyPatch,
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("cyano.cli.report.match_images", broken)
+    monkeypatch.setattr("cyano.cli.matching.report.match_images", broken)
     result = run("match", *shifted_photographs(tmp_path))
     assert isinstance(result.exception, ZeroDivisionError)
 
@@ -134,7 +134,7 @@ def test_interrupted_is_130(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("cyano.cli.report.match_images", interrupted)
+    monkeypatch.setattr("cyano.cli.matching.report.match_images", interrupted)
     assert run("match", *shifted_photographs(tmp_path)).exit_code == 130
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from cyano.errors import InputError
 from cyano.formats import CameraEntry, CameraOptions, read_cameras_file
-from cyano.formats.colmap_cameras import CameraPlan, need_camera
+from cyano.formats.colmap.cameras import CameraPlan, need_camera
 from cyano.types import ImageSize
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from cyano.errors import InputError
-from cyano.formats.known_cameras import CameraEntry
-from cyano.formats.rig_pose import RigView, rig_covariance, rig_pose
+from cyano.formats.mapping.known_cameras import CameraEntry
+from cyano.formats.poses.rig_pose import RigView, rig_covariance, rig_pose
 from cyano.formats.rigs import Rig, RigCamera
 from cyano.geometry import LensCamera
 from cyano.types import ImageSize
@@ -111,7 +111,7 @@ def test_half_of_the_points_may_be_wrong_and_none_have_no_pose() -> None:
 
 
 def test_the_covariance_is_that_of_many_tries() -> None:
-    from cyano.formats.pose_covariance import pose_covariance
+    from cyano.formats.poses.covariance import pose_covariance
 
     errors, told = [], []
     for seed in range(60):

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from cyano.errors import InputError
-from cyano.formats.colmap_pixels import lens_from_colmap, lens_to_colmap
+from cyano.formats.colmap.pixels import lens_from_colmap, lens_to_colmap
 from cyano.geometry import LENS_MODELS, Camera, LensCamera
 from cyano.processing.decode import _TRANSPOSES
 from cyano.types import ImageSize, ResizeMap

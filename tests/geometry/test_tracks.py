@@ -11,7 +11,7 @@ from cyano.geometry.tracks import TrackTruth
 from cyano.geometry.transforms import rigid_motion
 from cyano.geometry.truth import Visibility
 from cyano.models.assignment_loss import IGNORE, UNMATCHED
-from cyano.training.groundtruth import match_labels
+from cyano.training.data.groundtruth import match_labels
 from cyano.types import ImageSize, ResizeMap
 from support.scenes import rotation_about
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cyano.formats.absolute_pose import Intrinsics, projected
+from cyano.formats.poses.absolute_pose import Intrinsics, projected
 from cyano.geometry import LensCamera, rotation_angle_between
 from cyano.localisation import Localisation, LocaliseOptions
 from cyano.localisation.outcome import CameraSource
-from cyano.localisation.photographs import Photograph
-from cyano.localisation.search import Search
+from cyano.localisation.photograph.features import Photograph
+from cyano.localisation.photograph.search import Search
 from cyano.types import Features, ImageSize, ResizeMap
 from support.orbit import CAMERA, Orbit, orbit
 from support.places import TrackMatcher, features_of, map_of, photograph_of

@@ -20,7 +20,7 @@ from typer.testing import Result
 from cyano.cli.main import app
 from cyano.geometry.quaternions import quaternion
 from cyano.localisation.localiser import Localiser
-from cyano.localisation.records import read_records
+from cyano.localisation.output.records import read_records
 from support.commands import flat_image, output, run
 from support.localised import CAMERA, FEW, Scene
 

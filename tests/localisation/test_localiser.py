@@ -17,7 +17,7 @@ from cyano.errors import ImageError, InputError, OutputError
 from cyano.formats import CameraEntry
 from cyano.geometry import LensCamera
 from cyano.localisation import LocaliseOptions, Localiser, Map
-from cyano.localisation.correspondences import find_correspondences
+from cyano.localisation.photograph.correspondences import find_correspondences
 from cyano.options import MatcherOptions
 from cyano.processing.resize import ResizeRule
 from cyano.types import ImageSize

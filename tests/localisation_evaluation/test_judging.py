@@ -10,7 +10,7 @@ import pytest
 
 from cyano.errors import InputError
 from cyano.geometry import LensCamera, invert_rigid, rigid_motion
-from cyano.localisation.records import FORMAT, MadeFrom, Record, RecordedCamera
+from cyano.localisation.output.records import FORMAT, MadeFrom, Record, RecordedCamera
 from cyano.localisation_evaluation.judging import Judged, auc, judge, score
 from cyano.localisation_evaluation.sets import PosedPhotograph
 from cyano.localisation_evaluation.similarity import Similarity, similarity

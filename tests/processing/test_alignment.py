@@ -9,10 +9,18 @@ import numpy as np
 import pytest
 import torch
 
-from cyano.processing import aligned_matches, alignment, patches
-from cyano.processing.aligned_matches import CONFIRMED, PRIOR, SURE, align_matches
-from cyano.processing.alignment import CERTAIN_PX, Alignment, align
-from cyano.processing.patches import FARTHEST_PX, STIFFNESS
+from cyano.processing import alignment, patches
+from cyano.processing.aligned_matches import align_matches
+from cyano.processing.alignment import Alignment, align
+from cyano.processing.alignment_rules import (
+    CERTAIN_PX,
+    CONFIRMED,
+    FARTHEST_PX,
+    PRIOR,
+    STIFFNESS,
+    SURE,
+    score_without_a_place,
+)
 from cyano.types import Features, ImageSize, Matches, ResizeMap
 
 SIZE = 240, 320
@@ -238,7 +246,7 @@ def test_the_score_asked_without_a_place_is_that_of_bayes(with_place: int, witho
     score = 0.6
     scores = np.full(with_place + without, score, np.float32)
     moved = np.arange(len(scores)) < with_place
-    asked = aligned_matches._score_without_a_place(scores, moved, np.ones_like(moved))
+    asked = score_without_a_place(scores, moved, np.ones_like(moved))
     lost = (PRIOR * (1 - CONFIRMED) + score * without) / (PRIOR + score * len(scores))
 
     def posterior(prior: float, lost: float) -> float:

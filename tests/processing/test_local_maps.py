@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from cyano.processing.local_maps import FEWEST, NEIGHBOURS, local_maps
+from cyano.processing.alignment_rules import FEWEST, NEIGHBOURS
+from cyano.processing.local_maps import local_maps
 
 MAP = torch.tensor([[0.9, -0.4], [0.3, 1.3]])
 

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cyano.training.loop import Batch, train_stage
-from cyano.training.schedule import Schedule
+from cyano.training.run.loop import Batch, train_stage
+from cyano.training.run.schedule import Schedule
 
 
 class LineFit:

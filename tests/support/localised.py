@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cyano.formats.map_model import read_map_model
+from cyano.formats.colmap.map_model import read_map_model
 from cyano.geometry import invert_rigid, rotation_angle_between
 from support.commands import output, run
 from support.walk import render_walk, write_view, write_walk

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import torch
 
-from cyano.training.loop import Batch
-from cyano.training.matcher_stage import MatcherStage
-from cyano.training.schedule import Schedule, build_optimiser
+from cyano.training.run.loop import Batch
+from cyano.training.run.schedule import Schedule, build_optimiser
+from cyano.training.stages.matcher import MatcherStage
 
 
 def overfit(stage: MatcherStage, batch: Batch) -> tuple[list[float], Mapping[str, torch.Tensor]]:

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cyano.formats.map_model import MapImage, MapModel
+from cyano.formats.colmap.map_model import MapImage, MapModel
 from cyano.geometry import LensCamera
 from cyano.localisation.map import Map
-from cyano.localisation.photographs import Photograph
+from cyano.localisation.photograph.features import Photograph
 from cyano.options import MatcherOptions
 from cyano.types import Features, ResizeMap
 from support.orbit import CAMERA, Orbit

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cyano.evaluation.suite.prediction import PairPrediction
+from cyano.evaluation.methods.prediction import PairPrediction
 from cyano.types import ImageSize, ResizeMap
 
 SIZE = ImageSize(480, 640)

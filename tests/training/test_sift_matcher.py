@@ -13,16 +13,16 @@ import torch
 from cyano.checkpoints import load_matcher
 from cyano.errors import InputError
 from cyano.models.superglue import SuperGlueConfig
-from cyano.training.config import TrainingConfig, read_config
-from cyano.training.features import SiftExtractor
-from cyano.training.fresh_matcher import fresh_superglue
-from cyano.training.matcher_stage import MatcherStage, PairOptions
-from cyano.training.photographs import Photographs
-from cyano.training.pipeline import train_detector, train_matcher
-from cyano.training.schedule import Schedule
-from cyano.training.snapshot import take_snapshot
-from cyano.training.state import StageState, save_state
-from cyano.watching import NOBODY
+from cyano.progress import NOBODY
+from cyano.training.data.features import SiftExtractor
+from cyano.training.data.photographs import Photographs
+from cyano.training.networks.fresh_matcher import fresh_superglue
+from cyano.training.run.config import TrainingConfig, read_config
+from cyano.training.run.pipeline import train_detector, train_matcher
+from cyano.training.run.schedule import Schedule
+from cyano.training.run.snapshot import take_snapshot
+from cyano.training.run.state import StageState, save_state
+from cyano.training.stages.matcher import MatcherStage, PairOptions
 from support.overfitting import mutual_nearest, overfit
 from support.photographs import write_photographs
 

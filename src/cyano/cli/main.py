@@ -12,35 +12,15 @@ from typing import Annotated, Any
 import typer
 
 from cyano import __version__
-from cyano.cli import (
-    add,
-    align,
-    colmap,
-    demo,
-    environment,
-    evaluate,
-    export,
-    extract,
-    frames,
-    georeference,
-    live,
-    localise,
-    map,
-    match,
-    match_all,
-    pairs,
-    reconstruct,
-    serve,
-    store,
-    train,
-    verify,
-    video,
-    view,
-    weights,
-)
+from cyano.cli import environment, serve
+from cyano.cli.collections import align, colmap, extract, match_all, reconstruct, store, verify, view
 from cyano.cli.command import Command, Group
+from cyano.cli.maps import add, georeference, localise, map
+from cyano.cli.matching import demo, match, pairs
+from cyano.cli.networks import evaluate, export, train, weights
 from cyano.cli.output import error_console, is_verbose, plain_line
-from cyano.cli.video_options import SourceCommand
+from cyano.cli.videos import frames, live, video
+from cyano.cli.videos.options import SourceCommand
 from cyano.errors import CyanoError
 
 __all__ = ["app", "main"]

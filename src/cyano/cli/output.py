@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
-    from cyano.watching import Watcher
+    from cyano.progress import Watcher
 
 __all__ = [
     "UNKNOWN_LICENCE",

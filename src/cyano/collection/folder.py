@@ -4,15 +4,13 @@ OUT/store          features, matches, exact keypoints (docs/decisions/0008-store
 OUT/database.db    for COLMAP, and database.json: what it holds and what it was made from
 OUT/sparse         models, the largest in 0, and sparse.json
 OUT/model.*        what the largest model is looked at with: see `write_views`
-OUT/images         a link to the folder of the images, see `Collection.record_images`
+OUT/images         a link to the folder of the images, see `link_images`
 OUT/hloc           features.h5 and matches.h5, if asked for, and hloc.json
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -130,19 +128,6 @@ class Collection:
         if len(absent) == len(names):
             raise InputError(f"no image of {self.images} has features in {self.out}; first: cyano extract")
         return features, matches, [name for name in names if name not in absent]
-
-    def record_images(self) -> None:
-        """Leave a link `OUT/images` to the folder of the images, by which the results are used without being told it.
-
-        A folder that is there is left as it is; where links cannot be made, there is none.
-        """
-        link = self.out / "images"
-        if link.is_dir() and not link.is_symlink():
-            return
-        with suppress(OSError):
-            beside = self.out / f".images-{os.getpid()}"
-            beside.symlink_to(self.images.resolve(), target_is_directory=True)
-            beside.replace(link)
 
     def notes(self) -> list[str]:
         """What the user should know of the images: what was passed over, is turned by EXIF, or was stretched."""

@@ -7,12 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from cyano.atomic import tidy
 from cyano.collection.derived import derived, digest_of_content, source_of
 from cyano.collection.folder import Collection
+from cyano.collection.links import link_images
 from cyano.collection.views import write_views
 from cyano.engine import digest_of, pairs_among
 from cyano.errors import InputError
@@ -26,11 +24,11 @@ from cyano.formats import (
     export_matches,
     sparse_model,
 )
-from cyano.formats.colmap_database import remove_side_files
-from cyano.formats.items import images_of, pairs_of
-from cyano.formats.triangulation import Sightings, TriangulationSummary, triangulated_model
+from cyano.formats.colmap.database import remove_side_files
+from cyano.formats.items import images_of, verified_of
+from cyano.formats.mapping.triangulation import Sightings, TriangulationSummary, triangulated_model
 from cyano.pairs.checks import some
-from cyano.store import FeatureStore, KeypointStore, MatchStore, StoredKeypoints, StoredPair
+from cyano.store import FeatureStore, KeypointStore, MatchStore, StoredKeypoints
 from cyano.store.keys import checksum, item_key
 
 __all__ = [
@@ -124,7 +122,7 @@ def write_model(
         return summary
 
     summary = derived(collection.sparse, f"{source} {mapping}", make, ModelSummary, force=force)
-    collection.record_images()
+    link_images(collection.out, collection.images)
     return summary
 
 
@@ -203,8 +201,9 @@ def write_hloc_features(collection: Collection, *, force: bool = False) -> HlocF
         MissingExtraError: h5py is not installed.
     """
     features = collection.extraction().open()
-    absent = set(features.missing(collection.names()))
-    names = [name for name in collection.names() if name not in absent]
+    listed = collection.names()
+    absent = set(features.missing(listed))
+    names = [name for name in listed if name not in absent]
     if not names:
         raise InputError(f"there are no features of {collection.images} yet; first: cyano extract")
     made_from = checksum(features.folder.name.encode("ascii"), *sorted(item_key((name,)) for name in names))
@@ -242,18 +241,12 @@ class _Source(NamedTuple):
         """The keypoints, exact where they are, and the verified matches; all matches where none are verified."""
         keypoints = {image.name: image.keypoints for image in images_of(self.features, self.names)}
         keypoints |= {name: image.keypoints for name, image in self.exact().items()}
-        pairs = pairs_of(self.matches, pairs_among(self.matches, self.names))
-        return Sightings(keypoints, (_verified(pair) for pair in pairs))
+        return Sightings(keypoints, verified_of(self.matches, pairs_among(self.matches, self.names)))
 
     def digest(self, options: str = "") -> str:
         """Stands for all of it, and for options."""
         aligned = sorted(item_key((name,)) for name in self.aligned)
         return checksum(options.encode("utf-8", "surrogateescape"), self.among.encode(), *aligned)
-
-
-def _verified(pair: StoredPair) -> tuple[str, str, NDArray[np.int32]]:
-    rows = pair.indices if pair.geometry is None else pair.indices[pair.geometry.inliers]
-    return pair.name0, pair.name1, rows
 
 
 def _source(collection: Collection, align: bool) -> _Source:

@@ -13,11 +13,11 @@ from cyano.collection.stages import DEFAULT_VLAD, PairChoice, align_images, extr
 from cyano.engine import Failure, Summary
 from cyano.errors import CyanoError, InputError
 from cyano.formats import CameraOptions, DatabaseSummary, MappingOptions, ModelSummary
-from cyano.formats.colmap_cameras import need_camera
+from cyano.formats.colmap.cameras import need_camera
 from cyano.formats.extras import need_pycolmap
 from cyano.pairs import PairOptions
+from cyano.progress import Watcher
 from cyano.retrieval import VladOptions
-from cyano.watching import Watcher
 
 __all__ = ["Reconstruction", "reconstruct"]
 

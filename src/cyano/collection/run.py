@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cyano.engine import Engine, LocalEngine, Share
-from cyano.watching import NOBODY, Watcher
+from cyano.progress import NOBODY, Watcher
 
 __all__ = ["DEFAULT_RUN", "Run"]
 

@@ -46,7 +46,7 @@ def check_detector(content: bytes, engine: EngineName, reference: Reference, siz
         found = run({"image": grey[None, None]})
         valid = found["valid"].astype(bool)
         kept = tuple(found[name][valid].astype(np.float32) for name in DETECTED[:3])
-        compare_keypoints(agreement, reference.detect(grey), kept)  # type: ignore[arg-type]
+        compare_keypoints(agreement, reference.detect(grey), kept)
     verdict("detector", engine, agreement)
     return agreement
 
@@ -118,6 +118,6 @@ def _compare_pair(
 
 def _places(keypoints: NDArray[np.float32], found: Arrays, side: str) -> NDArray[np.intp]:
     """(N,) where the graph has each keypoint of the network among its own, `ABSENT` where it has none."""
-    apart = np.linalg.norm(keypoints[:, None] - found[f"keypoints{side}"][None], axis=2)
+    apart = np.linalg.norm(keypoints[:, None] - found[f"keypoints{side}"].astype(np.float32)[None], axis=2)
     apart[:, ~found[f"valid{side}"].astype(bool)] = np.inf
     return np.where(apart.min(1) <= SAME_PX, apart.argmin(1), ABSENT)

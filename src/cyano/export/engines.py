@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import version
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias, cast
@@ -10,7 +11,7 @@ from typing import Final, Literal, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from cyano.errors import InputError, MissingExtraError
+from cyano.errors import CyanoError, InputError, MissingExtraError, OutputError
 
 __all__ = ["ENGINES", "Arrays", "EngineName", "engine_version", "loaded"]
 
@@ -31,12 +32,32 @@ def loaded(content: bytes, engine: EngineName, outputs: tuple[str, ...], threads
 
     Raises:
         MissingExtraError: the engine is not installed.
-        InputError: this version of it cannot run the graph.
+        InputError: this version of it cannot run such graphs.
+        OutputError: it cannot run this one; likewise when it is called.
     """
     try:
-        return ENGINES[engine](content, outputs, threads)
+        with _refusals(engine):
+            run = ENGINES[engine](content, outputs, threads)
     except ImportError as error:
         raise MissingExtraError(f"{engine} is not installed; install cyano[onnx], or {engine} itself") from error
+
+    def guarded(inputs: Arrays) -> dict[str, NDArray[np.generic]]:
+        with _refusals(engine):
+            return run(inputs)
+
+    return guarded
+
+
+@contextmanager
+def _refusals(engine: EngineName) -> Iterator[None]:
+    """What an engine raises, in classes of its own, is one `OutputError`."""
+    try:
+        yield
+    except (CyanoError, ImportError):
+        raise
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise OutputError(f"{engine} cannot run the graph, and nothing was written: {reason}") from error
 
 
 def engine_version(engine: EngineName) -> str:

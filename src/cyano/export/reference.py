@@ -42,6 +42,7 @@ class Reference:
     ) -> None:
         self._rules = rules
         self._detector = FastSuperPoint(network)
+        self._matcher: FastSuperGlue | PortableSuperGlue | None
         self._matcher = FastSuperGlue(matcher) if isinstance(matcher, SuperGlue) else deepcopy(matcher)
 
     @torch.inference_mode()

@@ -4,17 +4,17 @@ HDF5 and COLMAP need the extra `collections`. Reasons: docs/decisions/0009-forma
 """
 
 from cyano.formats.cameras_file import read_cameras_file
-from cyano.formats.colmap_cameras import CameraOptions, Sharing
-from cyano.formats.colmap_database import DatabaseSummary, Verification, export_database
-from cyano.formats.colmap_reading import Database, DatabaseImage, read_database
-from cyano.formats.colmap_text import export_text, read_text_keypoints, read_text_matches
-from cyano.formats.hloc_features import export_features, import_features, read_features
-from cyano.formats.hloc_matches import export_matches, import_matches, read_matches
-from cyano.formats.known_cameras import CameraEntry
-from cyano.formats.mapping import Mapper, MappingOptions
+from cyano.formats.colmap.cameras import CameraOptions, Sharing
+from cyano.formats.colmap.database import DatabaseSummary, Verification, export_database
+from cyano.formats.colmap.reading import Database, DatabaseImage, read_database
+from cyano.formats.colmap.sparse import SparseModel, read_model
+from cyano.formats.colmap.text import export_text, read_text_keypoints, read_text_matches
+from cyano.formats.hloc.features import export_features, import_features, read_features
+from cyano.formats.hloc.matches import export_matches, import_matches, read_matches
+from cyano.formats.mapping.known_cameras import CameraEntry
+from cyano.formats.mapping.mappers import Mapper, MappingOptions
+from cyano.formats.mapping.reconstruct import ModelSummary, sparse_model
 from cyano.formats.pair_archives import PairArchive, export_archives, read_archive
-from cyano.formats.reconstruct import ModelSummary, sparse_model
-from cyano.formats.sparse import SparseModel, read_model
 
 __all__ = [
     "CameraEntry",

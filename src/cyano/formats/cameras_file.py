@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cyano.errors import InputError
-from cyano.formats.known_cameras import CameraEntry
+from cyano.formats.mapping.known_cameras import CameraEntry
 from cyano.pairs.entries import entry_name
 from cyano.reading import parse_toml, read_text
 from cyano.records import record_from

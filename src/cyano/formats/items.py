@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cyano.errors import InputError
 from cyano.store import FeatureStore, MatchStore, StoredImage, StoredPair
 
-__all__ = ["batches", "check_indices", "check_path", "dense_matches", "images_of", "pairs_of"]
+__all__ = ["batches", "check_indices", "check_path", "dense_matches", "images_of", "pairs_of", "verified_of"]
 
 _IMAGES = 64  # a batch: about 70 MB of features
 _PAIRS = 1000
@@ -51,6 +51,12 @@ def pairs_of(matches: MatchStore, pairs: Iterable[tuple[str, str]]) -> Iterator[
     for batch in batches(pairs, _PAIRS):
         for pair in matches.read(batch):
             yield pair if usual is None else _above(pair, float(usual))
+
+
+def verified_of(matches: MatchStore, pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str, NDArray[np.int32]]]:
+    """The names of these pairs, and the (K, 2) rows of their verified matches; see `StoredPair.verified`."""
+    for pair in pairs_of(matches, pairs):
+        yield pair.name0, pair.name1, pair.verified
 
 
 def _above(pair: StoredPair, threshold: float) -> StoredPair:

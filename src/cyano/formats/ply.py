@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cyano.formats.sparse import SparseModel
+from cyano.formats.colmap.sparse import SparseModel
 from cyano.geometry.transforms import invert_rigid
 
 __all__ = ["cameras_ply", "frusta", "points_ply"]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cyano.concise import Concise
 from cyano.errors import InputError
-from cyano.formats.known_cameras import CameraEntry
+from cyano.formats.mapping.known_cameras import CameraEntry
 from cyano.geometry import LensCamera
 from cyano.geometry.quaternions import rotation_from
 from cyano.reading import parse_json, read_bytes

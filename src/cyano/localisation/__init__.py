@@ -15,12 +15,12 @@ How to use it: docs/how-to/localise.md.
 
 from cyano.formats.priors import PositionPrior
 from cyano.formats.rigs import Rig, RigCamera
-from cyano.localisation.adding import Addition, add_images
-from cyano.localisation.foreign import ForeignMap, make_map
-from cyano.localisation.georeferencing import Georeference, georeference
-from cyano.localisation.growth import Growth
 from cyano.localisation.localiser import Localiser
 from cyano.localisation.map import Map
+from cyano.localisation.maps.adding import Addition, add_images
+from cyano.localisation.maps.foreign import ForeignMap, make_map
+from cyano.localisation.maps.georeferencing import Georeference, georeference
+from cyano.localisation.maps.growth import Growth
 from cyano.localisation.options import LocaliseOptions
 from cyano.localisation.outcome import Candidate, Localisation
 

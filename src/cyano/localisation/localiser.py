@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from cyano.errors import InputError
-from cyano.formats.absolute_pose import Intrinsics
-from cyano.formats.known_cameras import CameraEntry
+from cyano.formats.mapping.known_cameras import CameraEntry
+from cyano.formats.poses.absolute_pose import Intrinsics
 from cyano.formats.priors import PositionPrior
 from cyano.formats.rigs import Rig, RigCamera
 from cyano.geometry import LensCamera
-from cyano.localisation.cameras import intrinsics_of
 from cyano.localisation.map import Map
 from cyano.localisation.options import LocaliseOptions
 from cyano.localisation.outcome import CameraSource, Localisation
-from cyano.localisation.photographs import Photograph
+from cyano.localisation.photograph.cameras import intrinsics_of
+from cyano.localisation.photograph.features import Photograph
+from cyano.localisation.photograph.search import Search
 from cyano.localisation.rigs import Member, RigSearch
-from cyano.localisation.search import Search
 from cyano.matcher import Matcher
 from cyano.processing.images import ImageSource
 from cyano.types import Features

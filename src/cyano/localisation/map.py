@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from cyano.engine import Recipe
 from cyano.errors import CyanoError, InputError, OutputError
-from cyano.formats.map_model import MapImage, MapModel, read_map_model
+from cyano.formats.colmap.map_model import MapImage, MapModel, read_map_model
 from cyano.formats.priors import PositionPrior
-from cyano.localisation.global_descriptors import GlobalDescriptors
-from cyano.localisation.map_cameras import MapCameras
+from cyano.localisation.maps.global_descriptors import GlobalDescriptors
+from cyano.localisation.maps.map_cameras import MapCameras
 from cyano.processing import resize
 from cyano.processing.images import read
 from cyano.reading import read_bytes
@@ -97,7 +97,7 @@ class Map:
             OutputError: it cannot be written.
             MissingExtraError: pycolmap is not installed.
         """
-        from cyano.localisation.foreign import make_map
+        from cyano.localisation.maps.foreign import make_map
 
         make_map(sparse, images, out, recipe)
         return cls.open(out, recipe, images)
@@ -203,7 +203,8 @@ class Map:
     def digest(self) -> str:
         """Stands for the model and its features."""
         total = blake2b(digest_size=16)
-        files = sorted((self.folder / "sparse" / "0").glob("*.bin"))
+        model = (self.folder / "sparse" / "0").iterdir()
+        files = sorted(path for path in model if path.suffix in (".bin", ".txt"))
         for part in (self.store.folder.name.encode(), *(read_bytes(path) for path in files)):
             total.update(b"%d:%b" % (len(part), part))
         return total.hexdigest()

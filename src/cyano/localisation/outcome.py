@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cyano.concise import Concise
 from cyano.geometry import LensCamera
-from cyano.localisation.confidence import Evidence
+from cyano.localisation.photograph.confidence import Evidence
 
 __all__ = ["CameraSource", "Candidate", "Localisation", "Status"]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from cyano.engine import find_images, readable_suffixes
 from cyano.errors import InputError
-from cyano.formats.known_cameras import CameraEntry
+from cyano.formats.hloc.query_lists import parse_query_list, read_query_list
+from cyano.formats.mapping.known_cameras import CameraEntry
 from cyano.formats.priors import PositionPrior
-from cyano.formats.query_lists import parse_query_list, read_query_list
 from cyano.geometry import LensCamera
 from cyano.pairs.entries import which
 from cyano.processing.masks import find_mask

@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from cyano.formats.absolute_pose import Intrinsics
-from cyano.formats.pose_covariance import pose_covariance
-from cyano.formats.rig_pose import RigView, rig_covariance, rig_pose
+from cyano.formats.poses.absolute_pose import Intrinsics
+from cyano.formats.poses.covariance import pose_covariance
+from cyano.formats.poses.rig_pose import RigView, rig_covariance, rig_pose
 from cyano.geometry import LensCamera
-from cyano.localisation.agreement import copies_of, spread_of
-from cyano.localisation.confidence import CERTAIN, Evidence, confidence_of
-from cyano.localisation.groups import differ
-from cyano.localisation.matched import Found
 from cyano.localisation.options import LocaliseOptions
 from cyano.localisation.outcome import CameraSource, Localisation, Status
-from cyano.localisation.search import Search
+from cyano.localisation.photograph.agreement import copies_of, spread_of
+from cyano.localisation.photograph.confidence import CERTAIN, Evidence, confidence_of
+from cyano.localisation.photograph.groups import differ
+from cyano.localisation.photograph.matched import Found
+from cyano.localisation.photograph.search import Search
 
 __all__ = ["Member", "RigSearch"]
 

@@ -10,11 +10,11 @@ from cyano.errors import InputError
 from cyano.formats.rigs import Rig
 from cyano.localisation.localiser import Localiser
 from cyano.localisation.outcome import Localisation
-from cyano.localisation.photographs import orientation_of
-from cyano.localisation.pictures import picture_of
+from cyano.localisation.output.pictures import picture_of
+from cyano.localisation.output.records import MadeFrom, Record
+from cyano.localisation.output.results import Results
+from cyano.localisation.photograph.features import orientation_of
 from cyano.localisation.queries import Query
-from cyano.localisation.records import MadeFrom, Record
-from cyano.localisation.results import Results
 
 __all__ = ["Localised", "localise_frames", "localise_queries"]
 

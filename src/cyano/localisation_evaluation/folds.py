@@ -11,8 +11,8 @@ from cyano.collection.run import Run
 from cyano.engine import Recipe
 from cyano.errors import InputError
 from cyano.formats import CameraOptions, MappingOptions
-from cyano.formats.map_model import read_map_model
-from cyano.formats.posed_model import PosedImage, write_posed
+from cyano.formats.colmap.map_model import read_map_model
+from cyano.formats.colmap.posed_model import PosedImage, write_posed
 from cyano.localisation import Map
 from cyano.localisation_evaluation.sets import PosedPhotograph, PosedSet
 from cyano.localisation_evaluation.similarity import Similarity, similarity

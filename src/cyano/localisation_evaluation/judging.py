@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyano.geometry import invert_rigid, rotation_angle_between
-from cyano.localisation.records import Record
+from cyano.localisation.output.records import Record
 from cyano.localisation_evaluation.sets import PosedPhotograph
 from cyano.localisation_evaluation.similarity import Similarity
 

@@ -9,12 +9,12 @@ from hashlib import blake2b
 import numpy as np
 
 from cyano.engine import Recipe
-from cyano.formats.absolute_pose import Intrinsics
-from cyano.formats.known_cameras import CameraEntry
+from cyano.formats.mapping.known_cameras import CameraEntry
+from cyano.formats.poses.absolute_pose import Intrinsics
 from cyano.geometry import LensCamera
 from cyano.localisation import Localiser
 from cyano.localisation.outcome import CameraSource
-from cyano.localisation.photographs import Photograph
+from cyano.localisation.photograph.features import Photograph
 from cyano.matcher import Matcher
 from cyano.processing.images import ImageSource
 from cyano.result import PairResult

@@ -14,9 +14,9 @@ from cyano.evaluation.provenance import Record as Provenance
 from cyano.evaluation.provenance import library_versions
 from cyano.formats.extras import load_pycolmap
 from cyano.localisation import LocaliseOptions, Localiser
+from cyano.localisation.output.records import Record
+from cyano.localisation.output.results import Results
 from cyano.localisation.queries import Query
-from cyano.localisation.records import Record
-from cyano.localisation.results import Results
 from cyano.localisation.run import localise_queries
 from cyano.localisation_evaluation.folds import Fold, Made, folds_of, make_map_a, make_map_b
 from cyano.localisation_evaluation.judging import Judged, judge

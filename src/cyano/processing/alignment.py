@@ -19,27 +19,20 @@ from torch import Tensor
 from cyano.models.precision import full_precision
 from cyano.native import library
 from cyano.native.alignment import LevelRules, align_level
-from cyano.processing.local_maps import local_maps
-from cyano.processing.patches import (
+from cyano.processing.alignment_rules import (
+    CERTAIN_PX,
     CONTRAST,
     FARTHEST_PX,
+    LEVELS,
     STEPS,
     STIFFNESS,
     STILL,
     WINDOW,
-    Patches,
-    Placement,
-    Reduced,
-    descend,
 )
+from cyano.processing.local_maps import local_maps
+from cyano.processing.patches import Patches, Placement, Reduced, descend
 
-__all__ = ["CERTAIN_PX", "Alignment", "align"]
-
-LEVELS = ((4, False), (2, True), (1, True))
-"""From coarse to fine: pixels between two samples of a patch, and whether it is sheared as well as moved."""
-
-CERTAIN_PX = 2.5
-"""Uncertainty up to which a place is right; `Alignment` says of what."""
+__all__ = ["Alignment", "align"]
 
 
 class Alignment(NamedTuple):

@@ -9,10 +9,9 @@ from __future__ import annotations
 import io
 import os
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -28,12 +27,15 @@ from cyano.processing.decode import (
     from_pil,
     open_file,
 )
-from cyano.processing.pixels import channels_last, grey_and_rgb, native, stretched
+from cyano.processing.pixels import channels_last, grey_and_rgb, is_tensor, native, stretched
 from cyano.types import ImageSize
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["MIN_SIDE", "ImageLimits", "ImageSource", "LoadedImage", "RawImage", "read", "read_pixels"]
 
-ImageSource: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | NDArray[Any] | torch.Tensor
+ImageSource: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | NDArray[Any] | torch.Tensor"
 """A path, an encoded file's bytes, a PIL image (with its EXIF orientation), a numpy (H, W) or (H, W, 1|3|4)
 array in RGB(A) order, or a tensor: (H, W), (1|3|4, H, W) or, if its first axis is none of these, (H, W,
 1|3|4). Values are uint8 (0 to 255), uint16 (0 to 65535), bool, or floats in [0, 1]."""
@@ -92,7 +94,7 @@ def read(source: ImageSource, limits: ImageLimits = _DEFAULT_LIMITS, *, stretch:
 def read_pixels(source: ImageSource, limits: ImageLimits = _DEFAULT_LIMITS) -> RawImage:
     """Read an image in its own channels and precision; arguments and errors are those of `read`."""
     name = "image"
-    if isinstance(source, np.ndarray | torch.Tensor):
+    if isinstance(source, np.ndarray) or is_tensor(source):
         array = channels_last(source, name)
         check_size(array.shape[0], array.shape[1], limits, name)
         return RawImage(native(array, name), name)

@@ -6,20 +6,9 @@ import torch
 from torch import Tensor
 
 from cyano.models.transfers import upload
+from cyano.processing.alignment_rules import FEWEST, INLIER_PX, NEIGHBOURS, RIDGE
 
 __all__ = ["local_maps"]
-
-NEIGHBOURS = 12
-"""Of the nearest matches so many have a say."""
-
-FEWEST = 4
-"""With fewer neighbours than that a map would follow from its noise."""
-
-INLIER_PX = 3.0
-"""A neighbour that is so far from where the first fit has it counts for a quarter in the second."""
-
-RIDGE = 1e-3
-"""Pull towards the identity; it decides where neighbours lie on a line, and little elsewhere."""
 
 
 def local_maps(points0: Tensor, points1: Tensor, scores: Tensor) -> Tensor:

@@ -9,41 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cyano.models.transfers import upload
+from cyano.processing.alignment_rules import CONTRAST, FARTHEST_PX, RADIUS, STEPS, STIFFNESS, STILL, WINDOW
 
-__all__ = [
-    "CONTRAST",
-    "FARTHEST_PX",
-    "STEPS",
-    "STIFFNESS",
-    "STILL",
-    "WINDOW",
-    "Patches",
-    "Placement",
-    "Reduced",
-    "descend",
-]
-
-RADIUS = 7
-"""Samples from a patch's centre to its side."""
-
-WINDOW = 0.6
-"""Standard deviation of the samples' weights, as a share of the patch's radius."""
-
-FARTHEST_PX = 8.0
-"""Nothing moves farther: what is farther away is another match."""
-
-STEPS = 8
-"""Of a level, at most."""
-
-STILL = 0.02
-"""A patch that moves by less than this share of the distance of its samples has arrived."""
-
-STIFFNESS = 3e-3
-"""What it costs to shear a patch so that its side is a pixel from where its neighbours have it, in shares of the
-variance of its grey values."""
-
-CONTRAST = 1e-2
-"""Least standard deviation of a patch that says anything (images are in [0, 1]): that of a camera's noise."""
+__all__ = ["Patches", "Placement", "Reduced", "descend"]
 
 
 class Reduced:

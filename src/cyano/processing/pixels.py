@@ -6,17 +6,20 @@ or float32, whose white is 255, 65535 or 1: the precision of the source, and no 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from cyano.errors import ImageError
 
-__all__ = ["channels_last", "grey_and_rgb", "native", "stretched"]
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["channels_last", "grey_and_rgb", "is_tensor", "native", "stretched"]
 
 _RED, _BLUE = 0.299, 0.114
 """ITU-R BT.601 luma; green has the rest, 0.587."""
@@ -34,16 +37,14 @@ _SAMPLED = 1_000_000  # pixels that tell the range
 _BAND_PIXELS = 2**18
 """Pixels converted at a time: float copies of this many fit a processor's cache."""
 
-_TENSOR_DTYPES = (
-    torch.uint8,
-    torch.uint16,
-    torch.bool,
-    torch.float16,
-    torch.bfloat16,
-    torch.float32,
-    torch.float64,
-)
+_TENSOR_DTYPES = {f"torch.{name}" for name in ["uint8", "uint16", "bool", "float16", "bfloat16", "float32", "float64"]}
 _ACCEPTED = "uint8 (0 to 255), uint16 (0 to 65535), bool or floats in [0, 1]"
+
+
+def is_tensor(image: object) -> TypeGuard[torch.Tensor]:
+    """Whether it is one of torch's, which is imported already where there is any."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(image, torch.Tensor)
 
 
 def channels_last(image: NDArray[Any] | torch.Tensor, name: str) -> NDArray[Any]:
@@ -58,14 +59,15 @@ def channels_last(image: NDArray[Any] | torch.Tensor, name: str) -> NDArray[Any]
     Raises:
         ImageError: another shape, or a tensor of a kind or dtype that holds no pixels.
     """
-    if isinstance(image, torch.Tensor):
-        if image.dtype not in _TENSOR_DTYPES:
-            raise _refused_dtype(str(image.dtype), name)
-        if image.layout != torch.strided or image.is_meta:
+    if is_tensor(image):
+        dtype = str(image.dtype)
+        if dtype not in _TENSOR_DTYPES:
+            raise _refused_dtype(dtype, name)
+        if str(image.layout) != "torch.strided" or image.is_meta:
             raise ImageError(f"{name}: only dense tensors hold pixels; pass an ordinary one (`.to_dense()`)")
         if image.ndim == 3 and image.shape[0] in (1, 3, 4):
             image = image.permute(1, 2, 0)
-        if image.dtype == torch.bfloat16:  # numpy has no such type
+        if dtype == "torch.bfloat16":  # numpy has no such type
             image = image.float()
         expected = "a tensor image is (H, W), (C, H, W) or (H, W, C)"
         array: NDArray[Any] = image.numpy(force=True)

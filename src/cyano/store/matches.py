@@ -134,6 +134,11 @@ class StoredPair(Concise):
         (matches0, scores0), (matches1, scores1) = sides
         return Matches(matches0, matches1, scores0, scores1)
 
+    @property
+    def verified(self) -> NDArray[np.int32]:
+        """(L, 2) int32 rows of `indices` that the geometry confirms; all of them where none was estimated."""
+        return self.indices if self.geometry is None else self.indices[self.geometry.inliers]
+
     def swapped(self) -> StoredPair:
         """The same pair the other way round, its matches in the same order."""
         geometry = None if self.geometry is None else self.geometry.swapped()

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyano.errors import InputError
+from cyano.progress import NOBODY, Watcher
 from cyano.video.frames import Frame
 from cyano.video.options import SourceOptions
 from cyano.video.readers import MOST_DAMAGED, Kind, Reader
-from cyano.watching import NOBODY, Watcher
 
 __all__ = ["CameraReader", "Capture", "Clock", "SystemClock"]
 

@@ -14,13 +14,13 @@ import cv2
 
 from cyano.engine.finding import readable_suffixes
 from cyano.errors import InputError
+from cyano.progress import NOBODY, Watcher
 from cyano.video.cameras import CameraReader
 from cyano.video.frames import Frame
 from cyano.video.images import ImageReader, images_in, images_like, names_from
 from cyano.video.movies import MovieReader
 from cyano.video.options import SourceOptions
 from cyano.video.readers import Kind, Reader
-from cyano.watching import NOBODY, Watcher
 
 __all__ = ["Source", "open_source"]
 

@@ -11,7 +11,7 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
-from cyano.formats.sparse import SparseModel
+from cyano.formats.colmap.sparse import SparseModel
 from cyano.viz.model import camera_centres, frame_of
 
 __all__ = ["frustum_depth", "model_page"]

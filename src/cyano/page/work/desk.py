@@ -89,7 +89,7 @@ class Desk:
 
     def inspect(self, image: str) -> Answer:
         """Size and orientation of an image, which is decoded to see that it can be."""
-        from cyano.localisation.photographs import orientation_of
+        from cyano.localisation.photograph.features import orientation_of
 
         content = self.content(image)
         loaded = self.image(image, content=content)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyano.concise import finite
-from cyano.evaluation.matched_pair import model_dict
+from cyano.evaluation.pair_lists.matched_pair import model_dict
 from cyano.geometry import Camera, RobustEstimate, RobustOptions, sampson_distance, warp_points
 from cyano.geometry.epipolar import fundamental_from_essential
 from cyano.page.work.answers import Answer

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyano.concise import json_text
-from cyano.evaluation.matched_pair import MatchedPair, to_dict
+from cyano.evaluation.pair_lists.matched_pair import MatchedPair, to_dict
 from cyano.evaluation.provenance import matching_record
 from cyano.matcher import Matcher
 from cyano.options import MatcherOptions

@@ -17,8 +17,8 @@ from cyano.collection.derived import summary_of
 from cyano.engine import Recipe
 from cyano.errors import InputError
 from cyano.formats import ModelSummary, read_model
-from cyano.formats.colmap_pixels import colmap_params
-from cyano.formats.map_model import MapImage, read_map_model
+from cyano.formats.colmap.map_model import MapImage, read_map_model
+from cyano.formats.colmap.pixels import colmap_params
 from cyano.formats.ply import points_ply
 from cyano.geometry import LensCamera
 from cyano.localisation import LocaliseOptions, Localiser, Map

@@ -1,1 +1,1 @@
-"""Recipes: training runs as TOML files, read by `cyano.training.config`."""
+"""Recipes: training runs as TOML files, read by `cyano.training.run.config`."""

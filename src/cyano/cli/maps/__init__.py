@@ -1,0 +1,1 @@
+"""Commands on maps and the photographs that are localised in them."""

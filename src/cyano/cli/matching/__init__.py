@@ -1,0 +1,1 @@
+"""Commands on pairs of images."""

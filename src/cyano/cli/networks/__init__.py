@@ -1,0 +1,1 @@
+"""Commands on weights: list, train, evaluate, export."""

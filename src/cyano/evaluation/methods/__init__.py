@@ -1,0 +1,1 @@
+"""The methods that an evaluation compares, and their predictions."""

@@ -1,0 +1,1 @@
+"""What predictions are worth under the truth, and the report of it."""

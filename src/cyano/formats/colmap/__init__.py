@@ -1,0 +1,1 @@
+"""COLMAP's files: database, binary and text models."""

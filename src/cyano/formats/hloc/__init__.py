@@ -1,0 +1,1 @@
+"""hloc's files: features, matches and lists of queries."""

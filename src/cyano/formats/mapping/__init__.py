@@ -1,0 +1,1 @@
+"""COLMAP's mappers and triangulation, and whether their models can be trusted."""

@@ -1,0 +1,1 @@
+"""Maps: made of any model, grown by new images, brought into metres."""

@@ -1,0 +1,1 @@
+"""What a run of localisation writes: poses, records, pictures."""

@@ -1,0 +1,1 @@
+"""One photograph, from its matches with a map to a pose or an honest no."""

@@ -1,0 +1,1 @@
+"""A training run: its recipe, its order of stages, the loop, its state and what it says."""
