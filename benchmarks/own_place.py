@@ -80,7 +80,7 @@ def fine_tuned(photographs: Path, model: Path, run: Path, steps: int) -> Path:
         positive_px=1.5,
         negative_px=3.0,
         photometric=0.5,
-        strangers=0.06,
+        unrelated=0.06,
         balanced=False,
         stored=48,
     )

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 from cyano.errors import InputError
 
-__all__ = ["record_from"]
+__all__ = ["current_names", "record_from"]
 
 T = TypeVar("T")
 
@@ -29,6 +29,7 @@ def record_from(kind: type[T], data: object, where: str) -> T:
     """
     if not isinstance(data, Mapping):
         raise InputError(f"{where} should be a table")
+    data = current_names(kind, data)
     hints = get_type_hints(kind)
     known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
     for key in data:
@@ -41,6 +42,17 @@ def record_from(kind: type[T], data: object, where: str) -> T:
         return kind(**values)
     except TypeError as error:
         raise InputError(f"{where} is incomplete: {str(error).split(') ')[-1]}") from error
+
+
+def current_names(kind: Any, data: Mapping[str, Any]) -> dict[str, Any]:
+    """A table with the names that its keys have today.
+
+    Args:
+        kind: the dataclass, in which a field that was renamed says so: `field(metadata={"was": "its_old_name"})`.
+        data: the table; a key that is there under both names keeps both, and the old one is unknown.
+    """
+    today = {field.metadata["was"]: field.name for field in fields(kind) if "was" in field.metadata}
+    return {today[key] if key in today and today[key] not in data else key: value for key, value in data.items()}
 
 
 def _value(hint: Any, value: Any, where: str) -> Any:

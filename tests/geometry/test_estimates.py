@@ -5,7 +5,7 @@ import pytest
 
 from cyano.errors import InputError
 from cyano.geometry import EstimateStatus, RobustEstimate, RobustOptions, rigid_motion
-from cyano.geometry.texts import matrix_text
+from cyano.geometry.estimates import matrix_text
 
 
 def _estimate(kind: str, matrix: np.ndarray, T_0to1: np.ndarray) -> RobustEstimate:

@@ -1,16 +1,13 @@
-"""What the tests of the live view share: frames, networks, servers that end with their test."""
+"""What the tests of live sessions share: frames and networks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from cyano.checkpoints.loading import Networks, load
-from cyano.live import LiveSession
-from support.live import LiveServer
 
 
 @pytest.fixture(scope="session")
@@ -25,17 +22,3 @@ def folder(tmp_path: Path) -> Path:
     for number in range(6):
         Image.fromarray(data.astronaut()[20:140, 8 * number : 8 * number + 160]).save(tmp_path / f"{number}.png")
     return tmp_path
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[[LiveSession], LiveServer]]:
-    """Starts servers."""
-    servers: list[LiveServer] = []
-
-    def started(session: LiveSession) -> LiveServer:
-        servers.append(LiveServer(session))
-        return servers[-1]
-
-    yield started
-    for server in servers:
-        server.close()

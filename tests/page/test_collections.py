@@ -114,9 +114,31 @@ def test_pairs(program: Program) -> None:
         assert sum(pair["models"][0]["inliers"]) == inliers if pair["models"] else inliers == -1
         assert [image["name"] for image in pair["images"]] == [f"view{i}.png", f"view{j}.png"]
     turned = program.client.get("/collections/0/pairs/1/0").json()
-    assert turned["keypoints0"] == program.client.get("/collections/0/pairs/0/1").json()["keypoints1"]
+    assert sorted(turned["keypoints0"]) == sorted(program.client.get("/collections/0/pairs/0/1").json()["keypoints1"])
     problem(program.client.get("/collections/0/pairs/0/9"), 422, "options")
     problem(program.client.get("/collections/0/pairs/0/0"), 422, "options")
+
+
+def test_stored_matches_are_those_of_the_store_and_have_geometry(program: Program) -> None:
+    """Against the store itself; and what follows from matches follows from these as well."""
+    from cyano.store import MatchStore
+    from cyano.store.opening import open_stores
+
+    (store,) = (each for each in open_stores(program.folder / "model" / "store") if isinstance(each, MatchStore))
+    (stored,) = store.read([("view0.png", "view1.png")])
+    told = program.client.get("/collections/0/pairs/0/1").json()
+    order = np.argsort(stored.indices[:, 0])
+    assert told["indices"] == stored.indices[order].tolist()
+    assert told["scores"] == stored.scores[order].tolist()
+    place = f"/matches/{told['id']}"
+    found = program.client.post(f"{place}/geometry", json={"kind": "fundamental"}).json()
+    assert found["status"] == "ok"
+    assert len(found["inliers"]) == len(told["scores"])
+    assert found["doubtful_inliers"] == []
+    assert len(program.client.get(f"{place}/keypoints").json()["keypoints0"]) == told["images"][0]["keypoints"]
+    drawn = program.client.get(f"{place}/picture.png")
+    assert Image.open(io.BytesIO(drawn.content)).format == "PNG"
+    problem(program.client.get(f"{place}/alternatives?keypoint=0"), 422, "options")
 
 
 def test_previews(program: Program) -> None:

@@ -48,10 +48,24 @@ def test_no_file_names_another_machine() -> None:
             assert set(found) <= {"http://www.w3.org"}, path  # the name space of SVG
 
 
+def imported(path: Path) -> set[Path]:
+    """A bundle and those that it cannot do without."""
+    names = re.findall(r"""(?:from|import)\s*["'](\.[^"']+)["']""", path.read_text())
+    return {path}.union(*(imported((path.parent / name).resolve()) for name in names))
+
+
 def test_modules_that_are_imported_are_there() -> None:
     for path in (STATIC / "js").rglob("*.js"):
-        for name in re.findall(r"""(?:from|import\()\s*["'](\.[^"']+)["']""", path.read_text()):
+        for name in re.findall(r"""(?:from|import\(?)\s*["'](\.[^"']+)["']""", path.read_text()):
             assert (path.parent / name).is_file(), f"{path}: {name}"
+
+
+def test_the_page_is_small() -> None:
+    """What is loaded when it is opened; the other tabs and three.js come when they are looked at."""
+    opened = {*imported(STATIC / "js" / "page.js"), STATIC / "css" / "page.css"}
+    assert not {"collection.js", "scene.js", "live.js", "three.js"} & {path.name for path in opened}
+    assert sum(path.stat().st_size for path in opened) < 60_000  # decision 23
+    assert not list(STATIC.rglob("*.map"))
 
 
 def test_the_notice_comes_with_the_bundle() -> None:
@@ -73,10 +87,14 @@ def node() -> str:
     return program
 
 
-def test_the_bundle_is_what_its_sources_give(node: str, tmp_path: Path) -> None:
+def test_the_bundles_are_what_their_sources_give(node: str, tmp_path: Path) -> None:
     subprocess.run([node, "build.mjs", tmp_path], cwd=WEB, check=True, capture_output=True)
-    for name in ("three.js", "notices.txt"):
-        assert filecmp.cmp(tmp_path / name, VENDOR / name, shallow=False), f"{name} is not up to date: scripts/web"
+    for folder in ("js", "css", "vendor"):
+        made, kept = tmp_path / folder, STATIC / folder
+        names = sorted(path.name for path in made.iterdir())
+        assert names == sorted(path.name for path in kept.iterdir()), "run scripts/web"
+        different = filecmp.cmpfiles(made, kept, names, shallow=False)[1:]
+        assert different == ([], []), "run scripts/web"
 
 
 def test_the_types_of_the_scripts_hold(node: str) -> None:

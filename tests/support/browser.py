@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-__all__ = ["CHROMIUM", "PICTURES_WANTED", "SIZES", "Watched", "browser", "picture_folder", "watched"]
+__all__ = ["CHROMIUM", "LOOKS", "Watched", "browser", "picture_folder", "watched"]
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 """Debian's; nothing is downloaded."""
@@ -22,7 +22,12 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PICTURES_WANTED = "CYANO_PICTURES" in os.environ
 """Whether somebody wants to look at all states in all sizes and themes, in the folder that this names."""
 
-SIZES = {"phone": (360, 740), "tablet": (800, 1000), "desk": (1440, 900)}
+SIZES = {"phone": (360, 740), "tablet": (768, 1024), "desk": (1280, 800)}
+
+LOOKS = [("phone", "light"), ("tablet", "dark"), ("desk", "light")]
+"""Sizes and themes that are tried."""
+if PICTURES_WANTED:
+    LOOKS = [(size, theme) for size in SIZES for theme in ("light", "dark")]
 
 _FLAGS = (
     "--no-sandbox",
@@ -132,7 +137,8 @@ def watched(
     seen.page.goto(f"{address}#{tab}" if tab else address)
     yield seen
     context.close()
-    assert (seen.foreign, seen.violations, seen.faults) == ([], [], [])
+    told = (seen.foreign, seen.violations, seen.faults)
+    assert told == ([], [], [])
 
 
 def picture_folder(fallback: Path) -> Path:

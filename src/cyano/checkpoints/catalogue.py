@@ -12,7 +12,7 @@ from cyano.checkpoints.files import sha256
 from cyano.checkpoints.hub import HubOptions, resolve
 from cyano.errors import WeightsError
 
-__all__ = ["CATALOGUE", "Verification", "WeightsEntry", "entry", "verify"]
+__all__ = ["CATALOGUE", "Verification", "WeightsEntry", "entry", "for_live", "verify"]
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,11 @@ CATALOGUE: Mapping[str, WeightsEntry] = MappingProxyType(
     }
 )
 """All known weights by name. Other weights load just as well; their licence is what their model card states."""
+
+
+def for_live(name: str | None) -> str | None:
+    """The weights for live use: those that are named, else cyano-tiny if it is there, else the usual ones, None."""
+    return "cyano-tiny" if name is None and "cyano-tiny" in CATALOGUE else name
 
 
 def entry(name: str) -> WeightsEntry:

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,7 +18,10 @@ from cyano.cli.output import busy, error_console, plain_line
 from cyano.errors import InputError, MissingExtraError
 from cyano.reading import read_text
 
-__all__ = ["HELP", "serve"]
+if TYPE_CHECKING:
+    from cyano.page.settings import Settings
+
+__all__ = ["HELP", "need_extra", "run", "serve"]
 
 SERVER, LIMITS = "Server", "Limits"
 
@@ -30,6 +33,7 @@ On another address than this machine's own every request needs a token, which is
 \b
 cyano serve
 cyano serve --collection model --images photos
+cyano serve --live 0
 cyano serve --host 0.0.0.0 --token-file token.txt --name photos.example.org
 
 Exit codes: 0 ended by Ctrl-C; 1 error; 2 usage error."""
@@ -78,6 +82,14 @@ def serve(
             show_default="DIR/images of the collection, if it is there",
         ),
     ] = None,
+    live: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SOURCE",
+            help="A camera (0), a stream or a movie to match live on the page's third tab, as `cyano live` does.",
+            show_default=False,
+        ),
+    ] = None,
     open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = False,
     max_upload: Annotated[str, typer.Option(metavar="SIZE", help="Of an image.", rich_help_panel=LIMITS)] = "40MB",
     max_pixels: Annotated[str, typer.Option(metavar="N", help="Of an image.", rich_help_panel=LIMITS)] = "50MP",
@@ -92,8 +104,8 @@ def serve(
     device: shared.Device = "auto",
 ) -> None:
     """Parse, check, serve; the help is `HELP`."""
-    _need_extra()
-    from cyano.page.settings import CollectionFolders, Limits, Settings
+    need_extra()
+    from cyano.page.settings import CollectionFolders, Limits, LiveSource, Settings
 
     folders = _folders(collection or [], images or [])
     with shared.usage_errors():
@@ -114,25 +126,45 @@ def serve(
         device,
         tuple(CollectionFolders(*each) for each in folders),
         limits,
+        None if live is None else LiveSource(live, weights, device),
     )
     if not settings.is_local and token is None:
         settings = replace(settings, token=secrets.token_urlsafe(32))
-    from cyano.page.server import serve as run
+    run(settings, show=open_browser)
+
+
+def run(settings: Settings, *, tab: str = "", show: bool) -> None:
+    """Serve until somebody ends it, and say where.
+
+    Args:
+        settings: of the server.
+        tab: of the page that is named.
+        show: open the page in a browser.
+    """
+    from cyano.page.server import serve as serve_
+
+    ended = "q on the page or Ctrl-C here ends it" if settings.live and settings.live.quits else "Ctrl-C ends it"
 
     def ready(address: str) -> None:
         loading.close()
-        typer.echo(address)
-        plain_line(error_console(), "Ctrl-C ends it")
-        if open_browser:
-            webbrowser.open(address)
+        page = f"{address}#{tab}" if tab else address
+        typer.echo(page)
+        plain_line(error_console(), ended)
+        if show:
+            webbrowser.open(page)
 
     with ExitStack() as loading:
         loading.enter_context(busy("loading the networks"))
-        run(settings, ready)
+        serve_(settings, ready)
 
 
-def _need_extra() -> None:
-    for package in ("fastapi", "uvicorn", "python_multipart"):
+def need_extra() -> None:
+    """Refuse before anything heavy is loaded.
+
+    Raises:
+        MissingExtraError: the packages of the page are not installed.
+    """
+    for package in ("fastapi", "uvicorn", "python_multipart", "websockets"):
         if find_spec(package) is None:
             raise MissingExtraError(f'{package} is not installed; pip install "cyano[page]"')
 

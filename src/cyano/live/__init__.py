@@ -1,7 +1,7 @@
-"""A camera or a movie, matched live and shown on a page of this machine.
+"""A camera or a movie, matched live.
 
-`LiveSession` tracks in a thread and holds what was seen last; `cyano.live.router` shows it over HTTP and a WebSocket.
-How to use it: docs/how-to/video.md.
+`LiveSession` tracks in a thread and holds what was seen last; the page of `cyano live` and `cyano serve --live` shows
+it (`cyano.page.work.live`). How to use it: docs/how-to/video.md.
 """
 
 from cyano.live.session import LiveOptions, LiveSession

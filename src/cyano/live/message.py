@@ -1,9 +1,8 @@
-"""What a page gets of a frame: a header, two JPEG pictures, and the matches in numbers."""
+"""What is told of a frame: a header, JPEG pictures, and the matches in numbers."""
 
 from __future__ import annotations
 
-import json
-import struct
+from collections.abc import Mapping
 from typing import Any
 
 import cv2
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from cyano.tracking import FrameResult
 
-__all__ = ["jpeg", "message"]
+__all__ = ["described", "jpeg"]
 
 _SIDE = 960
 """Longest side of the pictures that are sent."""
@@ -29,18 +28,15 @@ def jpeg(rgb: NDArray[np.uint8]) -> bytes:
     return content.tobytes() if good else b""
 
 
-def message(seen: FrameResult, anchor: bytes, picture: bytes, state: dict[str, Any], keypoints: bool) -> bytes:
-    """A frame in bytes.
+def described(seen: FrameResult, state: Mapping[str, Any], keypoints: bool) -> tuple[dict[str, Any], bytes]:
+    """A frame in plain values and in numbers.
 
-    A little-endian uint32 says how long the header is, which is JSON and says how long what follows is: the anchor's
-    JPEG, the frame's, then float32 numbers: x0 y0 x1 y1 score of each match, and x y of all keypoints of the anchor
-    and of the frame, where they are wanted. Positions are in pixels of the images' own `sizes`.
+    The numbers are little-endian float32: x0 y0 x1 y1 score of each match, and x y of all keypoints of the anchor and
+    of the frame, where they are wanted. Positions are in pixels of the images' own `sizes`.
 
     Args:
         seen: the frame.
-        anchor: its anchor's JPEG, empty where the page has it.
-        picture: its own JPEG.
-        state: of the session, for the header.
+        state: of the session, which the header has as well.
         keypoints: whether unmatched keypoints are wanted.
     """
     pair = seen.result
@@ -58,11 +54,6 @@ def message(seen: FrameResult, anchor: bytes, picture: bytes, state: dict[str, A
         "keypoints": [len(side.keypoints) for side in sides],
         "points": [len(each) for each in points],
         "sizes": [[side.size.width, side.size.height] for side in sides],
-        "jpeg": [len(anchor), len(picture)],
         "seconds": {name: round(value, 4) for name, value in seen.seconds.items()},
     }
-    head = json.dumps(header, allow_nan=False).encode("ascii")
-    head += b" " * (-len(head) % 4)
-    return b"".join(
-        [struct.pack("<I", len(head)), head, anchor, picture, rows.tobytes(), *(p.tobytes() for p in points)]
-    )
+    return header, b"".join([rows.tobytes(), *(each.tobytes() for each in points)])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from math import isfinite
 from threading import Condition, Thread
 from typing import Any
 
@@ -147,7 +146,7 @@ class LiveSession:
         """
         if name in _THRESHOLDS:
             number = value if isinstance(value, int | float) and not isinstance(value, bool) else -1.0
-            if not (isfinite(number) and 0 <= number <= 1):
+            if not 0 <= number <= 1:
                 raise InputError(f"{name} is a number from 0 to 1, not {value!r}")
             with self._lock:
                 self._wanted[name] = float(number)

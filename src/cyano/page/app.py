@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -13,9 +13,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from cyano import __version__
+from cyano.page.feed import Feed
 from cyano.page.guard import Guard
 from cyano.page.problems import KINDS, Problem, by_status
-from cyano.page.routes import collections, images, matches, pages
+from cyano.page.routes import collections, images, live, matches, pages
 from cyano.page.service import Service
 
 __all__ = ["API", "application"]
@@ -24,13 +25,17 @@ API = "/api/v1"
 _NO_TELEMETRY: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 
 
-def application(service: Service, more: Sequence[APIRouter] = ()) -> ASGIApp:
-    """Everything that the server answers, behind `Guard`.
+def _nobody() -> None:
+    """Ends nothing."""
+
+
+def application(service: Service, feed: Feed | None = None, quit_: Callable[[], None] = _nobody) -> ASGIApp:
+    """Everything that the server answers, behind `Guard`: it has checked host, origin and token of whatever comes in.
 
     Args:
         service: what endpoints share.
-        more: further endpoints, such as the WebSocket of live pictures. The guard has checked host, origin and token of
-            whatever reaches them.
+        feed: live pictures, if there are any.
+        quit_: ends the server, where a page asks for it and may.
     """
     app = FastAPI(
         title="Cyano",
@@ -47,9 +52,10 @@ def application(service: Service, more: Sequence[APIRouter] = ()) -> ASGIApp:
     api.include_router(images.router(service))
     api.include_router(matches.router(service))
     api.include_router(collections.router(service))
+    if feed is not None:
+        api.include_router(live.router(feed, quit_))
     app.include_router(api)
-    for routes in (*more, pages.router()):
-        app.include_router(routes)
+    app.include_router(pages.router())
     app.add_exception_handler(HTTPException, _on_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(Exception, _on_fault)
@@ -69,9 +75,9 @@ def _about(service: Service) -> APIRouter:
 
     @routes.get("/health", summary="Whether the server works, and what with")
     async def health() -> dict[str, Any]:
-        """`queue` is the number of jobs that run or wait."""
-        facts = service.worker.facts
-        return {"status": "ok", **facts, "queue": service.jobs.waiting}
+        """`queue` is the number of jobs that run or wait, `live` whether there are live pictures."""
+        facts, live = service.worker.facts, service.settings.live is not None
+        return {"status": "ok", **facts, "queue": service.jobs.waiting, "live": live}
 
     @routes.get("/problems", summary="All kinds of problems")
     async def problems() -> dict[str, Any]:

@@ -11,14 +11,14 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import uvicorn
-from fastapi import APIRouter
 
 from cyano.errors import InputError, OutputError
 from cyano.page.app import application
 from cyano.page.connections import protocol_of
+from cyano.page.feed import Feed
 from cyano.page.service import Service
 from cyano.page.settings import Settings, is_address
 from cyano.page.worker import Worker, WorkerLostError
@@ -26,35 +26,38 @@ from cyano.page.worker import Worker, WorkerLostError
 __all__ = ["serve", "uvicorn_of"]
 
 
-def serve(settings: Settings, ready: Callable[[str], None], more: Sequence[APIRouter] = ()) -> None:
-    """Serve until Ctrl-C or SIGTERM.
+def serve(settings: Settings, ready: Callable[[str], None]) -> None:
+    """Serve until Ctrl-C or SIGTERM, or until a page ends it that may.
 
     Args:
         settings: of the server.
         ready: is called with the address once it answers.
-        more: further endpoints; see `application`.
 
     Raises:
-        CyanoError: the address is taken, or the networks cannot be loaded.
+        CyanoError: the address is taken, the networks cannot be loaded, or live pictures cannot be had.
     """
     logging.getLogger("python_multipart").setLevel(logging.ERROR)  # what clients do wrong is told to them
     with _listening(settings) as listener:
-        asyncio.run(_serve(settings, listener, ready, more))
+        asyncio.run(_serve(settings, listener, ready))
 
 
-async def _serve(
-    settings: Settings, listener: socket.socket, ready: Callable[[str], None], more: Sequence[APIRouter]
-) -> None:
-    worker = Worker(settings)
+async def _serve(settings: Settings, listener: socket.socket, ready: Callable[[str], None]) -> None:
+    worker, feed = Worker(settings), None if settings.live is None else Feed(settings.live)
     try:
+        if feed is not None:
+            await feed.start()
         try:
             await worker.start()
         except WorkerLostError as lost:
             raise OutputError(f"{lost.detail}; `cyano env` says what there is") from lost
         ready(_address(settings, listener))
-        await uvicorn_of(settings, worker, more).serve(sockets=[listener])
+        await uvicorn_of(settings, worker, feed).serve(sockets=[listener])
     finally:
         await worker.stop()
+        if feed is not None:
+            await feed.stop()
+    if feed is not None and feed.problem:
+        raise InputError(feed.problem)
 
 
 class _Server(uvicorn.Server):
@@ -73,13 +76,17 @@ class _Server(uvicorn.Server):
                 signal.signal(number, handler)
 
 
-def uvicorn_of(settings: Settings, worker: Worker, more: Sequence[APIRouter] = ()) -> uvicorn.Server:
-    """The server over a worker that runs; see `serve`."""
+def uvicorn_of(settings: Settings, worker: Worker, feed: Feed | None = None) -> uvicorn.Server:
+    """The server over processes that run; see `serve`."""
+
+    def quit_() -> None:
+        server.should_exit = True
+
     limits = settings.limits
     config = uvicorn.Config(
-        application(Service(settings, worker), more),
+        application(Service(settings, worker), feed, quit_),
         http=protocol_of(limits),
-        ws="auto" if more else "none",
+        ws="none" if feed is None else "websockets-sansio",
         ws_max_size=64 * 1024,
         lifespan="off",
         access_log=False,
@@ -90,7 +97,8 @@ def uvicorn_of(settings: Settings, worker: Worker, more: Sequence[APIRouter] = (
         timeout_graceful_shutdown=3,
         h11_max_incomplete_event_size=16 * 1024,
     )
-    return _Server(config)
+    server = _Server(config)
+    return server
 
 
 def _listening(settings: Settings) -> socket.socket:
@@ -109,7 +117,7 @@ def _listening(settings: Settings) -> socket.socket:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(128)
-    except socket.gaierror as error:
+    except (socket.gaierror, UnicodeError) as error:  # IDNA does not know names such as a..b
         raise InputError(f"there is no address {settings.host!r}; give that of this machine, or 127.0.0.1") from error
     except (OSError, OverflowError) as error:
         listener.close()

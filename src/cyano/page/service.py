@@ -80,7 +80,12 @@ class Service:
             raise Problem("not-found", "there is no such image, or it is not kept any more; upload it")
 
     def remember(self, pair: dict[str, Any]) -> str:
-        """The id of a match, by which its pair is found again."""
+        """The id of a match, by which its pair is found again.
+
+        Args:
+            pair: digests, names, masks and options of two images; or the numbers of a collection and of two of its
+                images (`stored`), whose matches are stored.
+        """
         key = Job("match", pair).key
         self._matches[key] = {**pair, "id": key}
         return key
@@ -94,15 +99,19 @@ class Service:
         pair = self._matches.get(match)
         if pair is None:
             raise Problem("not-found", "there is no such match, or it is not kept any more; match the images again")
-        for digest in (*pair["images"], *filter(None, pair["masks"])):
+        for digest in _digests(pair):
             self.check_image(digest)
         return pair
 
     async def of_match(self, request: Request, name: str, match: str, **arguments: Any) -> Message:
         """The answer of a job about a match."""
         pair = self.pair(match)
-        images = (*pair["images"], *filter(None, pair["masks"]))
-        return await self.jobs.answer(request, Job(name, {"pair": pair, **arguments}, images))
+        return await self.jobs.answer(request, Job(name, {"pair": pair, **arguments}, _digests(pair)))
+
+
+def _digests(pair: dict[str, Any]) -> tuple[str, ...]:
+    """Of the images and masks that a pair is matched from; none where its matches are stored."""
+    return () if "collection" in pair else (*pair["images"], *filter(None, pair["masks"]))
 
 
 def json_route(settings: Settings) -> type[APIRoute]:

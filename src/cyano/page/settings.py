@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from cyano.errors import InputError
 
-__all__ = ["LOOPBACK", "CollectionFolders", "Limits", "Settings", "is_address"]
+__all__ = ["LOOPBACK", "CollectionFolders", "Limits", "LiveSource", "Settings", "is_address"]
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 """Names of this machine that no resolver of somebody else's decides about."""
@@ -77,6 +79,35 @@ class CollectionFolders:
 
 
 @dataclass(frozen=True)
+class LiveSource:
+    """A camera, a stream or a movie that the page shows live, in plain values; another process makes sense of them.
+
+    Attributes:
+        name: see `cyano.video.open_source`.
+        weights: see `cyano.checkpoints.load`.
+        device: see `Settings`.
+        frames: fields of `cyano.video.SourceOptions`.
+        matching: fields of `cyano.page.forms.MatchOptions`.
+        anchor: see `cyano.tracking.anchors.named_anchor`.
+        min_matches: see `cyano.tracking.TrackOptions`.
+        max_gap: likewise.
+        show_keypoints: whether pages show unmatched keypoints to begin with.
+        quits: whether a page may end the server.
+    """
+
+    name: str
+    weights: str | None = None
+    device: str = "auto"
+    frames: Mapping[str, Any] = field(default_factory=dict)
+    matching: Mapping[str, Any] = field(default_factory=dict)
+    anchor: str = "first"
+    min_matches: int = 30
+    max_gap: int = 10
+    show_keypoints: bool = False
+    quits: bool = False
+
+
+@dataclass(frozen=True)
 class Settings:
     """A server.
 
@@ -91,6 +122,7 @@ class Settings:
         device: "auto", "cpu", "cuda" or "cuda:N".
         collections: to show, and to localise in.
         limits: see there.
+        live: what is shown live; None for nothing.
     """
 
     host: str = "127.0.0.1"
@@ -101,6 +133,7 @@ class Settings:
     device: str = "auto"
     collections: tuple[CollectionFolders, ...] = ()
     limits: Limits = field(default_factory=Limits)
+    live: LiveSource | None = None
 
     @property
     def is_local(self) -> bool:

@@ -6,22 +6,21 @@ import asyncio
 import contextlib
 import json
 import logging
-import socket
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cyano.errors import CyanoError, InputError
-from cyano.page.messages import Message, pack, read_message
+from cyano.page.messages import Message
+from cyano.page.processes import Process, ProcessLostError, program
 from cyano.page.settings import Settings
 
-__all__ = ["JobRefusedError", "Worker", "WorkerLostError"]
+__all__ = ["START_SECONDS", "JobRefusedError", "Worker", "WorkerLostError"]
 
 logger = logging.getLogger(__name__)
 
-COMMAND = (sys.executable, "-P", "-m", "cyano.page.work")
+COMMAND = program("cyano.page.work")
 
-_START_SECONDS = 300.0
+START_SECONDS = 300.0
 """For the libraries and the networks to load, on a machine that has other things to do."""
 
 Give = Callable[[str], bytes | None]
@@ -61,12 +60,9 @@ class Worker:
 
         Args:
             settings: of the server.
-            command: of the process, which gets the number of its socket and what it has to know, as JSON.
+            command: of the process, which is told what it has to know as JSON.
         """
-        self._settings, self._command = settings, command
-        self._process: asyncio.subprocess.Process | None = None
-        self._reader: asyncio.StreamReader | None = None
-        self._writer: asyncio.StreamWriter | None = None
+        self._settings, self._process = settings, Process(command)
         self._lock = asyncio.Lock()
         self._starting: asyncio.Task[None] | None = None
         self.facts: dict[str, Any] = {}
@@ -74,7 +70,7 @@ class Worker:
     @property
     def pid(self) -> int | None:
         """Of the process; None while there is none."""
-        return None if self._process is None else self._process.pid
+        return self._process.pid
 
     async def start(self) -> None:
         """Start the process unless it runs, and wait until its networks are loaded.
@@ -84,34 +80,17 @@ class Worker:
             WorkerLostError: the process ended without a word.
         """
         async with self._lock:
-            if self._process is not None and self._process.returncode is None:
+            if self._process.runs:
                 return
-            await self._end()  # of one that ended while it had nothing to do
-            await self._launch()
+            await self._process.end()  # of one that ended while it had nothing to do
             try:
-                async with asyncio.timeout(_START_SECONDS):
-                    first = await self._receive()
-            except (TimeoutError, asyncio.IncompleteReadError, ConnectionError) as error:
-                await self._end()
+                first = await self._process.launch(_told(self._settings), START_SECONDS)
+            except ProcessLostError as error:
                 raise WorkerLostError("the process for images and networks did not start") from error
             if "refused" in first.document:
-                await self._end()
+                await self._process.end()
                 raise InputError(str(first.document["detail"]))
             self.facts = dict(first.document["ready"])
-
-    async def _launch(self) -> None:
-        ours, theirs = socket.socketpair()
-        command = (*self._command, str(theirs.fileno()), _told(self._settings))
-        try:
-            self._process = await asyncio.create_subprocess_exec(
-                *command,
-                pass_fds=[theirs.fileno()],
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-            )
-        finally:
-            theirs.close()
-        self._reader, self._writer = await asyncio.open_connection(sock=ours)
 
     async def run(self, document: dict[str, Any], give: Give, deadline: float) -> Message:
         """Have one job done.
@@ -136,13 +115,13 @@ class Worker:
         except TimeoutError as error:
             await self._replace()
             raise WorkerLostError(f"it took more than {deadline:g} s", reading.digest) from error
-        except (asyncio.IncompleteReadError, ConnectionError) as error:
+        except ProcessLostError as error:
             await self._replace()
             raise WorkerLostError("the process that computed it ended", reading.digest) from error
 
     async def _replace(self) -> None:
         """End the process, and start another one for whoever asks next."""
-        await self._end()
+        await self._process.end()
 
         async def start() -> None:
             with contextlib.suppress(CyanoError, WorkerLostError):  # who asks next tries again, and is told
@@ -151,15 +130,16 @@ class Worker:
         self._starting = asyncio.create_task(start())
 
     async def _talk(self, document: dict[str, Any], give: Give, reading: _Reading) -> Message:
-        await self._send(document)
+        await self._process.send(document)
         while True:
-            message = await self._receive()
+            message = await self._process.receive()
             match message.document:
                 case {"reading": digest}:
                     reading.digest = digest
                 case {"need": digest}:
                     content = give(digest)
-                    await self._send({"given": content is not None}, () if content is None else (content,))
+                    given = () if content is None else (content,)
+                    await self._process.send({"given": content is not None}, given)
                 case {"done": dict(facts)}:
                     return Message(facts, message.blobs)
                 case {"refused": str(kind), "detail": str(detail)}:
@@ -168,38 +148,13 @@ class Worker:
                     logger.error("a job ended with %s", name)
                     raise JobRefusedError("unavailable", "it could not be computed, perhaps for lack of memory")
                 case _:
-                    raise ConnectionError("the worker talks nonsense")
-
-    async def _send(self, document: dict[str, Any], blobs: tuple[bytes, ...] = ()) -> None:
-        if self._writer is None:
-            raise ConnectionError("there is no worker")
-        for piece in pack(document, blobs):
-            self._writer.write(piece)
-            await self._writer.drain()
-
-    async def _receive(self) -> Message:
-        if self._reader is None:
-            raise ConnectionError("there is no worker")
-        return await read_message(self._reader)
+                    raise ProcessLostError("the worker talks nonsense")
 
     async def stop(self) -> None:
         """End the process, if there is one; `start` and `run` start another."""
         if self._starting is not None:
             self._starting.cancel()
-        await self._end()
-
-    async def _end(self) -> None:
-        process, self._process = self._process, None
-        writer, self._reader, self._writer = self._writer, None, None
-        if process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-        if writer is not None:
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
-        if process is not None:
-            await process.wait()
+        await self._process.end()
 
 
 class _Reading:

@@ -22,6 +22,7 @@ from cyano.concise import json_text
 from cyano.errors import InputError, OutputError
 from cyano.geometry import RobustEstimate, image_corners, warp_points
 from cyano.result import PairResult
+from cyano.tracking.poses import FrameCamera, pose_dict, pose_of
 from cyano.tracking.registration import Registered, Registration
 from cyano.tracking.result import FrameResult
 from cyano.tracking.tracks import TrackRecorder
@@ -49,6 +50,7 @@ class Outputs:
         line: takes each line of frames.jsonl as well; None for nobody.
         movie: whether the movie of the matches is made.
         homography: whether the homography from the anchor is estimated.
+        camera: of all frames; None estimates no pose from the anchor.
         stabilise: whether the movie registered to the first anchor is made.
         show_keypoints: whether pictures show unmatched keypoints, too.
         max_lines: the most matches that a picture draws; None for all.
@@ -62,6 +64,7 @@ class Outputs:
     line: Callable[[str], None] | None = None
     movie: bool = True
     homography: bool = False
+    camera: FrameCamera | None = None
     stabilise: bool = False
     show_keypoints: bool = False
     max_lines: int | None = 250
@@ -94,6 +97,8 @@ class FrameRecorder:
             "version": __version__,
             "source": source.name,
         }
+        if outputs.camera is not None:
+            self._configuration["camera"] = repr(outputs.camera)
         self._configuration |= {"kind": source.kind, "rate": source.rate, "configuration": dict(configuration)}
         self._stack = ExitStack()
         self._tracks, self._registration = TrackRecorder(), Registration()
@@ -215,6 +220,8 @@ class FrameRecorder:
         }
         if self._outputs.homography:
             line["homography"] = _rows(estimate.matrix) if estimate is not None and estimate.ok else None
+        if self._outputs.camera is not None:
+            line["pose"] = pose_dict(pose_of(seen, self._outputs.camera))
         if self._outputs.stabilise:
             place = {} if registered is None else {"frame": registered.reference, "homography": _rows(registered.H)}
             line["registered_to"] = place or None

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cyano.checkpoints.catalogue import CATALOGUE
-from cyano.cli.videos.options import weights_of
+from cyano.checkpoints.catalogue import CATALOGUE, for_live
+from cyano.cli.videos.options import named_weights
 from cyano.tracking.run import track
 from cyano.tracking.tracks import read_tracks
 from cyano.video import open_source
@@ -182,9 +182,36 @@ def test_a_movie_without_frames_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_default_weights_are_the_quickest_that_are_known() -> None:
-    assert weights_of(None, None) == ("cyano-tiny" if "cyano-tiny" in CATALOGUE else None)
-    assert weights_of("indoor", None) == "magic-leap-community/superglue_indoor"
-    assert weights_of(None, "x") == "x"
+    assert for_live(named_weights(None, None)) == ("cyano-tiny" if "cyano-tiny" in CATALOGUE else None)
+    assert for_live(named_weights("indoor", None)) == "magic-leap-community/superglue_indoor"
+    assert for_live(named_weights(None, "x")) == "x"
+
+
+def test_poses_of_frames_are_those_that_rendered_them(tmp_path: Path) -> None:
+    """A walk of four views around a scene, against the renderer's own poses."""
+    from cyano.geometry import invert_rigid, rotation_angle_between
+    from support.walk import write_walk
+
+    truth = write_walk(tmp_path / "walk", 4)
+    poses = {}
+    for name, camera in (("plain", "400,400,239.5,179.5"), ("colmap", "PINHOLE:400,400,240,180")):
+        out = tmp_path / name
+        flags = ("--anchor", "first", "--pose", "--camera", camera, "--no-movie", "--max-keypoints", "400")
+        result = run("video", tmp_path / "walk", "--out", out, "--min-matches", "20", *flags)
+        assert result.exit_code == 0, result.output
+        poses[name] = [line["pose"] for line in lines_of(out / "frames.jsonl")[1:]]
+    assert poses["plain"] == poses["colmap"]  # COLMAP's first pixel is at 0.5
+    assert poses["plain"][0] is None  # the anchor itself
+    names = sorted(truth)
+    for name, pose in zip(names[1:], poses["plain"][1:], strict=True):
+        true = truth[name] @ invert_rigid(truth[names[0]])
+        found = np.array(pose["T_anchor_to_frame"])
+        assert pose["status"] == "ok"
+        assert np.degrees(rotation_angle_between(found[:3, :3], true[:3, :3])) < 1
+        towards = true[:3, 3] / np.linalg.norm(true[:3, 3])
+        assert np.degrees(np.arccos(np.clip(found[:3, 3] @ towards, -1, 1))) < 5  # of a baseline of a few steps
+    for flags in (("--pose",), ("--camera", "1,2,3,4")):
+        assert run("video", tmp_path / "walk", "--out", tmp_path / "none", *flags).exit_code == 2
 
 
 def test_frames_for_a_reconstruction(tmp_path: Path, frames: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from PIL import Image
 
 from support.browser import Watched, picture_folder, watched
 from support.commands import flat_image, shifted_photographs
@@ -38,9 +39,19 @@ def _serving(*flags: Any) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def address(browser: Browser, scene: Scene) -> Iterator[str]:
-    """Of a server with a collection; the browser comes first, so that nothing is started in vain."""
-    yield from _serving("--collection", scene.model, "--images", scene.images)
+def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six frames of a pan over a photograph, 8 pixels to the right each time."""
+    data = pytest.importorskip("skimage.data", reason="scikit-image brings the photograph")
+    folder = tmp_path_factory.mktemp("frames")
+    for number in range(6):
+        Image.fromarray(data.astronaut()[20:260, 8 * number : 8 * number + 320]).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def address(browser: Browser, scene: Scene, frames: Path) -> Iterator[str]:
+    """Of a server with a collection and live pictures; the browser comes first, so that nothing is started in vain."""
+    yield from _serving("--collection", scene.model, "--images", scene.images, "--live", frames)
 
 
 @pytest.fixture(scope="session")

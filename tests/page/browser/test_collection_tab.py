@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from support.localised import Scene
@@ -50,7 +51,7 @@ def test_points_are_coloured_and_limited_without_a_request(opened: Opened) -> No
         assert len(seen.requests) == asked
 
 
-def test_a_square_of_the_matrix_is_matched_in_the_other_tab(opened: Opened) -> None:
+def test_a_square_of_the_matrix_shows_the_stored_matches(opened: Opened, scene: Scene) -> None:
     with opened(tab="collection") as seen:
         page = seen.page
         page.wait_for_selector("#scene[data-thumbnails=done]")
@@ -58,9 +59,32 @@ def test_a_square_of_the_matrix_is_matched_in_the_other_tab(opened: Opened) -> N
         page.keyboard.press("ArrowRight")
         page.keyboard.press("ArrowRight")
         assert "view0.png and view1.png" in page.inner_text("#pair-text")
-        page.keyboard.press("Enter")
+        with page.expect_response("**/pairs/0/1") as answer:
+            page.keyboard.press("Enter")
+        told = answer.value.json()
         page.wait_for_selector("#match[data-state=result]:visible")
+        seen.until("document.querySelector('#summary').textContent.includes('agree with one fundamental matrix')")
         assert page.inner_text("#change-0 .text") == "view0.png"
+        assert page.inner_text("#summary").startswith(f"{len(told['scores'])} matches")
+        assert f"stored in {scene.model.name}" in page.inner_text("#summary-more")
+        assert not any(address.endswith("/matches") for address in seen.requests)  # nothing was matched
+        seen.picture("match-stored")
+        with page.expect_request("**/api/v1/matches"):
+            page.evaluate("document.querySelector('#again-group').open = true")
+            page.click("#again")
+        seen.until("/ s on /.test(document.querySelector('#summary-more').textContent)")
+
+
+def test_a_model_is_saved(opened: Opened, tmp_path: Path) -> None:
+    with opened(tab="collection") as seen:
+        page = seen.page
+        page.wait_for_selector("#scene[data-thumbnails=done]")
+        for name, head in (("ply", b"ply\n"), ("colmap", b"PK")):
+            with page.expect_download() as download:
+                page.click(f"#save-{name}")
+            download.value.save_as(tmp_path / name)
+            assert (tmp_path / name).read_bytes().startswith(head)
+            assert download.value.suggested_filename.startswith("map_")
 
 
 def test_without_a_collection_it_says_how_to_have_one(opened: Opened) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 
-from support.browser import PICTURES_WANTED, SIZES, Watched
+from support.browser import LOOKS, Watched
 
 if TYPE_CHECKING:
     from page.browser.conftest import Opened
@@ -100,11 +98,6 @@ def test_waiting_is_told_and_can_be_ended(opened: Opened, photographs: Path) -> 
         held[0].abort()
 
 
-LOOKS = [("phone", "light"), ("tablet", "dark"), ("desk", "light")]
-if PICTURES_WANTED:
-    LOOKS = [(size, theme) for size in SIZES for theme in ("light", "dark")]
-
-
 @pytest.mark.parametrize(("size", "theme"), LOOKS)
 def test_nothing_grave_and_nothing_sticks_out(opened: Opened, photographs: Path, size: str, theme: str) -> None:
     with opened(size=size, theme=theme) as seen:
@@ -137,60 +130,3 @@ def test_the_theme_is_switched_and_kept(opened: Opened) -> None:
         assert page.evaluate("document.documentElement.dataset.theme") == "dark"
         page.reload()
         seen.until("document.documentElement.dataset.theme === 'dark'")
-
-
-def test_without_live_pictures_it_says_how_to_have_them(opened: Opened) -> None:
-    with opened(tab="live") as seen:
-        seen.page.wait_for_selector("#live[data-state=empty]")
-        assert "cyano live" in seen.page.inner_text("#live")
-        seen.picture("live-empty")
-
-
-def _frame(anchor: bytes, picture: bytes) -> bytes:
-    rows = np.array([[10, 20, 12, 22, 0.9], [100, 90, 104, 92, 0.4]], "<f4")
-    header = {
-        "state": "running",
-        "message": "",
-        "source": "walk.mp4",
-        "frame": 3,
-        "matches": 2,
-        "keypoints": [900, 800],
-        "points": [],
-        "sizes": [[240, 180], [240, 180]],
-        "jpeg": [len(anchor), len(picture)],
-        "seconds": {"match": 0.2},
-        "keypoint_threshold": 0.01,
-        "match_threshold": 0.2,
-    }
-    head = json.dumps(header).encode()
-    head += b" " * (-len(head) % 4)
-    return struct.pack("<I", len(head)) + head + anchor + picture + rows.tobytes()
-
-
-def test_live_frames_are_shown_and_commands_sent(opened: Opened, photographs: Path) -> None:
-    from PIL import Image
-
-    from cyano.viz.encoding import image_bytes
-
-    anchor, picture = (image_bytes(np.asarray(Image.open(photographs / f"{n}.png")), "jpg") for n in "ab")
-    heard: list[dict[str, Any]] = []
-    with opened() as seen:
-        page = seen.page
-
-        def serve(socket: Any) -> None:
-            socket.on_message(lambda text: heard.append(json.loads(text)))
-            socket.send(_frame(anchor, picture))
-
-        page.route_web_socket("**/api/v1/live", serve)
-        page.click("#tab-live")
-        seen.until("document.querySelector('#live-matches')?.textContent === '2'")
-        seen.until("document.querySelector('#live-view').dataset.drawn > 0")
-        seen.picture("live")
-        page.focus("#live-view")
-        page.keyboard.press("n")
-        page.keyboard.press("f")
-        page.click("#live-commands >> text=Pause")
-        page.wait_for_timeout(100)
-        assert [each["command"] for each in heard] == ["shown", "anchor", "match_threshold", "pause"]
-        assert heard[2]["value"] == pytest.approx(0.25)
-        assert not seen.grave()

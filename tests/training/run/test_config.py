@@ -68,3 +68,14 @@ def test_a_round_may_leave_its_labels_out_and_names_are_checked(tmp_path: Path) 
     path.write_text(text.replace('"structure"', '"edges"'))
     with pytest.raises(InputError, match="keypoint_localisation is one of 'probability', 'structure', not 'edges'"):
         read_config(path)
+
+
+def test_a_recipe_may_have_the_old_name_of_an_option(tmp_path: Path) -> None:
+    text = resources.files("cyano.training").joinpath("recipes", "small.toml").read_text(encoding="utf-8")
+    assert "unrelated = 0.06" in text
+    path = tmp_path / "recipe.toml"
+    path.write_text(text.replace("unrelated = 0.06", "strangers = 0.06"))
+    assert read_config(path) == read_config("small")
+    path.write_text(text.replace("unrelated = 0.06", "unrelated = 0.06\nstrangers = 0.06", 1))
+    with pytest.raises(InputError, match="unknown key 'strangers'"):
+        read_config(path)

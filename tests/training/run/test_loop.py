@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -190,12 +190,26 @@ def test_another_configuration_is_refused_by_what_differs(tmp_path: Path) -> Non
         claim_folder(tmp_path, {**record, "seed": 1, "network": {"sizes": [8, 32], "radius": 4}})
 
 
+@dataclass(frozen=True)
+class ViewOptions:
+    """Options of a stage, one of them younger than the others, one renamed."""
+
+    views: int = 2
+    scale: tuple[int, int] = (1, 2)
+    early_every: int = 4
+    unrelated: float = field(default=0.0, metadata={"was": "strangers"})
+
+
 def test_a_run_from_before_an_option_was_there_goes_on(tmp_path: Path) -> None:
     """As it would have without it: what nobody said has its usual value. Another value is another configuration."""
-    claim_folder(tmp_path, {"steps": 3, "options": {"views": 2, "scale": [1, 2]}})
-    usual = {"views": 2, "scale": (1, 2), "early_every": 4}
+
+    def claim(options: ViewOptions) -> None:
+        claim_folder(tmp_path, {"steps": 3, "options": asdict(options)}, options)
+
+    (tmp_path / "stage.json").write_text('{"steps": 3, "options": {"views": 2, "scale": [1, 2], "strangers": 0.5}}')
     with pytest.raises(OutputError, match=r"\(options\.early_every: 4 -> 2\)"):
-        claim_folder(tmp_path, {"steps": 3, "options": {**usual, "early_every": 2}}, usual)
-    claim_folder(tmp_path, {"steps": 3, "options": usual}, usual)
-    with pytest.raises(OutputError, match=r"\(options\.early_every: 4 -> None\)"):
-        claim_folder(tmp_path, {"steps": 3, "options": {"views": 2, "scale": [1, 2]}})
+        claim(ViewOptions(early_every=2, unrelated=0.5))
+    with pytest.raises(OutputError, match=r"\(options\.unrelated: 0\.5 -> 0\.0\)"):
+        claim(ViewOptions())
+    claim(ViewOptions(unrelated=0.5))
+    assert "strangers" not in (tmp_path / "stage.json").read_text()

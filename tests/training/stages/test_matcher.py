@@ -18,8 +18,7 @@ from cyano.models.transport import log_transport
 from cyano.synthesis.scenes import SceneOptions, sample_pair
 from cyano.training.data.features import FeatureExtractor
 from cyano.training.data.photographs import Photographs
-from cyano.training.data.posed import read_posed
-from cyano.training.data.real_views import RealViews
+from cyano.training.data.real_views import RealViews, read_posed
 from cyano.training.networks.fresh_matcher import fresh_superglue
 from cyano.training.run.loop import Batch
 from cyano.training.run.schedule import Schedule
@@ -189,21 +188,21 @@ def test_views_of_stored_pairs_are_two() -> None:
         PairOptions(views=3, stored=10)
 
 
-def test_strangers_do_not_match(stage: MatcherStage) -> None:
+def test_unrelated_pairs_do_not_match(stage: MatcherStage) -> None:
     plain = stage.batch(np.random.default_rng(4))
-    batch = with_options(stage, strangers=1.0).batch(np.random.default_rng(4))
+    batch = with_options(stage, unrelated=1.0).batch(np.random.default_rng(4))
     assert torch.equal(batch["descriptors0"], plain["descriptors0"])
     assert torch.equal(batch["descriptors1"], plain["descriptors1"].roll(3, 0))  # half of the six pairs away
     assert (batch["matches0"] == UNMATCHED).all()
     assert (batch["matches1"] == UNMATCHED).all()
-    some = with_options(stage, strangers=0.3).batch(np.random.default_rng(4))
+    some = with_options(stage, unrelated=0.3).batch(np.random.default_rng(4))
     assert 0 < int((some["matches0"] == UNMATCHED).all(1).sum()) < 6
 
 
-def test_strangers_of_a_batch_of_one_thing_are_of_another(stage: MatcherStage) -> None:
-    """Six pairs of four views are one group; their strangers' second sides are of the group that comes next."""
+def test_unrelated_sides_of_a_batch_of_one_thing_are_of_another(stage: MatcherStage) -> None:
+    """Six pairs of four views are one group; the second sides of unrelated pairs are of the group that comes next."""
     plain = with_options(stage, views=4).batch(np.random.default_rng(4))
-    batch = with_options(stage, views=4, strangers=1.0).batch(np.random.default_rng(4))
+    batch = with_options(stage, views=4, unrelated=1.0).batch(np.random.default_rng(4))
     assert torch.equal(batch["descriptors0"], plain["descriptors0"])
     assert (batch["matches0"] == UNMATCHED).all()
     for strange in batch["positions1"]:

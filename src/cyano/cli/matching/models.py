@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cyano.formats import CameraEntry
     from cyano.result import ImageKeypoints, PairResult
 
-__all__ = ["ModelKind", "ModelOptions", "camera_entries", "estimate", "kinds"]
+__all__ = ["ModelKind", "ModelOptions", "camera_entries", "estimate", "kinds", "pinhole_camera"]
 
 ModelKind = Literal["homography", "fundamental", "pose"]
 
@@ -72,7 +72,7 @@ class ModelOptions:
                 "--threshold has no effect without a model; add --homography, --fundamental or --pose"
             )
         first, second = (
-            _camera(text, f"--intrinsics{index}") or entry
+            (None if text is None else pinhole_camera(text, f"--intrinsics{index}")) or entry
             for index, (text, entry) in enumerate(zip(intrinsics, entries, strict=True))
         )
         with usage_errors():
@@ -112,10 +112,12 @@ def _listed(listed: Mapping[str, CameraEntry], image: Path) -> CameraEntry | Non
     return None if found is None or not listed[found].params else listed[found]
 
 
-def _camera(text: str | None, flag: str) -> Camera | None:
-    """A camera from 4 or 9 numbers separated by commas, semicolons, spaces or brackets."""
-    if text is None:
-        return None
+def pinhole_camera(text: str, flag: str) -> Camera:
+    """A camera from 4 or 9 numbers separated by commas, semicolons, spaces or brackets.
+
+    Raises:
+        typer.BadParameter: they are not.
+    """
     try:
         numbers = [float(part) for part in re.split(r"[,;\s\[\]]+", text.strip(" ,;[]"))]
     except ValueError as error:

@@ -1,21 +1,14 @@
-"""`cyano live`: a camera or a movie on a page, with its matches."""
+"""`cyano live`: a camera or a movie on the page, with its matches."""
 
 from __future__ import annotations
 
-import socket
-import sys
-import webbrowser
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from cyano.cli import arguments as shared
-from cyano.cli.output import plain_line, result_console, watching
+from cyano.cli.serve import need_extra, run
 from cyano.cli.videos import options as given
-from cyano.errors import InputError, MissingExtraError
-
-if TYPE_CHECKING:
-    from cyano.live import LiveSession
 
 __all__ = ["HELP", "live"]
 
@@ -24,7 +17,8 @@ HELP = """Match a camera, a stream or a movie live, and show it on a page of thi
 The page is at the address that is printed; nobody else's page or machine can read it. From another machine forward \
 the port: ssh -L 8080:localhost:8080 HOST. Keys are those of the original demo_superglue.py: n takes the frame at hand \
 as the new anchor, e and r change the keypoint threshold, d and f the match threshold, k shows keypoints, q quits; \
-space pauses. Of a camera the newest frame is matched, however slow matching is.
+space pauses. Of a camera the newest frame is matched, however slow matching is. `cyano serve --live SOURCE` shows the \
+same, with collections and for other machines.
 
 \b
 cyano live 0
@@ -75,91 +69,32 @@ def live(
     name = given.source_name(source, input_source) if source or input_source else "0"
     if output_dir is not None:
         raise typer.BadParameter(f"`cyano live` shows and writes nothing; use `cyano video {name} --out {output_dir}`")
-    _check_packages()
-    frames = given.source_options(
-        every=every, max_length=max_length, image_glob=image_glob, fps=fps, max_fps=max_fps, newest=newest
+    need_extra()
+    from cyano.page.settings import LiveSource, Settings
+
+    frames = {"every": every, "max_frames": max_length, "globs": image_glob or (), "fps": fps}
+    matching = {
+        "resize": resize or None,
+        "max_keypoints": max_keypoints,
+        "keypoint_threshold": keypoint_threshold,
+        "nms_radius": nms_radius,
+        "match_threshold": match_threshold,
+        "sinkhorn_iterations": sinkhorn_iterations,
+        "layers": layers,
+        "precision": precision,
+        "align": not no_align,
+    }
+    place, chosen = "cpu" if force_cpu else device, given.named_weights(superglue, weights)
+    wanted = LiveSource(
+        name,
+        chosen,
+        place,
+        {**frames, "max_fps": max_fps, "newest": newest},
+        matching,
+        anchor,
+        min_matches,
+        max_gap,
+        show_keypoints,
+        quits=True,
     )
-    matching = shared.matcher_options(
-        resize,
-        *(max_keypoints, keypoint_threshold, nms_radius),
-        *(match_threshold, sinkhorn_iterations, layers),
-        precision=precision,
-        align=not no_align,
-    )
-    from cyano.live import LiveOptions, LiveSession
-    from cyano.video import open_source
-
-    tracking, image = given.track_options(anchor, min_matches, max_gap)
-    with watching(aside=True) as watcher, open_source(name, frames, watcher=watcher) as opened, _bound(port) as place:
-        networks, where = given.load_networks(superglue, weights, device, force_cpu)
-        session = LiveSession(opened, LiveOptions(networks, matching, tracking, where, image, show_keypoints))
-        _serve(session, place, show=not no_display)
-    shown = session.latest().state
-    if shown["state"] == "failed":
-        raise InputError(str(shown["message"]))
-
-
-def _check_packages() -> None:
-    """Refuse before anything heavy is loaded.
-
-    Raises:
-        MissingExtraError: the packages of the page are not installed.
-    """
-    try:
-        import fastapi
-        import uvicorn
-        import websockets
-    except ImportError as error:
-        raise MissingExtraError(
-            f'the live page needs {error.name}: pip install ".[page]" in the folder of Cyano'
-        ) from error
-    del fastapi, uvicorn, websockets
-
-
-def _bound(port: int) -> socket.socket:
-    """A socket of this machine alone.
-
-    Raises:
-        InputError: the port is taken.
-    """
-    place = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        place.bind(("127.0.0.1", port))
-        place.listen()  # whoever reads the address may connect at once
-    except OSError as error:
-        place.close()
-        raise InputError(f"port {port} cannot be used: {error.strerror}; give another --port, or 0 for any") from error
-    return place
-
-
-def _serve(session: LiveSession, place: socket.socket, *, show: bool) -> None:
-    """Show the session until somebody quits."""
-    import uvicorn
-
-    from cyano.live.router import live_app
-
-    address = f"http://127.0.0.1:{place.getsockname()[1]}/live"
-    config = uvicorn.Config(
-        live_app(session, lambda: _quit(server)),
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        ws="websockets-sansio",
-        ws_max_size=4096,
-        timeout_graceful_shutdown=2,
-    )
-    server: Any = uvicorn.Server(config)
-    plain_line(result_console(False), f"{address}  (q on the page or Ctrl-C here ends it)")
-    sys.stdout.flush()
-    if show:
-        webbrowser.open(address)
-    session.start()
-    try:
-        server.run(sockets=[place])
-    finally:
-        session.close()
-
-
-def _quit(server: Any) -> None:
-    server.should_exit = True
+    run(Settings(port=port, device=place, live=wanted), tab="live", show=not no_display)

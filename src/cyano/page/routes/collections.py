@@ -85,8 +85,10 @@ def _images(routes: APIRouter, service: Service) -> None:
 
     @routes.get("/{n}/pairs/{i}/{j}", response_class=Response, summary="The stored matches of a pair")
     async def pair(request: Request, n: Number, i: Number, j: Number) -> Response:
-        """As `cyano match --json`, with the geometry that verified them."""
-        return _json(await _ask(service, request, n, "pair", i=i, j=j))
+        """As `cyano match --json`, with the geometry that verified them; `id` is that of a match like others."""
+        _check(service, n)
+        match = service.remember({"collection": n, "stored": [i, j]})
+        return _json(await service.of_match(request, "match", match))
 
     @routes.get("/{n}/images/{i}/keypoints.bin", response_class=Response, summary="Keypoints of an image")
     async def keypoints(request: Request, n: Number, i: Number) -> Response:
@@ -106,10 +108,19 @@ async def _ask(
     service: Service, request: Request, n: int, name: str, images: tuple[str, ...] = (), **arguments: Any
 ) -> Message:
     """The answer of a job about a collection."""
+    _check(service, n)
+    return await service.jobs.answer(request, Job(f"collection {name}", {"n": n, **arguments}, images))
+
+
+def _check(service: Service, n: int) -> None:
+    """See that there is such a collection.
+
+    Raises:
+        Problem: there is not.
+    """
     count = len(service.settings.collections)
     if n >= count:
         raise Problem("not-found", f"there are {count} collections, numbered from 0")
-    return await service.jobs.answer(request, Job(f"collection {name}", {"n": n, **arguments}, images))
 
 
 def _json(message: Message) -> Response:

@@ -6,58 +6,25 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import sys
 import traceback
 from collections.abc import Callable
 from typing import Any
 
 from cyano.errors import CyanoError, ImageError, LargeImageError, MissingExtraError
-from cyano.page.messages import pack, receive_message
 from cyano.page.work.answers import Answer, GoneError
+from cyano.page.work.server import Server
 
-__all__ = ["Server", "main"]
+__all__ = ["main"]
 
 Ask = Callable[[dict[str, Any]], Answer]
-
-
-class Server:
-    """The other side of the socket."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
-
-    def send(self, document: dict[str, Any], *blobs: bytes) -> None:
-        """Send a message."""
-        for piece in pack(document, blobs):
-            self._connection.sendall(piece)
-
-    def receive(self) -> dict[str, Any]:
-        """The next job."""
-        return receive_message(self._connection).document
-
-    def bytes_of(self, digest: str) -> bytes:
-        """The bytes of an image.
-
-        Raises:
-            GoneError: they are not kept any more.
-        """
-        self.send({"need": digest})
-        message = receive_message(self._connection)
-        if not message.document["given"]:
-            raise GoneError(f"the image {digest[:12]}... is not kept (any more); upload it again")
-        return message.blobs[0]
-
-    def reading(self, digest: str | None) -> None:
-        """Tell which image is being decoded."""
-        self.send({"reading": digest})
 
 
 def main() -> None:
     """Load the networks, then work."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends this process
     told = json.loads(sys.argv[2])
-    server = Server(socket.socket(fileno=int(sys.argv[1])))
+    server = Server.from_arguments()
     with contextlib.suppress(ConnectionError):
         try:
             from cyano.page.work.desk import Desk

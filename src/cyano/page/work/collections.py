@@ -6,9 +6,10 @@ import json
 from collections.abc import Callable, Sequence
 from functools import cached_property, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cyano.concise import finite
 from cyano.errors import CyanoError, ImageError, InputError
@@ -20,8 +21,11 @@ if TYPE_CHECKING:
     from cyano.localisation import Localisation, Localiser
     from cyano.page.work.desk import Desk
     from cyano.page.work.reconstructed import Reconstructed
+    from cyano.page.work.stored import StoredMatches
 
 __all__ = ["Collections"]
+
+T = TypeVar("T")
 
 
 class Collections:
@@ -36,7 +40,6 @@ class Collections:
             "archive": _archive,
             "cameras": _cameras,
             "pairs": _pairs,
-            "pair": _pair,
             "track": _track,
             "keypoints": _keypoints,
             "preview": _preview,
@@ -44,11 +47,34 @@ class Collections:
         }
         self.jobs = {f"collection {name}": self._of_one(job) for name, job in jobs.items()}
 
-    def _of_one(self, job: Callable[..., Answer]) -> Callable[..., Answer]:
+    def stored(self, n: int, first: int, second: int) -> StoredMatches:
+        """The matches that are stored of two images of the n-th collection.
+
+        Raises:
+            InputError: there are none.
+        """
+        from cyano.page.work.stored import stored_matches
+
+        def numbered(place: _Open) -> StoredMatches:
+            return stored_matches(place.read, _checked(place, first), _checked(place, second))
+
+        return self._of_one(numbered)(n)
+
+    def pixels(self, n: int, i: int) -> NDArray[np.uint8]:
+        """An image of the n-th collection, (H, W, 3) RGB as it is displayed.
+
+        Raises:
+            InputError: the images are not at hand.
+            ImageError: it cannot be read.
+        """
+        pixels: NDArray[np.uint8] = self._of_one(lambda place: place.read.pixels(i))(n)
+        return pixels
+
+    def _of_one(self, job: Callable[..., T]) -> Callable[..., T]:
         """The job of one collection, whose messages name it and no path."""
 
         @wraps(job)
-        def named(n: int, **arguments: Any) -> Answer:
+        def named(n: int, **arguments: Any) -> T:
             place = self._open[n]
             try:
                 return job(place, **arguments)
@@ -112,10 +138,6 @@ def _cameras(place: _Open) -> Answer:
 
 def _pairs(place: _Open) -> Answer:
     return _json({"columns": ["i", "j", "matches", "inliers"], "pairs": place.read.pairs})
-
-
-def _pair(place: _Open, i: int, j: int) -> Answer:
-    return _json(place.read.pair(_checked(place, i), _checked(place, j)))
 
 
 def _track(place: _Open, point: int) -> Answer:

@@ -20,7 +20,7 @@ from cyano.processing.images import LoadedImage, read
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Desk", "Source"]
+__all__ = ["Desk", "Source", "device_named"]
 
 _IMAGES_BYTES = 700_000_000
 """Of decoded images, 7 a pixel."""
@@ -56,13 +56,14 @@ class Desk:
 
         started = time.perf_counter()
         self.networks = load(told["weights"])
-        self.device = _device(told["device"])
+        self.device = device_named(told["device"])
         self.load_seconds = time.perf_counter() - started
         self.limits = ImageLimits(max_pixels=told["max_pixels"], max_bytes=told["max_bytes"])
         self._source = source
         self._images = Memory[tuple[str, bool], LoadedImage](
             _IMAGES_BYTES, lambda image: image.rgb.nbytes + image.grey.nbytes
         )
+        self.collections = Collections(self, told["collections"])
         matching = Matching(self)
         matching.ready()
         geometry, pictures = Geometry(matching), Pictures(self, matching)
@@ -71,7 +72,7 @@ class Desk:
             **matching.jobs,
             **geometry.jobs,
             **pictures.jobs,
-            **Collections(self, told["collections"]).jobs,
+            **self.collections.jobs,
         }
         path = Path(self.networks.source)
         weights = path.name if path.exists() else self.networks.source  # of a folder, its name and no path
@@ -130,7 +131,12 @@ class Desk:
         self._source.reading(None)
 
 
-def _device(name: str) -> str:
+def device_named(name: str) -> str:
+    """The device that a name means on this machine; "auto" is the GPU if there is one.
+
+    Raises:
+        InputError: there is no such device.
+    """
     import torch
 
     if name == "auto":

@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyano.concise import json_text
+from cyano.errors import InputError
 from cyano.evaluation.pair_lists.matched_pair import MatchedPair, to_dict
 from cyano.evaluation.provenance import matching_record
 from cyano.matcher import Matcher
 from cyano.options import MatcherOptions
 from cyano.page.memory import Memory
 from cyano.page.work.answers import Answer
+from cyano.processing.decode import ImageLimits
 from cyano.processing.images import LoadedImage
 from cyano.processing.masks import read_mask
 from cyano.processing.resize import ResizeRule
@@ -25,8 +27,9 @@ from cyano.types import Features
 
 if TYPE_CHECKING:
     from cyano.page.work.desk import Desk
+    from cyano.page.work.stored import StoredMatches
 
-__all__ = ["Matching", "Pair"]
+__all__ = ["Matching", "Pair", "options_of"]
 
 _FEATURES_BYTES = 300_000_000
 _RESULTS_BYTES = 100_000_000
@@ -86,6 +89,9 @@ class Matching:
 
     def match(self, pair: dict[str, Any]) -> Answer:
         """The document of `cyano match --json` with the match's number, doubtful matches and numbers of keypoints."""
+        if "collection" in pair:
+            told = {**self._stored(pair).document(), "id": pair["id"], "doubtful": None}
+            return Answer({}, (json_text(told).encode(),))
         asked = Pair.of(pair)
         options = self._options(asked.options)
         found = self._found(asked, options)
@@ -116,8 +122,8 @@ class Matching:
 
     def alternatives(self, pair: dict[str, Any], keypoint: int, side: int) -> Answer:
         """The likeliest partners of a keypoint, and how probable it is that it has none."""
-        from cyano.errors import InputError
-
+        if "collection" in pair:
+            raise InputError("alternatives are not known of stored matches; match the images again")
         asked = Pair.of(pair)
         options = self._options(asked.options)
         if options.rotations != "off":
@@ -139,18 +145,27 @@ class Matching:
 
     def result(self, pair: dict[str, Any]) -> PairResult:
         """The result of a pair, found again where it is not kept any more."""
+        if "collection" in pair:
+            return self._stored(pair).result
         asked = Pair.of(pair)
         return self._found(asked, self._options(asked.options)).result
 
     def with_pixels(self, pair: dict[str, Any]) -> PairResult:
         """The same, with the images."""
-        asked, result = Pair.of(pair), self.result(pair)
-        stretch = self._options(asked.options).stretch
-        images = [self._desk.image(digest, stretch=stretch) for digest in asked.images]
+        result = self.result(pair)
+        if "collection" in pair:
+            pixels = [self._desk.collections.pixels(pair["collection"], each) for each in pair["stored"]]
+        else:
+            asked = Pair.of(pair)
+            stretch = self._options(asked.options).stretch
+            pixels = [self._desk.image(digest, stretch=stretch).rgb for digest in asked.images]
         side0, side1 = (
-            replace(side, rgb=image.rgb) for side, image in zip((result.image0, result.image1), images, strict=True)
+            replace(side, rgb=rgb) for side, rgb in zip((result.image0, result.image1), pixels, strict=True)
         )
         return replace(result, image0=side0, image1=side1)
+
+    def _stored(self, pair: Mapping[str, Any]) -> StoredMatches:
+        return self._desk.collections.stored(pair["collection"], *pair["stored"])
 
     def _found(self, pair: Pair, options: MatcherOptions) -> _Found:
         kept = self._results.get(pair.id)
@@ -201,10 +216,19 @@ class Matching:
         return kept
 
     def _options(self, given: Mapping[str, Any]) -> MatcherOptions:
-        values = {name: value for name, value in given.items() if value is not None}
-        resize = values.pop("resize", None)
-        rule = ResizeRule() if resize is None else ResizeRule.from_flags(resize)
-        return MatcherOptions(resize=rule, limits=self._desk.limits, **values)
+        return options_of(given, self._desk.limits)
+
+
+def options_of(given: Mapping[str, Any], limits: ImageLimits | None = None) -> MatcherOptions:
+    """Options of plain values, as `cyano.page.forms.MatchOptions` tells them.
+
+    Raises:
+        InputError: a value is out of its range.
+    """
+    values = {name: value for name, value in given.items() if value is not None}
+    resize = values.pop("resize", None)
+    rule = ResizeRule() if resize is None else ResizeRule.from_flags(resize)
+    return MatcherOptions(resize=rule, limits=limits or ImageLimits(), **values)
 
 
 def _bytes_of(features: Features) -> int:

@@ -26,13 +26,13 @@ from cyano.options import MatcherOptions
 from cyano.processing.decode import ImageLimits
 from cyano.processing.images import read
 from cyano.processing.resize import ResizeRule
-from cyano.store import FeatureStore, KeypointStore, MatchStore, StoredPair
+from cyano.store import FeatureStore, MatchStore
 from cyano.store.opening import open_stores
 from cyano.types import ImageSize
 from cyano.viz.model import frame_of
 from cyano.viz.viewer import frustum_depth
 
-__all__ = ["CHUNK", "FIELDS", "Reconstructed", "camera_dict"]
+__all__ = ["CHUNK", "FIELDS", "Reconstructed", "camera_dict", "shown"]
 
 CHUNK = 100_000
 """Points in a piece of `points`."""
@@ -61,7 +61,7 @@ class Reconstructed:
     @cached_property
     def names(self) -> list[str]:
         """Of all images, with a pose or without one, sorted; an image's number is its place here."""
-        return sorted({*self._model.names, *self._features.keys()})
+        return sorted({*self._model.names, *self.features.keys()})
 
     @cached_property
     def _sparse(self) -> Path:
@@ -76,30 +76,31 @@ class Reconstructed:
         return read_map_model(self._sparse).images
 
     @cached_property
-    def _stores(self) -> list[Any]:
+    def stores(self) -> list[Any]:
+        """All stores of the collection."""
         return open_stores(self.results / "store")
 
     @cached_property
-    def _features(self) -> FeatureStore:
+    def features(self) -> FeatureStore:
         """The store with features of most images of the model."""
-        stores = [each for each in self._stores if isinstance(each, FeatureStore)]
+        stores = [each for each in self.stores if isinstance(each, FeatureStore)]
         if not stores:
             raise InputError(f"{self.name} has no features; reconstruct it again")
         return min(stores, key=lambda store: len(store.missing(self._model.names)))
 
     @cached_property
-    def _matches(self) -> MatchStore | None:
+    def matches(self) -> MatchStore | None:
         """The store with most pairs."""
-        return max((each for each in self._stores if isinstance(each, MatchStore)), key=MatchStore.count, default=None)
+        return max((each for each in self.stores if isinstance(each, MatchStore)), key=MatchStore.count, default=None)
 
     @cached_property
     def pairs(self) -> list[list[int]]:
         """(i, j, matches, inliers) of all pairs that were matched; -1 inliers where none were looked for."""
-        if self._matches is None:
+        if self.matches is None:
             return []
         number = {name: place for place, name in enumerate(self.names)}
         rows = []
-        for pair in self._matches.items():
+        for pair in self.matches.items():
             if pair.name0 in number and pair.name1 in number:
                 inliers = -1 if pair.geometry is None else int(pair.geometry.inliers.sum())
                 first, second = sorted((number[pair.name0], number[pair.name1]))
@@ -108,7 +109,7 @@ class Reconstructed:
 
     def summary(self) -> dict[str, Any]:
         """Images with what became of each, counts, the frame to look from, and options."""
-        model, counts = self._model, self._features.keypoint_counts(self.names)
+        model, counts = self._model, self.features.keypoint_counts(self.names)
         told = summary_of(self.results / "sparse", ModelSummary)
         reasons = {} if told is None else dict(told.taken_out)
         seen = dict(zip(model.names, model.seen.tolist(), strict=True))
@@ -142,7 +143,7 @@ class Reconstructed:
                 "reach": frame.reach,
                 "frustum_depth": frustum_depth(model),
             },
-            "options": dict(self._features.configuration),
+            "options": dict(self.features.configuration),
             "previews": self.images is not None,
         }
 
@@ -214,37 +215,8 @@ class Reconstructed:
         name = self.names[number]
         if name in self._seen:
             return self._seen[name].keypoints, self._seen[name].points
-        found = self._features.read([name])[0].keypoints
+        found = self.features.read([name])[0].keypoints
         return found, np.full(len(found), -1, np.int64)
-
-    def pair(self, first: int, second: int) -> dict[str, Any]:
-        """The stored matches of two images, as `PairResult.to_dict` has them, with their geometry."""
-        names = self.names[first], self.names[second]
-        if self._matches is None or self._matches.missing([names]):
-            raise InputError(f"{shown(names[0])!r} and {shown(names[1])!r} were not matched")
-        (stored,) = self._matches.read([names])
-        sides = [self._exact(name) for name in names]
-        sizes = self._features.image_sizes(names)
-        images = [
-            {"name": shown(name), "height": sizes[name].height, "width": sizes[name].width, "keypoints": len(side)}
-            for name, side in zip(names, sides, strict=True)
-        ]
-        return {
-            "format": "cyano-matches-1",
-            "images": images,
-            "keypoints0": sides[0][stored.indices[:, 0]].tolist(),
-            "keypoints1": sides[1][stored.indices[:, 1]].tolist(),
-            "scores": stored.scores.tolist(),
-            "indices": stored.indices.tolist(),
-            "models": _geometry(stored),
-        }
-
-    def _exact(self, name: str) -> NDArray[np.float32]:
-        """Keypoints of an image where they were aligned, else where they were detected."""
-        for store in self._stores:
-            if isinstance(store, KeypointStore) and not store.missing([name]):
-                return store.read([name])[0].keypoints
-        return self._features.read([name])[0].keypoints
 
     def pixels(self, number: int) -> NDArray[np.uint8]:
         """An image as it is displayed.
@@ -263,7 +235,7 @@ class Reconstructed:
         Raises:
             InputError: these weights, or this device, are others than those of the features.
         """
-        recipe = Recipe(networks, replace(options_of(self._features.configuration), limits=self._limits), device)
+        recipe = Recipe(networks, replace(options_of(self.features.configuration), limits=self._limits), device)
         return Localiser(Map.open(self.results, recipe, self.images), LocaliseOptions())
 
 
@@ -286,13 +258,6 @@ def camera_dict(lens: LensCamera) -> dict[str, Any]:
     """A camera in plain values, parameters in COLMAP's order and pixels."""
     size = {"width": lens.size.width, "height": lens.size.height}
     return {"model": lens.model, **size, "params": colmap_params(lens)}
-
-
-def _geometry(stored: StoredPair) -> list[dict[str, Any]]:
-    geometry = stored.geometry
-    if geometry is None:
-        return []
-    return [{"kind": geometry.kind, "matrix": geometry.matrix.tolist(), "inliers": geometry.inliers.tolist()}]
 
 
 def shown(name: str) -> str:

@@ -6,11 +6,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cyano.errors import InputError
+from cyano.synthesis.scenes.posed_folders import read_folder, read_megadepth, read_scannet
 from cyano.synthesis.scenes.posed_frames import FramePair
 from cyano.training.data.places import Place, read_places
-from cyano.training.data.posed import read_posed
 
-__all__ = ["NOTHING_REAL", "NO_SOURCES", "RealSources", "RealViews"]
+__all__ = ["NOTHING_REAL", "NO_SOURCES", "RealSources", "RealViews", "read_posed"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,3 +62,30 @@ class RealSources:
 
 NOTHING_REAL = RealViews()
 NO_SOURCES = RealSources()
+
+
+def read_posed(paths: Sequence[Path], *, allow_pickle: bool = False) -> list[FramePair]:
+    """The pairs of some scenes, each in the layout that it is found to have.
+
+    Args:
+        paths: folders of ScanNet's exporter (with a folder `intrinsic`), folders with K.txt and poses.txt, or .npz
+            files of MegaDepth's scene_info that lie in the folder which their paths start from.
+        allow_pickle: see `read_megadepth`.
+
+    Raises:
+        InputError: a path is none of these, or a file in it is missing or malformed.
+    """
+    pairs: list[FramePair] = []
+    for path in paths:
+        if path.suffix == ".npz":
+            pairs += read_megadepth(path, path.parent, allow_pickle=allow_pickle)
+        elif (path / "intrinsic").is_dir():
+            pairs += read_scannet(path)
+        elif (path / "poses.txt").is_file():
+            pairs += read_folder(path)
+        else:
+            raise InputError(
+                f"{path} is no posed scene: give a folder with poses.txt and K.txt, one of ScanNet's exporter, or a "
+                "scene_info .npz of MegaDepth"
+            )
+    return pairs

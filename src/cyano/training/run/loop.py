@@ -11,7 +11,6 @@ import copy
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -102,8 +101,7 @@ def train_stage(stage: Stage, folder: Path, device: torch.device, progress: Prog
         if is_first_process():
             stack.enter_context(alone_in(folder))
             options = getattr(stage, "options", None)
-            usual = asdict(type(options)()) if is_dataclass(options) and not isinstance(options, type) else {}
-            claim_folder(folder, {**stage.schedule.record(), **stage.record(), "seed": stage.seed}, usual)
+            claim_folder(folder, {**stage.schedule.record(), **stage.record(), "seed": stage.seed}, options)
         module = stage.module.to(processes.device).train()
         optimiser = build_optimiser(module.parameters(), stage.schedule, stage.slow_parameters())
         state = load_state(folder, module, optimiser)

@@ -6,9 +6,9 @@ import fcntl
 import io
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from cyano.atomic import tidy, write_atomically
 from cyano.checkpoints.files import read_saved
 from cyano.errors import InputError, OutputError
 from cyano.reading import read_json, refusing
+from cyano.records import current_names
 
 __all__ = ["STATE_FILE", "StageState", "alone_in", "claim_folder", "load_state", "read_state", "save_state"]
 
@@ -128,13 +129,14 @@ def _differences(name: str, before: Any, now: Any) -> list[str]:
     return [text for key in keys for text in _differences(f"{name}.{key}", before.get(key), now.get(key))]
 
 
-def claim_folder(folder: Path, record: dict[str, Any], usual: Mapping[str, Any] | None = None) -> None:
+def claim_folder(folder: Path, record: dict[str, Any], options: object = None) -> None:
     """Note what a stage's folder is made with, or refuse to go on in a folder that was made with something else.
 
     Args:
         folder: of the stage; it is made.
         record: whatever decides the result, as JSON values. `steps` may be raised later, the rest may not change.
-        usual: the options as they are where nobody says otherwise. A note from before an option was there has these.
+        options: the dataclass whose values are `record["options"]`. In a note from before an option was there it has
+            its default, and one that was renamed has its old name.
 
     Raises:
         OutputError: the folder holds the work of another configuration.
@@ -144,8 +146,9 @@ def claim_folder(folder: Path, record: dict[str, Any], usual: Mapping[str, Any] 
     wanted = json.loads(json.dumps(record, sort_keys=True))
     if path.exists():
         found = read_json(path, remedy="use a new folder, or delete this one")
-        if isinstance(found.get("options"), dict):
-            found["options"] = {**json.loads(json.dumps(usual or {})), **found["options"]}
+        if isinstance(found.get("options"), dict) and is_dataclass(options) and not isinstance(options, type):
+            usual = json.loads(json.dumps(asdict(type(options)())))
+            found["options"] = {**usual, **current_names(options, found["options"])}
         changed = sorted(k for k in wanted.keys() | found.keys() if wanted.get(k) != found.get(k) and k != "steps")
         if changed:
             shown = "; ".join(text for key in changed for text in _differences(key, found.get(key), wanted.get(key)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -48,7 +48,7 @@ class PairOptions(ViewOptions):
             again and again, a little varied, in place of new ones, which saves the making; 0 makes every pair anew.
         views: of one photograph or scene, of which every two are a pair: three make three pairs for half as much again
             as the work of one. Pairs that are stored are made of two.
-        strangers: share of the pairs whose sides are of different photographs or scenes, and have no match.
+        unrelated: share of the pairs whose sides are of different photographs or scenes, and have no match.
         balanced: whether matches and unmatched keypoints have the same weight in each pair; see `assignment_loss`.
     """
 
@@ -60,7 +60,7 @@ class PairOptions(ViewOptions):
     early_every: int = 4
     stored: int = 0
     views: int = 2
-    strangers: float = 0.0
+    unrelated: float = field(default=0.0, metadata={"was": "strangers"})
     balanced: bool = True
 
     def __post_init__(self) -> None:
@@ -69,7 +69,7 @@ class PairOptions(ViewOptions):
             check_count(name, getattr(self, name), least)
         for name in ("positive_px", "negative_px", "early_weight"):
             check_range(name, getattr(self, name), 0, float("inf"))
-        check_range("strangers", self.strangers, 0, 1)
+        check_range("unrelated", self.unrelated, 0, 1)
         if self.views < 2 or (self.stored and self.views > 2):
             raise InputError("views is at least 2, and 2 for pairs that are stored")
 
@@ -126,9 +126,9 @@ class MatcherStage:
         while len(pairs) < self.schedule.batch_size:
             pairs += self._drawn(rng)
         del pairs[self.schedule.batch_size :]
-        strange = np.flatnonzero(rng.random(len(pairs)) < self.options.strangers)
-        if len(strange):
-            pairs = _with_strangers(pairs, strange.tolist(), self._others(pairs, rng))
+        unrelated = np.flatnonzero(rng.random(len(pairs)) < self.options.unrelated)
+        if len(unrelated):
+            pairs = _with_unrelated(pairs, unrelated.tolist(), self._others(pairs, rng))
         return {name: torch.stack([pair[name] for pair in pairs]) for name in pairs[0]}
 
     def _others(self, pairs: Sequence[dict[str, Tensor]], rng: np.random.Generator) -> Sequence[dict[str, Tensor]]:
@@ -179,12 +179,12 @@ class MatcherStage:
         return last, figures
 
 
-def _with_strangers(
-    pairs: Sequence[dict[str, Tensor]], strange: Sequence[int], others: Sequence[dict[str, Tensor]]
+def _with_unrelated(
+    pairs: Sequence[dict[str, Tensor]], unrelated: Sequence[int], others: Sequence[dict[str, Tensor]]
 ) -> list[dict[str, Tensor]]:
-    """The `strange` pairs with the second side of another one: nothing matches any more."""
+    """The `unrelated` pairs with the second side of another one: nothing matches any more."""
     result = list(pairs)
-    for number in strange:
+    for number in unrelated:
         pair = {name: (others if name.endswith("1") else pairs)[number][name] for name in pairs[number]}
         labels = {name: torch.full_like(pair[name], UNMATCHED) for name in ("matches0", "matches1")}
         result[number] = {**pair, **labels}

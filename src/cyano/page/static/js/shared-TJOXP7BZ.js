@@ -1,0 +1,1 @@
+var t=[[68,1,84],[72,40,120],[62,74,137],[49,104,142],[38,130,142],[31,158,137],[53,183,121],[109,205,89],[180,222,44],[253,231,37]];function c(n){let r=Math.min(Math.max(n,0),1)*(t.length-1),o=Math.min(Math.floor(r),t.length-2),a=r-o;return t[o].map((i,h)=>Math.round(i+a*(t[o+1][h]-i)))}function e(n){return`rgb(${c(n).join(" ")})`}export{c as a,e as b};
