@@ -30,6 +30,7 @@ MODULES = (
     "cyano.store",
     "cyano.engine",
     "cyano.checkpoints",
+    "cyano.export",
     "cyano.hf",
     "cyano.evaluation",
     "cyano.localisation_evaluation",
