@@ -33,7 +33,6 @@ myst_heading_anchors = 4  # the same anchors as on GitHub
 myst_links_external_new_tab = False
 
 default_role = "literal"  # `name` in a docstring is code
-suppress_warnings = ["toc.empty_glob"]  # guides that the list below does not name yet: there may be none
 nitpick_ignore_regex = [
     # Types of other packages have no page here.
     ("py:.*", r"(?!cyano\b).*"),
