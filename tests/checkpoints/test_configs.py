@@ -5,12 +5,7 @@ import logging
 import pytest
 import transformers
 
-from cyano.checkpoints.configs import (
-    superglue_from_dict,
-    superglue_to_dict,
-    superpoint_from_dict,
-    superpoint_to_dict,
-)
+from cyano.checkpoints.configs import superglue_from_dict, superglue_to_dict, superpoint_from_dict, superpoint_to_dict
 from cyano.errors import InputError
 from cyano.models.superglue import SuperGlueConfig
 from cyano.models.superpoint import SuperPointConfig

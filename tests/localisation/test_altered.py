@@ -56,12 +56,11 @@ def test_the_principal_point_of_a_part_of_a_picture_is_found(left: int, top: int
     scene = orbit(points=600)
     found = localised(scene, part_of(scene, between(), left, top, ImageSize(height, width), noise=0.3))
     assert found.camera is not None
-    focal, x, y, distortion = found.camera.params
+    focal, x, y = found.camera.params
     # 0.3 px of 200 and more points: the deviations that were estimated are 3 px and less.
     assert focal == pytest.approx(600, rel=0.01)
     assert (x, y) == pytest.approx((CAMERA.cx - left, CAMERA.cy - top), abs=9)
     assert np.degrees(rotation_angle_between(found.T_world_to_camera[:3, :3], between()[:3, :3])) < 1
-    assert distortion == 0
     assert "a part of a picture" in found.message
     assert found.ok
 
@@ -76,28 +75,37 @@ def test_the_distortion_of_a_lens_is_found() -> None:
     assert found.camera is not None
     focal, x, y, distortion = found.camera.params
     assert focal == pytest.approx(600, rel=0.01)
-    assert (x, y) == (319.5, 239.5)
+    assert (x, y) == pytest.approx((319.5, 239.5), abs=6)  # 1 % of the picture is what is known of it
     assert distortion == pytest.approx(-0.1, abs=0.02)  # the points fill three fifths of the picture, to r^2 = 0.1
-    assert np.degrees(rotation_angle_between(found.T_world_to_camera[:3, :3], pose[:3, :3])) < 0.05
+    assert np.degrees(rotation_angle_between(found.T_world_to_camera[:3, :3], pose[:3, :3])) < 0.15  # 3 deviations
     assert "part of" not in found.message
 
 
-def test_the_principal_point_of_a_whole_picture_stays_in_the_middle() -> None:
+@pytest.mark.parametrize("off", [(0, 0), (8, -9)])
+def test_the_principal_point_of_a_whole_picture_is_found_near_the_middle(off: tuple[int, int]) -> None:
+    """As lenses have it: 1 % and 2 % of a side off. Held in the middle it would turn the camera by a degree."""
+    scene = orbit(points=600)
+    found = localised(scene, part_of(scene, between(), *off, ImageSize(480, 640), noise=0.5))
+    assert found.camera is not None
+    # Pixels of noise, 600 points: the deviations that were estimated are 1.5 px, three times which is this.
+    assert found.camera.params[1:] == pytest.approx((319.5 - off[0], 239.5 - off[1]), abs=4.5)
+    assert np.degrees(rotation_angle_between(found.T_world_to_camera[:3, :3], between()[:3, :3])) < 0.45
+    assert "part of" not in found.message
+
+
+def test_what_is_not_known_of_the_camera_makes_the_direction_less_certain() -> None:
+    """A turn would make up for a principal point that is elsewhere, and a part may have been cut anywhere."""
     scene = orbit(points=600)
     whole = part_of(scene, between(), 0, 0, ImageSize(480, 640), noise=0.5)
-    found = localised(scene, whole)
-    assert found.camera is not None
-    assert found.camera.params[1:] == (319.5, 239.5)
-    assert "part of" not in found.message
-
-
-def test_a_picture_of_another_shape_is_less_certain_of_its_direction() -> None:
-    """A part from the middle: it may have been cut elsewhere as well, for which a turn would make up."""
-    scene = orbit(points=600)
+    camera = LensCamera("SIMPLE_PINHOLE", ImageSize(480, 640), (600.0, CAMERA.cx, CAMERA.cy))
+    place = map_of(scene)
+    search = Search(place, TrackMatcher(), LocaliseOptions(), whole)  # type: ignore[arg-type]
+    given = search.run(place.names, [(Intrinsics(camera), "given")])
     cut = localised(scene, part_of(scene, between(), 110, 0, ImageSize(480, 420), noise=0.5))
-    whole = localised(scene, part_of(scene, between(), 0, 0, ImageSize(480, 640), noise=0.5))
     assert "part of" not in cut.message
-    assert (np.diag(cut.covariance)[:2] > 2 * np.diag(whole.covariance)[:2]).all()
+    variances = [np.diag(each.covariance)[:2] for each in (given, localised(scene, whole), cut)]
+    assert (variances[1] > 2 * variances[0]).all()
+    assert (variances[2] > variances[1]).all()
 
 
 class Mirrors(TrackMatcher):

@@ -12,12 +12,7 @@ from torch import Tensor
 
 from cyano.atomic import tidy, write_atomically, written_beside
 from cyano.checkpoints.checkpoint import Checkpoint
-from cyano.checkpoints.configs import (
-    superglue_from_dict,
-    superglue_to_dict,
-    superpoint_from_dict,
-    superpoint_to_dict,
-)
+from cyano.checkpoints.configs import superglue_from_dict, superglue_to_dict, superpoint_from_dict, superpoint_to_dict
 from cyano.checkpoints.files import read_json, read_tensors, write_safetensors
 from cyano.errors import CyanoError, InputError, OutputError, WeightsError
 from cyano.models.superglue import SuperGlueConfig

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from cyano.checkpoints import configs, resolve
+from cyano.checkpoints import config_keys, configs, resolve
 from cyano.checkpoints.files import read_json
 from cyano.checkpoints.huggingface import CONFIG_FILE, model_folder, write_json
 from cyano.errors import InputError
@@ -51,14 +51,14 @@ class _Config(Uploads):
     def _checked(self, name: str, value: object) -> object:
         defaults = {**GENERAL_DEFAULTS, **self._defaults}
         if name in defaults:
-            value = configs.checked_value(name, defaults[name] if value is None else value, defaults[name])
+            value = config_keys.checked_value(name, defaults[name] if value is None else value, defaults[name])
             return list(value) if isinstance(value, tuple) else value
         if name == "dtype":
             value = str(value).removeprefix("torch.")
             if value not in DTYPES:
                 raise InputError(f"dtype must be one of {', '.join(DTYPES)}, not {value!r}")
             return value
-        configs.check_keys({name: value}, {**self._defaults, configs.LOCALISATION: None})
+        config_keys.check_keys({name: value}, {**self._defaults, config_keys.LOCALISATION: None})
         return value
 
     @classmethod
@@ -83,7 +83,7 @@ class _Config(Uploads):
         """
         names = {item.name for item in fields(cls)}
         for key in overrides:
-            configs.check_keys({key: None}, dict.fromkeys(names))
+            config_keys.check_keys({key: None}, dict.fromkeys(names))
             if key not in names:
                 raise InputError(f"{cls.__name__} has no setting {key!r}")
         merged = {key: value for key, value in cls._from_file(data).items() if key != "model_type"}
@@ -91,7 +91,7 @@ class _Config(Uploads):
         known = {key: value for key, value in merged.items() if key in names}
         config = cls(**known)  # type: ignore[arg-type]  # __setattr__ checks the types
         others = {key: value for key, value in merged.items() if key not in names}
-        configs.check_keys(others, dict.fromkeys([*names, configs.LOCALISATION]))
+        config_keys.check_keys(others, dict.fromkeys([*names, config_keys.LOCALISATION]))
         vars(config).update(others)
         return config
 
@@ -209,7 +209,7 @@ class SuperPointConfig(_Config):
     """
 
     model_type: ClassVar[str] = "superpoint"
-    _defaults: ClassVar[Mapping[str, object]] = configs.SUPERPOINT_DEFAULTS
+    _defaults: ClassVar[Mapping[str, object]] = config_keys.SUPERPOINT_DEFAULTS
 
     encoder_hidden_sizes: list[int] | tuple[int, ...] = (64, 64, 128, 128)
     decoder_hidden_size: int = 256
@@ -228,7 +228,7 @@ class SuperPointConfig(_Config):
 
     def native(self) -> NativeSuperPointConfig:
         """The frozen configuration that the network takes."""
-        known = (*configs.SUPERPOINT_DEFAULTS, configs.LOCALISATION)
+        known = (*config_keys.SUPERPOINT_DEFAULTS, config_keys.LOCALISATION)
         return configs.superpoint_from_dict({key: vars(self)[key] for key in known if key in vars(self)})
 
 
@@ -251,7 +251,7 @@ class SuperGlueConfig(_Config):
     """
 
     model_type: ClassVar[str] = "superglue"
-    _defaults: ClassVar[Mapping[str, object]] = configs.SUPERGLUE_DEFAULTS
+    _defaults: ClassVar[Mapping[str, object]] = config_keys.SUPERGLUE_DEFAULTS
 
     keypoint_detector_config: SuperPointConfig | Mapping[str, object] | None = None
     hidden_size: int = 256
@@ -286,4 +286,4 @@ class SuperGlueConfig(_Config):
 
     def native(self) -> NativeSuperGlueConfig:
         """The frozen configuration that the network takes."""
-        return configs.superglue_from_dict({key: vars(self)[key] for key in configs.SUPERGLUE_DEFAULTS})
+        return configs.superglue_from_dict({key: vars(self)[key] for key in config_keys.SUPERGLUE_DEFAULTS})

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, Final, TypeVar
 
-from cyano.checkpoints import configs
+from cyano.checkpoints import config_keys
 
 __all__ = ["DTYPES", "GENERAL_DEFAULTS", "takes_general_settings", "with_dtype"]
 
@@ -39,7 +39,7 @@ def takes_general_settings(kind: Config) -> Config:
     """
     plain = kind.__init__
     own = {item.name for item in fields(kind)}
-    general = (configs.GENERAL_KEYS | {"model_type", configs.LOCALISATION}) - own
+    general = (config_keys.GENERAL_KEYS | {"model_type", config_keys.LOCALISATION}) - own
 
     @functools.wraps(plain)
     def take(self: Any, *arguments: Any, **settings: Any) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cyano.checkpoints import resolve
-from cyano.checkpoints.configs import checked_value
+from cyano.checkpoints.config_keys import checked_value
 from cyano.checkpoints.files import read_json
 from cyano.checkpoints.huggingface import PREPROCESSOR_FILE, model_folder, write_json
 from cyano.errors import InputError

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
+from scipy.optimize import least_squares
 
 from cyano.formats.poses.absolute_pose import AbsolutePose, projected
 from cyano.formats.poses.free_camera import freed_pose
@@ -64,15 +66,47 @@ def test_the_deviation_is_that_of_many_tries() -> None:
     np.testing.assert_allclose(offs.std(0)[:2], said[:2], rtol=0.39)
 
 
-@pytest.mark.parametrize("principal", [True, False])
-def test_a_lens_that_distorts_is_found_as_well(principal: bool) -> None:
-    true = LensCamera("SIMPLE_RADIAL", SIZE, (600.0, 0.0 if principal else 60.0, 240.0, -0.1))
+def test_a_lens_that_distorts_is_found_as_well() -> None:
+    true = LensCamera("SIMPLE_RADIAL", SIZE, (600.0, 0.0, 240.0, -0.1))
     points, pose = cloud()
-    found = freed_pose(projected(points, pose, true), points, nearby(points, pose), principal=principal, radial=True)
+    found = freed_pose(projected(points, pose, true), points, nearby(points, pose), radial=True)
     assert found is not None
     np.testing.assert_allclose(found.pose.camera.params, true.params, atol=1e-4)
     assert found.off[2] == pytest.approx(-0.1, abs=1e-6)
-    assert (found.deviation[:2] == 0).all() is not principal
+
+
+@pytest.mark.parametrize("deviation", [0.01, 1.0, 20.0])
+def test_what_is_known_of_the_principal_point_is_a_measurement_like_others(deviation: float) -> None:
+    """As general least squares with two more residuals; the pose begins where the noise is that of the pixels."""
+    points, pose = cloud()
+    seen = projected(points, pose, TRUE) + np.random.default_rng(0).normal(0, 2.0, (len(points), 2))
+    begun = freed_pose(seen, points, nearby(points, pose))
+    assert begun is not None
+    x, y = (begun.pose.camera.params[1] + 9.0, begun.pose.camera.params[2] - 9.0)
+    start = AbsolutePose(
+        begun.pose.T_world_to_camera, LensCamera("SIMPLE_PINHOLE", SIZE, (600.0, x, y)), begun.pose.inliers
+    )
+    found = freed_pose(seen, points, start, principal_deviation=deviation)
+    assert found is not None
+    noise = np.sqrt(
+        np.square(projected(points, start.T_world_to_camera, start.camera) - seen).sum() / (2 * len(points) - 9)
+    )
+
+    def residuals(asked: np.ndarray) -> np.ndarray:
+        T = moved(start.T_world_to_camera, points.mean(0), asked[:6])
+        camera = LensCamera("SIMPLE_PINHOLE", SIZE, (600.0 * np.exp(asked[6]), x + asked[7], y + asked[8]))
+        return np.concatenate([(projected(points, T, camera) - seen).ravel(), noise / deviation * asked[7:]])
+
+    best = least_squares(residuals, np.zeros(9), x_scale="jac", xtol=1e-12, ftol=1e-12)
+    np.testing.assert_allclose(found.off[:2], best.x[7:], atol=2e-3)  # of 9 px; steps end at 1e-7 of the squares
+
+
+def moved(pose: np.ndarray, middle: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """After a rotation vector about a point of the world, and a translation."""
+    after = np.eye(4)
+    after[:3, :3] = cv2.Rodrigues(change[:3])[0] @ pose[:3, :3]
+    after[:3, 3] = pose[:3, :3] @ middle + pose[:3, 3] + change[3:] - after[:3, :3] @ middle
+    return after
 
 
 def test_what_is_not_determined_is_none() -> None:

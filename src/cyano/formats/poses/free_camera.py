@@ -27,8 +27,8 @@ class FreedPose(NamedTuple):
 
     Attributes:
         pose: with its camera, a SIMPLE_RADIAL one; `inliers` are those that were given.
-        off: (3,) by how much the principal point (2, in pixels) and the distortion have moved; 0 where they were held.
-        deviation: (3,) standard deviations of that.
+        off: (3,) by how much the principal point (2, in pixels) and the distortion have moved.
+        deviation: (3,) standard deviations of that; 0 where the distortion was held.
         error: root mean square distance of the pixels after it.
         error_before: likewise, with the camera as it was.
     """
@@ -46,7 +46,8 @@ def freed_pose(
     found: AbsolutePose,
     weights: NDArray[np.float64] | None = None,
     *,
-    principal: bool = True,
+    principal: tuple[float, float] | None = None,
+    principal_deviation: float = np.inf,
     radial: bool = False,
 ) -> FreedPose | None:
     """Change the camera, too, so that a pose fits its points best: Levenberg's and Marquardt's steps.
@@ -56,7 +57,8 @@ def freed_pose(
         points3D: (K, 3) in the world's frame.
         found: the pose to begin with, of a SIMPLE_PINHOLE or SIMPLE_RADIAL camera; its focal length is refined.
         weights: (K,) how many measurements each row stands for; None for one each.
-        principal: find the principal point.
+        principal: where the principal point is known to be, about; None for where `found` has it.
+        principal_deviation: standard deviation of that in pixels; infinite where nothing is known.
         radial: find the distortion.
 
     Returns:
@@ -64,14 +66,18 @@ def freed_pose(
     """
     weight = np.ones(len(points3D)) if weights is None else np.asarray(weights, np.float64)
     pose = start = replace(found, camera=_radial(found.camera))
-    before = cost = _cost(points2D, points3D, pose, weight)
+    before = _cost(points2D, points3D, pose, weight)
     damping, covariance = 1e-3, None
+    known = np.array(principal or start.camera.params[1:3])
+    noise = before / max(2 * weight.sum() - 9.0, 1.0)
+    hold = noise / principal_deviation**2
+    cost = before + hold * _squares(pose, known)
     for _ in range(_STEPS):
-        tried = _step(points2D, points3D, pose, weight, damping, (principal, radial))
+        tried = _step(points2D, points3D, pose, weight, damping, _Free(known, hold, radial))
         if tried is None:
             return None
         new, covariance = tried
-        after = _cost(points2D, points3D, new, weight)
+        after = _cost(points2D, points3D, new, weight) + hold * _squares(new, known)
         lowered = cost - after
         if lowered >= 0:
             pose, cost, damping = new, after, damping / 10
@@ -81,11 +87,22 @@ def freed_pose(
             break
     if covariance is None or not np.isfinite(cost):
         return None
-    total, free = weight.sum(), np.array([principal, principal, radial])
-    deviation = np.zeros(3)
-    deviation[free] = np.sqrt(np.diag(covariance)[7:] * cost / max(2 * total - len(covariance), 1.0))
+    total, deviation = weight.sum(), np.zeros(3)
+    deviation[: len(covariance) - 7] = np.sqrt(np.diag(covariance)[7:] * cost / max(2 * total - len(covariance), 1.0))
     off = np.array(pose.camera.params[1:]) - np.array(start.camera.params[1:])
     return FreedPose(pose, off, deviation, float(np.sqrt(cost / total)), float(np.sqrt(before / total)))
+
+
+class _Free(NamedTuple):
+    """What of the camera is found: the principal point, where it is `known` to be by so much (`hold`); distortion."""
+
+    known: NDArray[np.float64]
+    hold: float
+    radial: bool
+
+
+def _squares(pose: AbsolutePose, known: NDArray[np.float64]) -> float:
+    return float(np.square(np.array(pose.camera.params[1:3]) - known).sum())
 
 
 def _radial(camera: LensCamera) -> LensCamera:
@@ -100,26 +117,28 @@ def _step(
     pose: AbsolutePose,
     weight: NDArray[np.float64],
     damping: float,
-    free: tuple[bool, bool],
+    free: _Free,
 ) -> tuple[AbsolutePose, NDArray[np.float64]] | None:
     """The next pose, and the inverse of the undamped normal matrix; None where it is singular."""
-    principal, radial = free
     there = slopes(
-        points2D, points3D, pose.T_world_to_camera, pose.camera, focal=True, principal=principal, radial=radial
+        points2D, points3D, pose.T_world_to_camera, pose.camera, focal=True, principal=True, radial=free.radial
     )
     weight = weight[there.front]
     if 2 * len(weight) <= there.rows.shape[2]:
         return None
-    normal = np.einsum("k,kia,kib->ab", weight, there.rows, there.rows)
-    slope = np.einsum("k,kia,ki->a", weight, there.rows, there.residuals)
+    rows = there.rows.reshape(-1, there.rows.shape[2])
+    weighted = rows * np.repeat(weight, 2)[:, None]
+    normal, slope = weighted.T @ rows, weighted.T @ there.residuals.ravel()
+    normal[[7, 8], [7, 8]] += free.hold
+    slope[7:9] += free.hold * (free.known - np.array(pose.camera.params[1:3]))
     scale = 1 / np.sqrt(np.maximum(np.diag(normal), np.finfo(np.float64).tiny))
     alike = normal * np.outer(scale, scale)
     if not np.isfinite(alike).all() or np.linalg.cond(alike) > _WORST_CONDITION:
         return None
     change = scale * np.linalg.solve(alike + damping * np.eye(len(alike)), scale * slope)
     camera = pose.camera.zoomed(float(np.exp(np.clip(change[6], -1, 1))))
-    camera = shifted(camera, change[7:9]) if principal else camera
-    camera = distorted(camera, float(change[-1])) if radial else camera
+    camera = shifted(camera, change[7:9])
+    camera = distorted(camera, float(change[-1])) if free.radial else camera
     T_world_to_camera = _turned(pose.T_world_to_camera, there.middle, change[:6])
     inverse = np.linalg.inv(alike) * np.outer(scale, scale)
     return replace(pose, T_world_to_camera=T_world_to_camera, camera=camera), inverse

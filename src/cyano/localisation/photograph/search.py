@@ -16,7 +16,7 @@ from cyano.localisation.photograph.confidence import CERTAIN, Evidence, confiden
 from cyano.localisation.photograph.groups import connected, differ
 from cyano.localisation.photograph.matched import Found, Matched
 from cyano.localisation.photograph.mirror import HARDLY_MIRRORED, better_mirrored
-from cyano.localisation.photograph.own_camera import may_be_a_part, with_own_camera
+from cyano.localisation.photograph.own_camera import deviation_of, with_own_camera
 
 __all__ = ["Search"]
 
@@ -154,7 +154,7 @@ class Search(Matched):
             pose.camera,
             weights=1 / copies_of(seen),
             focal_refined=best.source != "given",
-            principal_refined=best.moved or (best.source != "given" and may_be_a_part(self.map, self.photograph.size)),
+            principal_deviation=deviation_of(self.map, self.photograph.size, best.source, moved=best.moved),
         )
         share = best.inliers / len(np.unique(found.keypoints))
         mirrored = ""

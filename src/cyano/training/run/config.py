@@ -7,12 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-from cyano.checkpoints.configs import (
-    superglue_from_dict,
-    superglue_to_dict,
-    superpoint_from_dict,
-    superpoint_to_dict,
-)
+from cyano.checkpoints.configs import superglue_from_dict, superglue_to_dict, superpoint_from_dict, superpoint_to_dict
 from cyano.errors import InputError
 from cyano.models.superglue import SuperGlueConfig
 from cyano.models.superpoint import SuperPointConfig
