@@ -64,15 +64,15 @@ def test_positions_come_back_in_original_pixels(export: Path) -> None:
     np.testing.assert_allclose(result.keypoints1, KEYPOINTS[:VISIBLE], atol=1e-4)
 
 
-def test_the_detector_sees_whole_cells(export: Path) -> None:
+def test_the_detector_sees_the_whole_picture(export: Path) -> None:
     seen = []
     matcher = Matcher(export, options=UNALIGNED)
     whole = matcher._detector
     matcher._detector = lambda inputs: seen.append(inputs["image"]) or whole(inputs)
-    matcher.extract(_image(0, 123, 165))
-    assert seen[0].shape == (1, 1, 120, 160)
+    matcher.extract(_image(0, 123, 160))
+    assert seen[0].shape == (1, 1, 123, 160)
     assert seen[0].dtype == np.float32
-    assert np.array_equal(seen[0][0, 0], _image(0, 123, 165)[:120, :160] / np.float32(255))
+    assert np.array_equal(seen[0][0, 0], _image(0, 123, 160) / np.float32(255))
 
 
 def test_the_strongest_outside_constant_frames(export: Path) -> None:
@@ -146,6 +146,7 @@ def test_thresholds(export: Path) -> None:
     "wrong",
     [
         {"max_keypoints": 0},
+        {"max_keypoints": None},
         {"threads": 0},
         {"match_threshold": 2},
         {"precision": "float64"},

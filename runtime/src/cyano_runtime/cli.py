@@ -77,7 +77,7 @@ def _add_common(command: argparse.ArgumentParser) -> None:
     command.add_argument("--engine", choices=names, default="auto", help="what computes the networks [auto]")
     command.add_argument("--weights", "-w", metavar="DIR", help="folder of `cyano export` [the one included]")
     command.add_argument("--resize", metavar="N|WxH", help="longer side, or size, in pixels; -1 for none [640]")
-    command.add_argument("--max-keypoints", metavar="N", type=int, help="strongest keypoints of each [the export's]")
+    command.add_argument("--max-keypoints", metavar="N", type=int, default=1024, help="strongest of each image [1024]")
     command.add_argument("--threads", metavar="N", type=int, help="of the engine [its own choice]")
     command.add_argument("--no-stretch", action="store_true", help="leave dark 16-bit pictures as they are")
 

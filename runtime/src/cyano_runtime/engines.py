@@ -67,6 +67,9 @@ class OnnxRuntime:
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # errors
+        options.add_session_config_entry(
+            "session.intra_op.allow_spinning", "0"
+        )  # threads that wait leave the cores alone
         if threads is not None:
             options.intra_op_num_threads = threads
         self._outputs = list(outputs)

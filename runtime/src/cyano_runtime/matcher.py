@@ -25,9 +25,6 @@ __all__ = ["Matcher"]
 
 DEFAULT_OPTIONS = RuntimeOptions()
 
-CELL = 8
-"""The detector sees whole cells of so many pixels: the last columns and rows beyond them are cut off."""
-
 
 class Matcher:
     """A detector and a matcher in an engine: build it once, match many.
@@ -121,12 +118,12 @@ class Matcher:
     def _features(self, image: LoadedImage) -> Features:
         """Resize, run the detector, and leave out what is no keypoint or lies at a constant frame."""
         grey, frame = resize.apply(image, self.options.resize)
-        height, width = (length // CELL * CELL for length in grey.shape)
-        found = self._detector({"image": np.ascontiguousarray(grey[None, None, :height, :width])})
+        found = self._detector({"image": grey[None, None]})
         keypoints, scores = (np.asarray(found[name], np.float32) for name in ("keypoints", "scores"))
         valid = np.asarray(found["valid"], np.bool_)
         if self.weights.structure:
-            columns, rows = np.rint(keypoints).astype(np.intp).clip(0, (width - 1, height - 1)).T
+            last = frame.network.width - 1, frame.network.height - 1
+            columns, rows = np.rint(keypoints).astype(np.intp).clip(0, last).T
             valid &= ~near_frame(grey)[rows, columns]
         kept = np.flatnonzero(valid)
         kept = kept[np.argsort(-scores[kept], kind="stable")][: self.options.max_keypoints]

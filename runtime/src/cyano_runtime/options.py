@@ -48,8 +48,9 @@ class RuntimeOptions:
     threads: int | None = None
 
     def __post_init__(self) -> None:
-        for name, value in (("max_keypoints", self.max_keypoints), ("threads", self.threads)):
-            if value is not None and (not isinstance(value, Integral) or isinstance(value, bool) or value < 1):
+        counts = {"max_keypoints": self.max_keypoints} | ({} if self.threads is None else {"threads": self.threads})
+        for name, value in counts.items():
+            if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
                 raise InputError(f"{name} must be a whole number of at least 1, not {value!r}")
         share = self.match_threshold
         if share is not None and not (isinstance(share, Real) and 0 <= share <= 1):

@@ -1,0 +1,164 @@
+"""What cyano-runtime costs without torch, and whether it finds what Cyano finds.
+
+`--environment` is one made by `scripts/runtime DIR`: its sizes, its start and its memory are measured. Matches and
+processor seconds are compared on pairs of the evaluation sets in `--data`, spread evenly, each engine and Cyano on one
+core in turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import time
+from importlib.metadata import Distribution, distributions
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from measuring import in_turns, installed, save, summary
+
+ENGINES = ("onnxruntime", "openvino", "opencv")
+PACKAGES = ("cyano-runtime", "numpy", "pillow", "opencv-python-headless", "onnxruntime", "openvino")
+SAME_PX = 0.1
+
+MATCHING = """
+import resource, sys
+from cyano_runtime import Matcher
+Matcher(engine=sys.argv[1]).match(*sys.argv[2:])
+print([line for line in open("/proc/self/status") if line.startswith("VmHWM")][0].split()[1])
+"""
+
+
+def pairs_of(data: Path, count: int) -> list[tuple[str, str]]:
+    """About so many of the pairs that the sets list, spread evenly."""
+    listed = []
+    for file in sorted(data.glob("*/pairs.txt")):
+        names = [line.split()[:2] for line in file.read_text().splitlines() if line.strip()]
+        listed += [(str(file.parent / one), str(file.parent / two)) for one, two in names]
+    if not listed:
+        raise SystemExit(f"{data} has no sets with a pairs.txt")
+    return [listed[round(i)] for i in np.linspace(0, len(listed) - 1, min(count, len(listed)))]
+
+
+def serve(connection: Connection, name: str, pairs: list[tuple[str, str]]) -> None:
+    """Cyano or an engine of the runtime on one core: the next pair's matches and processor seconds at each request."""
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    if name == "cyano":
+        import torch
+
+        from cyano import Matcher
+
+        torch.set_num_threads(1)
+        match = Matcher.from_pretrained(device="cpu").match
+    else:
+        from cyano_runtime import Matcher as Runtime
+        from cyano_runtime import RuntimeOptions
+
+        threads = None if name == "opencv" else 1
+        match = Runtime(engine=name, options=RuntimeOptions(threads=threads)).match
+    match(*pairs[0])
+    connection.send(name)
+    for pair in pairs:
+        if not connection.recv():
+            break
+        start = time.process_time()
+        found = match(*pair)
+        seconds = time.process_time() - start
+        connection.send((seconds, np.hstack([found.keypoints0, found.keypoints1]), len(found.image0.keypoints)))
+
+
+def compared(data: Path, count: int) -> dict[str, Any]:
+    """The engines beside Cyano on the same pairs."""
+    pairs = pairs_of(data, count)
+    contenders = {name: (name, pairs) for name in ("cyano", *ENGINES)}
+    answers = {name: given for name, (_, given) in in_turns(contenders, serve, len(pairs)).items()}
+    results: dict[str, Any] = {"pairs": len(pairs), "matches": sum(len(points) for _, points, _ in answers["cyano"])}
+    for name, given in answers.items():
+        ratios = [mine[0] / theirs[0] for mine, theirs in zip(given, answers["cyano"], strict=True)]
+        results[name] = {
+            "processor_s": summary([each[0] for each in given]),
+            "ratio": round(statistics.median(ratios), 3),
+        }
+        if name == "cyano":
+            continue
+        both = [shared(mine[1], theirs[1]) for mine, theirs in zip(given, answers["cyano"], strict=True)]
+        results[name] |= {
+            "found": sum(len(mine[1]) for mine in given),
+            "same_within_0.1px": sum(both),
+            "pairs_all_the_same": sum(
+                same == len(mine[1]) == len(theirs[1])
+                for same, mine, theirs in zip(both, given, answers["cyano"], strict=True)
+            ),
+        }
+    return results
+
+
+def shared(mine: np.ndarray, theirs: np.ndarray) -> int:
+    """How many of (K, 4) matches are among others within `SAME_PX`."""
+    if not len(mine):
+        return 0
+    return sum(bool((np.abs(mine - each).max(axis=1) < SAME_PX).any()) for each in theirs)
+
+
+def sizes(environment: Path) -> dict[str, float]:
+    """MB of the files of each package, as installed."""
+    folder = next(environment.glob("lib/python3*/site-packages"))
+    there = {each.metadata["Name"].lower(): each for each in distributions(path=[str(folder)])}
+    return {name: round(_megabytes(there[name]), 1) for name in PACKAGES if name in there}
+
+
+def _megabytes(package: Distribution) -> float:
+    paths = [Path(str(each.locate())) for each in package.files or ()]
+    return sum(path.stat().st_size for path in paths if path.exists()) / 1e6
+
+
+def started(environment: Path, pair: tuple[str, str], repeats: int) -> dict[str, Any]:
+    """Processor seconds of processes of the environment, and the peak memory of a pair."""
+    python, program = str(environment / "bin" / "python"), str(environment / "bin" / "cyano-rt")
+    commands = {
+        "help": [program, "--help"],
+        "import": [python, "-c", "import cyano_runtime"],
+        "import of Matcher": [python, "-c", "from cyano_runtime import Matcher"],
+        **{f"match, {engine}": [program, "match", *pair, "--engine", engine] for engine in ENGINES},
+    }
+    results: dict[str, Any] = {
+        name: summary([_seconds(each) for _ in range(repeats)]) for name, each in commands.items()
+    }
+    for engine in ENGINES:
+        run = subprocess.run([python, "-c", MATCHING, engine, *pair], check=True, capture_output=True, text=True)
+        results[f"peak memory, {engine}"] = {"MB": round(int(run.stdout) * 1024 / 1e6, 1)}
+    return results
+
+
+def _seconds(command: list[str]) -> float:
+    before = os.times()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    after = os.times()
+    return after.children_user - before.children_user + after.children_system - before.children_system
+
+
+def main() -> None:
+    """Measure, print, save."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--environment", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--pairs", type=int, default=32)
+    parser.add_argument("--repeats", type=int, default=3)
+    arguments = parser.parse_args()
+    results = {
+        "installed_MB": sizes(arguments.environment),
+        "engines": {name: installed(name) for name in ("onnxruntime", "openvino")},
+        "processes": started(arguments.environment, pairs_of(arguments.data, 1)[0], arguments.repeats),
+        "matches": compared(arguments.data, arguments.pairs),
+    }
+    print(json.dumps(results, indent=1))
+    print(save("runtime", 0, results))
+
+
+if __name__ == "__main__":
+    main()
