@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.metadata import version
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias, cast
@@ -13,12 +14,14 @@ from numpy.typing import NDArray
 
 from cyano.errors import CyanoError, InputError, MissingExtraError, OutputError
 
-__all__ = ["ENGINES", "Arrays", "EngineName", "engine_version", "loaded"]
+__all__ = ["ENGINES", "Arrays", "EngineName", "check_installed", "engine_version", "loaded"]
 
 EngineName: TypeAlias = Literal["onnxruntime", "opencv", "openvino"]
 Arrays: TypeAlias = Mapping[str, NDArray[np.generic]]
 Run: TypeAlias = Callable[[Arrays], dict[str, NDArray[np.generic]]]
 """Inputs by name to outputs by name: engines differ in their order."""
+
+_MODULES = {"opencv": "cv2"}
 
 
 def loaded(content: bytes, engine: EngineName, outputs: tuple[str, ...], threads: int = 0) -> Run:
@@ -35,11 +38,9 @@ def loaded(content: bytes, engine: EngineName, outputs: tuple[str, ...], threads
         InputError: this version of it cannot run such graphs.
         OutputError: it cannot run this one; likewise when it is called.
     """
-    try:
-        with _refusals(engine):
-            run = ENGINES[engine](content, outputs, threads)
-    except ImportError as error:
-        raise MissingExtraError(f"{engine} is not installed; install cyano[onnx], or {engine} itself") from error
+    check_installed(engine)
+    with _refusals(engine):
+        run = ENGINES[engine](content, outputs, threads)
 
     def guarded(inputs: Arrays) -> dict[str, NDArray[np.generic]]:
         with _refusals(engine):
@@ -53,11 +54,23 @@ def _refusals(engine: EngineName) -> Iterator[None]:
     """What an engine raises, in classes of its own, is one `OutputError`."""
     try:
         yield
-    except (CyanoError, ImportError):
+    except CyanoError:
         raise
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise OutputError(f"{engine} cannot run the graph, and nothing was written: {reason}") from error
+
+
+def check_installed(engine: EngineName) -> None:
+    """Look for an engine before the work.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        import_module(_MODULES.get(engine, engine))
+    except ImportError as error:
+        raise MissingExtraError(f"{engine} is not installed; install cyano[onnx], or {engine} itself") from error
 
 
 def engine_version(engine: EngineName) -> str:
