@@ -74,7 +74,7 @@ class Matcher:
         self._batch_size = batch_size
         self._matcher_dtype = torch.float32 if options.precision == "float32" else torch.bfloat16
         self.detection, self.assignment = options.over(networks.superpoint.config, networks.superglue.config)
-        self._usual = self.assignment.matching_threshold
+        self.usual_threshold = self.assignment.matching_threshold
         self.confirmed_threshold = options.confirmed_threshold(self.assignment)
         self._detector = Detector(networks.superpoint, options, self.detection, self.device, batch_size)
         layers = len(self.assignment.gnn_layers_types)
@@ -140,13 +140,13 @@ class Matcher:
         prepare = self._detector.prepare
         features0, features1 = self._detector([prepare(loaded0, keep0), prepare(loaded1, keep1)])
         matches = self._assign([(features0, features1)])[0]
-        if self.options.rotations == "auto" and matches.above(self._usual).count < self.options.few_matches:
+        if self.options.rotations == "auto" and matches.above(self.usual_threshold).count < self.options.few_matches:
             for turns in (1, 2, 3):
                 turned = self._detector([prepare(loaded1, keep1, turns)])[0]
                 candidate = self._assign([(features0, turned)])[0]
-                if candidate.above(self._usual).count > matches.above(self._usual).count:
+                if candidate.above(self.usual_threshold).count > matches.above(self.usual_threshold).count:
                     features1, matches = turned, candidate
-        moved, kept = align_matches(features0, features1, matches, self._usual)
+        moved, kept = align_matches(features0, features1, matches, self.usual_threshold)
         side0, side1 = ImageKeypoints.of_each([features0, moved], [loaded0, loaded1])
         return PairResult(side0, side1, kept, matches.beyond(kept))
 
@@ -231,9 +231,11 @@ class Matcher:
 
     def _matched(self, pairs: Sequence[tuple[Features, Features]]) -> list[PairResult]:
         """The results of one batch."""
-        batch = feature_pairs(pairs, self.device, self.assignment)
-        found = self._assign(batch)
-        aligned = [align_matches(*pair, each, self._usual) for pair, each in zip(batch, found, strict=True)]
+        return self._finished(batch := feature_pairs(pairs, self.device, self.assignment), self._assign(batch))
+
+    def _finished(self, batch: Sequence[tuple[Features, Features]], found: Sequence[Matches]) -> list[PairResult]:
+        """Those of matches that were found, aligned where features came with what the detector saw."""
+        aligned = [align_matches(*pair, each, self.usual_threshold) for pair, each in zip(batch, found, strict=True)]
         sides = ImageKeypoints.of_each([pair[0] for pair in batch] + [moved for moved, _ in aligned])
         every = zip(sides[: len(batch)], sides[len(batch) :], aligned, found, strict=True)
         return [PairResult(side0, side1, kept, each.beyond(kept)) for side0, side1, (_, kept), each in every]

@@ -52,10 +52,17 @@ def test_a_port_that_is_taken() -> None:
     assert "another program listens there" in result.output
 
 
-def test_an_address_of_somebody_else() -> None:
-    result = run("serve", "--host", "no.such.host.invalid", "--port", "0")
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "a..b", "x" * 70])  # the last two are no names at all
+def test_an_address_of_somebody_else(host: str) -> None:
+    result = run("serve", "--host", host, "--port", "0")
     assert result.exit_code == 1
     assert "there is no address" in result.output
+
+
+def test_a_live_source_that_is_not_there(tmp_path: Path) -> None:
+    result = run("serve", "--live", tmp_path / "nowhere.mp4", "--port", "0")
+    assert result.exit_code == 1
+    assert "no such movie or folder" in result.output
 
 
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

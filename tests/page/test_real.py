@@ -61,6 +61,7 @@ MORE = ("id", "image0", "image1", "indices", "doubtful")
     ("options", "flags"),
     [
         ({}, ()),
+        ({"match_threshold": 0.35}, ("--match-threshold", "0.35")),  # from what the first has found
         (
             {"resize": 200, "max_keypoints": 300, "align": False},
             ("--resize", "200", "--max-keypoints", "300", "--no-align"),

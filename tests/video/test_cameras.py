@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cyano.errors import InputError
-from cyano.video import SourceOptions
+from cyano.video import SourceOptions, cameras
 from cyano.video.cameras import CameraReader
 from support.movies import StepCamera, StillClock, bar_code, number_in
 
@@ -92,7 +92,7 @@ def test_a_stream_comes_back() -> None:
 
 def test_a_camera_without_frames_is_an_error() -> None:
     reader = CameraReader("fake", Flaky([]), clock=StillClock())
-    with pytest.raises(InputError, match="gives no frames"):
+    with pytest.raises(InputError, match="no frame that can be read"):
         list(reader.frames(SourceOptions()))
 
 
@@ -103,6 +103,18 @@ def test_a_camera_that_is_not_there_is_an_error() -> None:
 
     with pytest.raises(InputError, match="cannot be opened"):
         CameraReader("7", Closed([]))
+
+
+def test_a_camera_whose_driver_hangs_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It neither gives a frame nor says that it has none."""
+    monkeypatch.setattr(cameras, "_PARTING", 0.1)
+    camera = StepCamera()
+    reader = CameraReader("fake", lambda: camera)
+    threading.Thread(target=camera.press).start()
+    frames = list(reader.frames(SourceOptions(patience=0.2)))
+    assert len(frames) == 1
+    assert "hangs" in reader.problem
+    camera.release()
 
 
 def test_a_reader_that_waits_can_be_stopped() -> None:

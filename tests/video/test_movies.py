@@ -91,7 +91,7 @@ def test_a_hundred_damaged_frames_in_a_row_are_the_end(tmp_path: Path) -> None:
     path = _with_broken_frames(tmp_path / "m.mkv", set(range(10, 115)), 130)
     with open_source(path) as source:
         assert [frame.index for frame in source] == list(range(10))
-        assert "100 frames in a row are damaged" in source.problem
+        assert "100 frames in a row cannot be read" in source.problem
 
 
 def _with_broken_frames(path: Path, broken: set[int], count: int = 40) -> Path:

@@ -34,7 +34,7 @@ async function call(method, path, { json, body, accept = "application/json", sig
     answer = await fetch(`${ROOT}/${path}`, { method, headers, body: json === undefined ? body : JSON.stringify(json), signal });
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new Problem(0, "The service does not answer", "It may have been stopped. Start `cyano serve` again; the page goes on where it was.");
+    throw new Problem(0, "The service does not answer", "It may have been stopped. Start it again; the page goes on where it was.");
   }
   if (answer.ok) return answer;
   const told = await answer.json().catch(() => ({}));

@@ -17,7 +17,7 @@ from cyano.cli.collections import align, colmap, extract, match_all, reconstruct
 from cyano.cli.command import Command, Group
 from cyano.cli.maps import add, georeference, localise, map
 from cyano.cli.matching import demo, match, pairs
-from cyano.cli.networks import evaluate, train, weights
+from cyano.cli.networks import evaluate, export, train, weights
 from cyano.cli.output import error_console, is_verbose, plain_line
 from cyano.cli.videos import frames, live, video
 from cyano.cli.videos.options import SourceCommand
@@ -37,6 +37,7 @@ cyano map sparse/0 --images photos -o map  any COLMAP model becomes such a map
 cyano add more --to model -o grown         new images into a map
 cyano serve                                a page and an HTTP service
 cyano video walk.mp4 --out walk            a movie, frame by frame
+cyano export onnx                          ONNX graphs for programs without PyTorch
 cyano evaluate FOLDER                      weights and baselines on benchmarks
 
 Exit codes: 0 done; 1 error (one line on stderr); 2 usage error; 3 some images or pairs failed and the rest is done; \
@@ -106,6 +107,7 @@ app.command("serve", cls=Command, help=serve.HELP)(serve.serve)
 app.command("video", cls=SourceCommand, help=video.HELP)(video.video)
 app.command("live", cls=SourceCommand, help=live.HELP)(live.live)
 app.command("frames", cls=SourceCommand, help=frames.HELP)(frames.frames)
+app.command("export", cls=Command, help=export.HELP)(export.export)
 app.command("demo", cls=Command, help=demo.HELP)(demo.demo)
 app.command("evaluate", cls=Command, help=evaluate.HELP)(evaluate.evaluate)
 app.command("env", cls=Command, help=environment.HELP)(environment.env)

@@ -8,7 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["Conv", "Linear", "fold"]
+from cyano.models.superglue import Layer
+
+__all__ = ["Conv", "Linear", "fold", "folded_layer"]
 
 
 class Conv:
@@ -90,3 +92,20 @@ def fold(linear: nn.Linear, norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
     gain = norm.weight.float() / torch.sqrt(norm.running_var.float() + norm.eps)
     bias = (linear.bias.float() - norm.running_mean.float()) * gain + norm.bias.float()
     return linear.weight.float() * gain[:, None], bias
+
+
+def folded_layer(layer: Layer) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Weight and bias of the two products that a layer of SuperGlue begins with.
+
+    Returns:
+        Query, key and value as one product, (3D, D) and (3D,); and the MLP's first layer with batch normalisation and
+        the merge of the heads in it, (2D, 2D) and (2D,), which reads the states beside the messages of the heads.
+    """
+    projections = layer.attention.self
+    parts = (projections.query, projections.key, projections.value)
+    weight, bias = fold(layer.mlp[0].linear, layer.mlp[0].batch_norm)  # type: ignore[arg-type]
+    size, merge = weight.shape[1] // 2, layer.attention.output.dense
+    # The MLP reads [state ; merge(message)]: the merge is linear, so it folds into the weight's second half.
+    folded = torch.cat([weight[:, :size], weight[:, size:] @ merge.weight.float()], dim=1)
+    qkv = torch.cat([p.weight for p in parts]), torch.cat([p.bias for p in parts])
+    return qkv, (folded, bias + weight[:, size:] @ merge.bias.float())

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cyano.models.fast_layers import Linear, fold
+from cyano.models.fast_layers import Linear, fold, folded_layer
 from cyano.models.superglue import KeypointSet, Layer, SuperGlue
 from cyano.models.transport import fast_transport
 from cyano.native import library
@@ -28,18 +28,11 @@ class _FastLayer:
     """One attention layer on the keypoints of both images together."""
 
     def __init__(self, layer: Layer, kind: str, dtype: torch.dtype) -> None:
-        attention = layer.attention
         self.cross = kind == "cross"
-        self.heads = attention.heads
-        projections = attention.self
-        parts = (projections.query, projections.key, projections.value)
-        self.qkv = Linear(torch.cat([p.weight for p in parts]), torch.cat([p.bias for p in parts]), dtype)
-        # The MLP reads [state ; merge(message)]: the merge is linear, so it folds into the MLP's second half.
-        weight, bias = fold(layer.mlp[0].linear, layer.mlp[0].batch_norm)  # type: ignore[arg-type]
-        size = weight.shape[1] // 2
-        merge = attention.output.dense
-        folded = torch.cat([weight[:, :size], weight[:, size:] @ merge.weight.float()], dim=1)
-        self.hidden = Linear(folded, bias + weight[:, size:] @ merge.bias.float(), dtype, relu=True)
+        self.heads = layer.attention.heads
+        qkv, hidden = folded_layer(layer)
+        self.qkv = Linear(*qkv, dtype)
+        self.hidden = Linear(*hidden, dtype, relu=True)
         self.update = Linear(layer.mlp[1].weight, layer.mlp[1].bias, dtype)  # type: ignore[arg-type]
 
     def __call__(self, both: Tensor, count0: int) -> None:

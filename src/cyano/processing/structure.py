@@ -21,7 +21,7 @@ from cyano.models.transfers import upload
 from cyano.native import keypoints, library
 from cyano.processing.keypoints import refine_summits, window_max
 
-__all__ = ["find_structure", "hessian_response", "response_and_scores", "structured_scores"]
+__all__ = ["find_structure", "hessian_filters", "hessian_response", "response_and_scores", "structured_scores"]
 
 SIGMA = 1.2
 """Blur of the derivatives, in pixels: the finest that is not noise."""
@@ -88,6 +88,12 @@ def _kernels() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """
     along_x, along_y = _taps()
     return along_x[:, None, None], (np.eye(3, dtype=np.float32)[..., None] * along_y[:, None])[..., None]
+
+
+def hessian_filters() -> NDArray[np.float32]:
+    """The filters of `hessian_response` whole: (3, 1, 9, 9) for one convolution, not separated."""
+    along_x, along_y = _taps()
+    return (along_y[:, None, :, None] * along_x[:, None, None, :]).astype(np.float32)
 
 
 @cache

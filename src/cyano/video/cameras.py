@@ -14,7 +14,7 @@ from cyano.errors import InputError
 from cyano.progress import NOBODY, Watcher
 from cyano.video.frames import Frame
 from cyano.video.options import SourceOptions
-from cyano.video.readers import MOST_DAMAGED, Kind, Reader
+from cyano.video.readers import Kind, Reader
 
 __all__ = ["CameraReader", "Capture", "Clock", "SystemClock"]
 
@@ -121,20 +121,14 @@ class CameraReader(Reader):
             self._capture.release()
             raise InputError(f"the {kind} {name} cannot be opened; check that it is there and that nobody else uses it")
 
-    def frames(self, options: SourceOptions) -> Iterator[Frame]:
-        """The frames that are taken: the newest each time, or all of them with `newest=False`.
-
-        Raises:
-            InputError: it never gave a frame.
-        """
+    def _frames(self, options: SourceOptions) -> Iterator[Frame]:
+        """The frames that are taken: the newest each time, or all of them with `newest=False`."""
         shots = self._every(options) if options.newest is False else self._newest(options)
         for shot in shots:
             if options.is_over(shot.time):
                 break
             if options.takes(shot.number, shot.time):
                 yield Frame(shot.number, np.ascontiguousarray(shot.bgr[:, :, ::-1]), shot.time, self.name)
-        if not self._count and self.problem:
-            raise InputError(f"the {self.kind} {self.name} gives no frames; {self.problem}")
 
     def close(self) -> None:
         """End the thread, which lets go of the device."""
@@ -150,7 +144,7 @@ class CameraReader(Reader):
         thread = Thread(target=self._keep_newest, args=(options,), name="cyano-camera", daemon=True)
         thread.start()
         try:
-            while (shot := self._take()) is not None:
+            while (shot := self._take(options.patience)) is not None:
                 yield shot
         finally:
             self.close()
@@ -169,10 +163,12 @@ class CameraReader(Reader):
                 self._over = True
                 self._changed.notify_all()
 
-    def _take(self) -> _Shot | None:
-        """The newest frame once there is one that was not taken; None at the end."""
+    def _take(self, patience: float) -> _Shot | None:
+        """The newest frame once there is one that was not taken; None at the end, or where a driver hangs."""
         with self._changed:
-            self._changed.wait_for(lambda: self._shot is not None or self._over or self._closed.is_set())
+            news = lambda: self._shot is not None or self._over or self._closed.is_set()  # noqa: E731
+            if not self._changed.wait_for(news, patience + _PARTING):
+                self._end_early(f"it gave no frame for {patience:.0f} s: it hangs")
             shot, self._shot = self._shot, None
             return None if self._closed.is_set() else shot
 
@@ -188,6 +184,7 @@ class CameraReader(Reader):
                         self._watcher.say(f"{self.name} is back after {now - failed_at:.0f} s")
                     failures, self._began = 0, now if self._began is None else self._began
                     self._count += 1
+                    self._note()
                     yield _Shot(self._count - 1, bgr, now - self._began)
                     continue
                 failures += 1
@@ -202,11 +199,10 @@ class CameraReader(Reader):
         """Whether a source that fails has ended."""
         if self.kind == "camera":
             self.damaged += 1
-            if failures >= MOST_DAMAGED:
+            if self._spoilt("the camera may have been unplugged"):
                 self.damaged -= failures  # those were no frames
-                self.problem = f"it gave no frame {failures} times: it may have been unplugged"
         elif seconds >= patience:
-            self.problem = f"it gave no frame for {seconds:.0f} s"
+            self._end_early(f"it gave no frame for {seconds:.0f} s")
         return bool(self.problem)
 
     def _try_again(self, failures: int) -> None:

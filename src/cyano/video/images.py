@@ -12,7 +12,7 @@ from cyano.errors import ImageError, InputError
 from cyano.processing.images import read
 from cyano.video.frames import Frame
 from cyano.video.options import SourceOptions
-from cyano.video.readers import MOST_DAMAGED, Reader
+from cyano.video.readers import Reader
 
 __all__ = ["ImageReader", "images_in", "images_like", "names_from"]
 
@@ -32,13 +32,9 @@ class ImageReader(Reader):
         super().__init__(name)
         self._paths = paths
 
-    def frames(self, options: SourceOptions) -> Iterator[Frame]:
-        """The frames that are taken; files that cannot be read are counted and left out.
-
-        Raises:
-            InputError: none of them can be read.
-        """
-        taken, in_a_row, first = 0, 0, ""
+    def _frames(self, options: SourceOptions) -> Iterator[Frame]:
+        """The frames that are taken; files that cannot be read are counted and left out."""
+        first = ""
         for index, path in enumerate(self._paths):
             time = None if options.fps is None else index / options.fps
             if options.is_over(time):
@@ -48,15 +44,14 @@ class ImageReader(Reader):
             try:
                 image = read(path)
             except ImageError as error:
-                self.damaged, in_a_row, first = self.damaged + 1, in_a_row + 1, first or str(error)
-                if in_a_row < MOST_DAMAGED:
-                    continue
-                self.problem = f"{MOST_DAMAGED} images in a row cannot be read; {error}"
-                return
-            taken, in_a_row = taken + 1, 0
+                self.damaged, first = self.damaged + 1, first or str(error)
+                if self._spoilt(str(error)):
+                    return
+                continue
+            self._note()
             yield Frame(index, image.rgb, time, path.name)
-        if not taken and self.damaged:
-            raise InputError(f"none of the images of {self.name} can be read; {first}")
+        if self.damaged and not self._readable:
+            self._end_early(f"none of the images can be read: {first}")
 
     def close(self) -> None:
         """Nothing is open."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cyano.errors import InputError, MissingExtraError
 from cyano.video.frames import Frame
 from cyano.video.options import SourceOptions
-from cyano.video.readers import MOST_DAMAGED, Reader
+from cyano.video.readers import Reader
 
 __all__ = ["MovieReader", "load_av"]
 
@@ -67,14 +67,11 @@ class MovieReader(Reader):
         rate = self._stream.average_rate or self._stream.guessed_rate
         self.rate = float(rate) if rate else None
 
-    def frames(self, options: SourceOptions) -> Iterator[Frame]:
-        """The frames that are taken, in order; the others are decoded but not converted.
-
-        Raises:
-            InputError: there is not one frame in it.
-        """
+    def _frames(self, options: SourceOptions) -> Iterator[Frame]:
+        """The frames that are taken, in order; the others are decoded but not converted."""
         numbered = _Numbers(self._stream.codec_context.name not in _WITH_HIDDEN_PACKETS)
-        last, over = None, False
+        last: float | None = None
+        over = False
         for frame in self._decoded(numbered):
             index, lost = (numbered.next(), 1) if frame is None else numbered.of(frame.pts)
             self.damaged += lost
@@ -85,11 +82,11 @@ class MovieReader(Reader):
                 break
             if options.takes(index, last):
                 yield Frame(index, _displayed(frame), last, self.name)
-        if last is None:
-            raise InputError(f"{self.name} has no frame that can be read; {self.problem or 'it may be cut off'}")
         self.damaged += 0 if over else numbered.left
-        if not over and not self.problem:
-            self.problem = self._missing_end(last)
+        if not self._readable:
+            self._end_early("it may be cut off")
+        elif not over and (missing := self._missing_end(last or 0.0)):
+            self._end_early(missing)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -97,14 +94,14 @@ class MovieReader(Reader):
 
     def _decoded(self, numbered: _Numbers) -> Iterator[Any]:
         """Frames in the order of their times; None for one whose packet cannot be decoded."""
-        packets, failures = self._container.demux(self._stream), 0
-        while failures < MOST_DAMAGED:
+        packets = self._container.demux(self._stream)
+        while not self.problem:
             try:
                 packet = next(packets)
             except StopIteration:
                 return
             except (self._av.error.FFmpegError, OSError) as error:
-                self.problem = f"reading ended early: {_reason(error)}"
+                self._end_early(f"reading ended early: {_reason(error)}")
                 return
             if packet.size and not packet.is_discard:
                 numbered.announce(packet.pts)
@@ -113,14 +110,18 @@ class MovieReader(Reader):
             except self._av.error.EOFError:
                 return
             except (self._av.error.FFmpegError, ValueError):
-                frames, failures = [], failures + 1
+                frames = []
+                self._spoilt("the movie is damaged")
                 if not numbered.by_packets:
                     yield None  # else the next frame's number tells that it is missing
             for frame in frames:
-                failures = failures + 1 if frame.is_corrupt else 0
-                if not frame.is_corrupt or not numbered.by_packets:
-                    yield None if frame.is_corrupt else frame
-        self.problem = f"{MOST_DAMAGED} frames in a row are damaged"
+                if not frame.is_corrupt:
+                    self._note()
+                    yield frame
+                    continue
+                self._spoilt("the movie is damaged")
+                if not numbered.by_packets:
+                    yield None
 
     def _time(self, pts: int | None) -> float | None:
         if pts is None or self._stream.time_base is None:

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Literal
 
+from cyano.errors import InputError
 from cyano.video.frames import Frame
 from cyano.video.options import SourceOptions
 
@@ -35,10 +36,36 @@ class Reader(ABC):
         self.rate: float | None = None
         self.damaged = 0
         self.problem = ""
+        self._readable = self._in_a_row = 0
+
+    def frames(self, options: SourceOptions) -> Iterator[Frame]:
+        """The frames that are taken, in order.
+
+        Raises:
+            InputError: there is not one frame in it that can be read.
+        """
+        yield from self._frames(options)
+        if self.problem and not self._readable:
+            raise InputError(f"{self.name} has no frame that can be read; {self.problem}")
 
     @abstractmethod
-    def frames(self, options: SourceOptions) -> Iterator[Frame]:
-        """The frames that are taken, in order."""
+    def _frames(self, options: SourceOptions) -> Iterator[Frame]:
+        """The frames that are taken. Each that can be read is noted by `_note`, each that cannot by `_spoilt`."""
+
+    def _note(self) -> None:
+        """A frame can be read."""
+        self._readable, self._in_a_row = self._readable + 1, 0
+
+    def _spoilt(self, why: str) -> bool:
+        """A frame cannot be read; whether there were so many in a row that the source has ended."""
+        self._in_a_row += 1
+        if self._in_a_row >= MOST_DAMAGED:
+            self._end_early(f"{MOST_DAMAGED} frames in a row cannot be read; {why}")
+        return bool(self.problem)
+
+    def _end_early(self, why: str) -> None:
+        """It ends before its end: it was cut off or unplugged, has stalled, or is damaged. The first reason counts."""
+        self.problem = self.problem or why
 
     def stop(self) -> None:  # noqa: B027 - what is read on demand has nothing to stop
         """Have the frames end soon; may be called from any thread, unlike `close`."""

@@ -51,7 +51,7 @@ def test_what_is_no_photograph_is_refused(opened: Opened, photographs: Path) -> 
     [
         (_problem(429, "Too much at once", "8 jobs wait already"), "8 jobs wait already"),
         (_problem(503, "It could not be computed", "the worker was stopped"), "A lower resolution"),
-        (None, "cyano serve"),
+        (None, "Start it again"),
     ],
 )
 def test_errors_have_a_remedy(opened: Opened, photographs: Path, answer: dict[str, Any] | None, words: str) -> None:

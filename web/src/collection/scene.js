@@ -26,6 +26,8 @@ const POINT_FRAGMENT = `
 varying vec3 shade;
 void main() { if (length(gl_PointCoord - 0.5) > 0.5) discard; gl_FragColor = vec4(shade, 1.0); }`;
 
+const BAR = 72; // pixels of a bar of controls
+
 export class ModelScene {
   /** @param {HTMLCanvasElement} canvas @param {boolean} smooth edges, which large models are drawn without @param {{ pick: (camera: number, point: number) => void, hover: (camera: number, x: number, y: number) => void }} act */
   constructor(canvas, smooth, act) {
@@ -186,9 +188,10 @@ export class ModelScene {
     }
     const half = Math.tan((this.camera.fov * Math.PI) / 360);
     const aspect = canvas.clientWidth / Math.max(1, canvas.clientHeight);
+    const free = Math.max(0.5, 1 - 2 * (BAR / Math.max(1, canvas.clientHeight))); // of the height, between the bars over the view
     const needs = places.map((place) => {
       const [x, y, z] = axes.map((axis) => place.clone().sub(target).dot(axis));
-      return Math.max(Math.abs(x) / (half * aspect), Math.abs(y) / half) + z;
+      return Math.max(Math.abs(x) / (half * aspect), Math.abs(y) / (half * free)) + z;
     });
     this.fly(target.clone().addScaledVector(back, 1.1 * Math.max(...needs, 0.5 * frame.reach)), target, smoothly);
   }

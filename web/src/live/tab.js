@@ -162,7 +162,7 @@ class LiveTab {
   #none() {
     this.#page("empty", icon("film"), el("h2", { textContent: "No live pictures" }),
       el("p", { textContent: "This service was started without a camera or a movie. With one, each frame is shown here as it comes, matched with its anchor:" }),
-      el("pre", { textContent: "cyano serve --live 0          # the first camera\ncyano serve --live walk.mp4   # or a movie\ncyano live 0                  # this tab alone, with all options", tabIndex: 0 }),
+      el("pre", { textContent: "cyano serve --live 0          # the first camera\ncyano serve --live walk.mp4   # a movie\ncyano live 0                  # more options", tabIndex: 0 }),
       el("button", { type: "button", class: "button", textContent: "Look again", onclick: () => this.look() }));
   }
 

@@ -149,11 +149,11 @@ export class Stage {
       if (seen) ends[bin].rect(x - 1.5, y - 1.5, 3, 3);
       if (met) ends[bin].rect(u - 1.5, v - 1.5, 3, 3);
     }
-    const many = count > 400;
-    context.lineWidth = many ? 1 : 1.5;
+    const faint = Math.min(1, Math.max(0.35, Math.sqrt(120 / Math.max(1, count)))); // many lines leave the photographs to be seen
+    context.lineWidth = count > 200 ? 1 : 1.5;
     this.colours().forEach((colour, k) => {
       context.strokeStyle = context.fillStyle = colour;
-      context.globalAlpha = many ? strength * 0.72 : strength;
+      context.globalAlpha = strength * faint;
       context.stroke(paths[k]);
       context.globalAlpha = Math.min(1, strength * 1.3);
       context.fill(ends[k]);

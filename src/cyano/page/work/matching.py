@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +18,13 @@ from cyano.matcher import Matcher
 from cyano.options import MatcherOptions
 from cyano.page.memory import Memory
 from cyano.page.work.answers import Answer
+from cyano.partners import partners, result_of, with_threshold
 from cyano.processing.decode import ImageLimits
 from cyano.processing.images import LoadedImage
 from cyano.processing.masks import read_mask
 from cyano.processing.resize import ResizeRule
 from cyano.result import PairResult
-from cyano.types import Features
+from cyano.types import Features, Matches
 
 if TYPE_CHECKING:
     from cyano.page.work.desk import Desk
@@ -75,6 +76,7 @@ class Matching:
         self._desk = desk
         self._matchers = Memory[MatcherOptions, Matcher](_MATCHERS, lambda _: 1)
         self._features = Memory[tuple[Any, ...], Features](_FEATURES_BYTES, _bytes_of)
+        self._partners = Memory[tuple[Any, ...], Matches](_RESULTS_BYTES, lambda found: 24 * len(found.matches0))
         self._results = Memory[str, _Found](_RESULTS_BYTES, lambda found: 100 * len(found.result.image0.keypoints))
         self.jobs: dict[str, Callable[..., Answer]] = {
             "match": self.match,
@@ -181,7 +183,7 @@ class Matching:
         images = [self._desk.image(digest, stretch=options.stretch) for digest in pair.images]
         if options.rotations == "off":
             features = [self._of_image(pair, options, side) for side in (0, 1)]
-            result = matcher.match_features([(features[0], features[1])])[0]
+            result = result_of(matcher, features[0], features[1], self._of_pair(pair, options, features))
         else:
             masks = [None if digest is None else self._desk.content(digest) for digest in pair.masks]
             result = matcher.match(images[0].grey, images[1].grey, mask0=masks[0], mask1=masks[1])
@@ -194,8 +196,7 @@ class Matching:
     def _of_image(self, pair: Pair, options: MatcherOptions, side: int) -> Features:
         """Features of one of the images, with the rules of these options."""
         digest, mask = pair.images[side], pair.masks[side]
-        rules = (options.resize, options.max_keypoints, options.keypoint_threshold, options.nms_radius)
-        key = (digest, mask, rules, options.stretch, options.align, options.precision)
+        key = _key(pair, options, side)
         kept = self._features.get(key)
         if kept is None:
             image = self._desk.image(digest, stretch=options.stretch)
@@ -204,16 +205,26 @@ class Matching:
             self._features[key] = kept
         return kept
 
+    def _of_pair(self, pair: Pair, options: MatcherOptions, features: Sequence[Features]) -> Matches:
+        """The partners of both images' keypoints, from which every threshold chooses."""
+        rules = (options.layers, options.sinkhorn_iterations)
+        key = (*(_key(pair, options, side) for side in (0, 1)), rules)
+        kept = self._partners.get(key)
+        if kept is None:
+            kept = self._partners[key] = partners(self._matcher(options), features[0], features[1])
+        return kept
+
     def _mask(self, digest: str, image: LoadedImage) -> NDArray[np.uint8]:
         content = self._desk.content(digest)
         with self._desk.reading(digest):
             return read_mask(content, image.size).astype(np.uint8)
 
     def _matcher(self, options: MatcherOptions) -> Matcher:
-        kept = self._matchers.get(options)
+        usual = replace(options, match_threshold=None)
+        kept = self._matchers.get(usual)
         if kept is None:
-            kept = self._matchers[options] = Matcher(self._desk.networks, options, device=self._desk.device)
-        return kept
+            kept = self._matchers[usual] = Matcher(self._desk.networks, usual, device=self._desk.device)
+        return kept if options.match_threshold is None else with_threshold(kept, options.match_threshold)
 
     def _options(self, given: Mapping[str, Any]) -> MatcherOptions:
         return options_of(given, self._desk.limits)
@@ -229,6 +240,12 @@ def options_of(given: Mapping[str, Any], limits: ImageLimits | None = None) -> M
     resize = values.pop("resize", None)
     rule = ResizeRule() if resize is None else ResizeRule.from_flags(resize)
     return MatcherOptions(resize=rule, limits=limits or ImageLimits(), **values)
+
+
+def _key(pair: Pair, options: MatcherOptions, side: int) -> tuple[Any, ...]:
+    """What decides the features of one of the images."""
+    rules = (options.resize, options.max_keypoints, options.keypoint_threshold, options.nms_radius)
+    return (pair.images[side], pair.masks[side], rules, options.stretch, options.align, options.precision)
 
 
 def _bytes_of(features: Features) -> int:
