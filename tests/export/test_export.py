@@ -185,7 +185,7 @@ def test_verdict(agreement: Agreement) -> None:
         ({"max_keypoints": 0}, "max_keypoints"),
         ({"size": ImageSize(8, 640)}, "at least 16x16"),
         ({"opset": 12}, "opset"),
-        ({"runtime_check": ("tensorrt",)}, "onnxruntime, opencv, openvino"),
+        ({"runtime_check": ("tensorrt",)}, "openvino, onnxruntime, opencv"),
     ],
 )
 def test_wrong_options(options: dict[str, Any], message: str) -> None:
