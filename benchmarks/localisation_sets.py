@@ -136,7 +136,10 @@ def main() -> None:
         results[posed.name] = row(posed, done(posed, recipe, arguments.results / posed.name))
         print(posed.name, json.dumps(results[posed.name], indent=1), flush=True)
     if arguments.save:
-        print("wrote", measuring.save(arguments.save, SEED, {"folds": FOLDS, "sets": results}))
+        path = measuring.RESULTS / f"{arguments.save}.json"  # what was measured before, of others, stays
+        before = json.loads(path.read_text())["results"]["sets"] if path.exists() else {}
+        merged = before | {name: before.get(name, {}) | found for name, found in results.items()}
+        print("wrote", measuring.save(arguments.save, SEED, {"folds": FOLDS, "sets": merged}))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from cyano.export.parity import (
 from cyano.export.reference import Reference, matcher_inputs
 from cyano.types import ImageSize
 
-__all__ = ["DETECTED", "JOINED", "MATCHED", "check_detector", "check_matcher", "check_pair"]
+__all__ = ["DETECTED", "JOINED", "MATCHED", "check_detector", "check_matcher", "check_pair", "compare_pair"]
 
 DETECTED = ("keypoints", "scores", "descriptors", "valid")
 MATCHED = ("matches0", "matches1", "matching_scores0", "matching_scores1")
@@ -85,7 +85,7 @@ def check_pair(
         views = pictures(ImageSize(max(one.height, two.height), max(one.width, two.width)), seed)
         greys = [view[: each.height, : each.width].copy() for view, each in zip(views, (one, two), strict=True)]
         found = run({f"image{side}": grey[None, None] for side, grey in zip("01", greys, strict=True)})
-        _compare_pair(agreement, reference, (greys[0], greys[1]), found, threshold)
+        compare_pair(agreement, reference, (greys[0], greys[1]), found, threshold)
     verdict("pair", engine, agreement)
     return agreement
 
@@ -94,7 +94,7 @@ def _sizes(size: ImageSize | None) -> list[ImageSize]:
     return list(SIZES) if size is None else [size] * 2
 
 
-def _compare_pair(
+def compare_pair(
     agreement: Agreement,
     reference: Reference,
     greys: tuple[NDArray[np.float32], NDArray[np.float32]],
