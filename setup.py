@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
+import tomllib
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -75,4 +77,19 @@ def kernels() -> list[Extension]:
     return [Extension(LIBRARY, sources, depends=headers, language="c++", optional=True)]
 
 
-setup(ext_modules=kernels(), cmdclass={"build_ext": BuildKernels, "bdist_wheel": PlatformWheel})
+def description() -> str:
+    """The README; its relative links lead to the repository, where pyproject.toml has its address."""
+    text = Path("README.md").read_text(encoding="utf-8")
+    address = tomllib.loads(Path("pyproject.toml").read_text())["project"].get("urls", {}).get("Repository")
+    if address is None:
+        return text
+    text = re.sub(r"(!\[[^\]]*\]\()(?![a-z]+:|#)", rf"\1{address}/raw/HEAD/", text)
+    return re.sub(r"(\]\()(?![a-z]+:|#)", rf"\1{address}/blob/HEAD/", text)
+
+
+setup(
+    long_description=description(),
+    long_description_content_type="text/markdown",
+    ext_modules=kernels(),
+    cmdclass={"build_ext": BuildKernels, "bdist_wheel": PlatformWheel},
+)

@@ -25,6 +25,7 @@ from support.walk import render_walk, write_view, write_walk
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+ANCHOR = re.compile(r"\]\(([^)#\s]*)#([^)]+)\)")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
@@ -91,6 +92,23 @@ def test_links_lead_somewhere(document: Path) -> None:
     for target in LINK.findall(document.read_text()):
         if "://" not in target:
             assert (document.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_anchors_are_headings(document: Path) -> None:
+    """A link to a heading has GitHub's anchor of it: lower case, punctuation left out, spaces as hyphens."""
+    for target, anchor in ANCHOR.findall(document.read_text()):
+        if "://" not in target:
+            text = (document.parent / target).read_text() if target else document.read_text()
+            assert anchor in _anchors(text), f"{target}#{anchor}"
+
+
+def _anchors(text: str) -> set[str]:
+    outside = re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+    headings = [
+        re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", each) for each in re.findall(r"^#+ (.*)$", outside, re.MULTILINE)
+    ]
+    return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
 
 
 def test_the_project_speaks_of_itself_alone() -> None:

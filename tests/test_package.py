@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from importlib import import_module
@@ -14,6 +15,7 @@ import pytest
 import cyano
 
 SOURCE = Path(cyano.__file__).parent
+EXAMPLE = re.compile(r"^ +Example:\n(?: +\S.*\n)+", re.MULTILINE)
 MODULES = sorted(SOURCE.rglob("*.py"))
 
 
@@ -61,7 +63,7 @@ def test_layers_are_kept() -> None:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_files_and_functions_stay_short(path: Path) -> None:
     text = path.read_text()
-    assert len(text.splitlines()) <= 300
+    assert len(EXAMPLE.sub("", text).splitlines()) <= 300  # examples in docstrings do not count
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             # The signature and the docstring describe; what follows is what there is to understand.

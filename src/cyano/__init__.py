@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cyano.result import PairResult
     from cyano.types import Features, ImageSize, Matches, ResizeMap
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "AutoImageProcessor": "cyano.hf",

@@ -25,15 +25,37 @@ __all__ = [
 
 
 class CyanoError(Exception):
-    """The root of all errors that Cyano raises on purpose."""
+    """The root of all errors that Cyano raises on purpose.
+
+    Example:
+        >>> try:
+        ...     cyano.match("a.jpg", "missing.jpg", device="cpu")
+        ... except cyano.CyanoError as error:
+        ...     print(type(error).__name__)
+        ImageError
+    """
 
 
 class InputError(CyanoError, ValueError):
-    """An argument, an option or the content of a file is not usable."""
+    """An argument, an option or the content of a file is not usable.
+
+    Example:
+        >>> try:
+        ...     cyano.MatcherOptions(max_keypoints=0)
+        ... except cyano.InputError as error:
+        ...     message = str(error)
+    """
 
 
 class ImageError(InputError):
-    """An image cannot be read, or its size or its values are out of bounds."""
+    """An image cannot be read, or its size or its values are out of bounds.
+
+    Example:
+        >>> try:
+        ...     cyano.match("a.jpg", b"no image", device="cpu")
+        ... except cyano.ImageError as error:
+        ...     message = str(error)
+    """
 
 
 class LargeImageError(ImageError):
@@ -41,12 +63,31 @@ class LargeImageError(ImageError):
 
 
 class WeightsError(CyanoError, OSError):
-    """Weights are missing, damaged, belong to another network, or cannot be fetched."""
+    """Weights are missing, damaged, belong to another network, or cannot be fetched.
+
+    Example:
+        >>> try:
+        ...     cyano.Matcher.from_pretrained("no-such-folder")
+        ... except cyano.WeightsError as error:
+        ...     message = str(error)
+    """
 
 
 class OutputError(CyanoError, OSError):
-    """A result cannot be written where it should go, or would overwrite a different one."""
+    """A result cannot be written where it should go, or would overwrite a different one.
+
+    Example:
+        >>> try:
+        ...     cyano.match("a.jpg", "b.jpg", device="cpu").save_json("no/such/folder/matches.json")
+        ... except cyano.OutputError as error:
+        ...     message = str(error)
+    """
 
 
 class MissingExtraError(CyanoError, ImportError):
-    """An optional package is absent; the message names the extra that brings it."""
+    """An optional package is absent; the message names the extra that brings it.
+
+    Example:
+        >>> issubclass(cyano.MissingExtraError, ImportError)
+        True
+    """

@@ -42,6 +42,11 @@ class Matcher:
 
     On a CPU it runs the fast forms of the networks on all cores; on a GPU, or where a user has changed the networks,
     the modules themselves in padded batches. Either way a pair's result does not depend on what it is batched with.
+
+    Example:
+        >>> matcher = cyano.Matcher.from_pretrained(device="cpu")
+        >>> features = matcher.extract(["a.jpg", "b.jpg"])  # once an image
+        >>> (result,) = matcher.match_features([(features[0], features[1])])  # any pairs of them
     """
 
     def __init__(
@@ -292,6 +297,11 @@ def match(
     Raises:
         ImageError: an image cannot be read or used.
         WeightsError: the weights are missing or damaged, or cannot be fetched.
+
+    Example:
+        >>> result = cyano.match("a.jpg", "b.jpg", device="cpu")
+        >>> result.keypoints0.shape == result.keypoints1.shape == (len(result), 2)
+        True
     """
     return Matcher.from_pretrained(weights, options=options, device=device).match(image0, image1)
 

@@ -58,6 +58,10 @@ class MatcherOptions:
         stretch: spread the values of 16-bit pictures that use a small part of their range, such as those of 12-bit and
             thermal cameras, over all of it; see `cyano.processing.images.read`.
         limits: bounds on the size of images.
+
+    Example:
+        >>> options = cyano.MatcherOptions(resize=cyano.ResizeRule.longest(1024), max_keypoints=2048)
+        >>> matcher = cyano.Matcher.from_pretrained(options=options, device="cpu")
     """
 
     resize: ResizeRule = DEFAULT_RESIZE

@@ -40,6 +40,12 @@ class PairResult(Correspondences):
             `MatcherOptions.align`.
         matches: the assignment, from both sides.
         doubtful: others, less probable than a match has to be, for geometry to verify; None for none. See `verified`.
+
+    Example:
+        >>> result = cyano.match("a.jpg", "b.jpg", device="cpu")
+        >>> homography = result.homography()
+        >>> if homography.ok:
+        ...     picture, covered = result.registered()  # image 1 in the frame of image 0
     """
 
     image0: ImageKeypoints

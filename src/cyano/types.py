@@ -32,7 +32,12 @@ __all__ = ["Features", "ImageSize", "Matches", "ResizeMap"]
 
 @dataclass(frozen=True, order=True)
 class ImageSize:
-    """Height and width of an image in pixels."""
+    """Height and width of an image in pixels.
+
+    Example:
+        >>> cyano.ImageSize(height=480, width=640).width
+        640
+    """
 
     height: int
     width: int
@@ -73,6 +78,11 @@ class ResizeMap:
         original: size of the image that the user gave, EXIF orientation applied.
         network: size of the turned and resized image.
         quarter_turns: counter-clockwise quarter turns before the resize, as in `numpy.rot90`.
+
+    Example:
+        >>> frame = cyano.ResizeMap(cyano.ImageSize(960, 1280), cyano.ImageSize(480, 640))
+        >>> frame.to_network(np.array([[0.5, 0.5]])).tolist()  # between the first four pixels: the first small one
+        [[0.0, 0.0]]
     """
 
     original: ImageSize
@@ -146,6 +156,13 @@ class Features(Concise):
     Raises:
         InputError: the shapes or the devices do not fit each other, or these are not arrays of finite numbers
             (numbers on a GPU are not looked at, for the program would have to wait for it).
+
+    Example:
+        >>> frame = cyano.ResizeMap(cyano.ImageSize(480, 640), cyano.ImageSize(480, 640))
+        >>> rows = np.eye(2, 128, dtype=np.float32)  # unit length
+        >>> features = cyano.Features(np.float32([[10, 20], [30, 40]]), np.float32([0.9, 0.8]), rows, frame)
+        >>> len(features)
+        2
     """
 
     keypoints: torch.Tensor
@@ -256,6 +273,10 @@ class Matches(Concise):
         matches1: (N,) int64, the index in image 0 of each keypoint of image 1, -1 where none.
         scores0: (M,) float32 in [0, 1], the probability of each match, 0 where none.
         scores1: (N,) float32 likewise.
+
+    Example:
+        >>> forward, backward = np.array([1, -1]), np.array([-1, 0])  # keypoint 0 of image 0 is keypoint 1 of image 1
+        >>> matches = cyano.Matches(forward, backward, np.float32([0.9, 0]), np.float32([0, 0.9]))
     """
 
     matches0: NDArray[np.int64]

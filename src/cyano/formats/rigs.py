@@ -63,6 +63,8 @@ class Rig:
     def read(cls, path: str | os.PathLike[str]) -> Rig:
         """Read COLMAP's rig configuration, a JSON file.
 
+        An example::
+
             [{"cameras": [
                 {"image_prefix": "left/", "ref_sensor": true},
                 {"image_prefix": "right/", "cam_from_rig_rotation": [1, 0, 0, 0],

@@ -38,6 +38,11 @@ class Camera:
 
     Raises:
         InputError: a focal length that is not positive, or a value that is not finite.
+
+    Example:
+        >>> camera = cyano.Camera(fx=860.0, fy=860.0, cx=319.5, cy=239.5)
+        >>> camera.normalise([[319.5, 239.5]]).tolist()  # the ray of the principal point is the axis
+        [[0.0, 0.0]]
     """
 
     fx: float

@@ -30,6 +30,11 @@ def essential_from_pose(T_0to1: ArrayLike) -> NDArray[np.float64]:
 
     The translation is taken at unit length, so the singular values are (1, 1, 0); without any translation the
     matrix is zero.
+
+    Example:
+        >>> E = essential_from_pose(rigid_motion(np.eye(3), [1, 0, 0]))
+        >>> float(np.array([0.3, 0.1, 1]) @ E @ np.array([0.5, 0.1, 1]))  # the same line of both images
+        0.0
     """
     motion = finite_array(T_0to1, (4, 4), "T_0to1")
     length = np.linalg.norm(motion[:3, 3])
@@ -38,7 +43,13 @@ def essential_from_pose(T_0to1: ArrayLike) -> NDArray[np.float64]:
 
 
 def fundamental_from_essential(E: ArrayLike, camera0: Camera, camera1: Camera) -> NDArray[np.float64]:
-    """The (3, 3) fundamental matrix K1^-T E K0^-1, which speaks of pixels; its scale is E's."""
+    """The (3, 3) fundamental matrix K1^-T E K0^-1, which speaks of pixels; its scale is E's.
+
+    Example:
+        >>> E = essential_from_pose(rigid_motion(np.eye(3), [1, 0, 0]))
+        >>> camera = Camera(500, 500, 320, 240)
+        >>> F = fundamental_from_essential(E, camera, camera)
+    """
     essential = finite_array(E, (3, 3), "E")
     return np.linalg.inv(camera1.matrix).T @ essential @ np.linalg.inv(camera0.matrix)
 
@@ -57,6 +68,11 @@ def symmetric_epipolar_distance_squared(E: ArrayLike, points0: ArrayLike, points
 
     Returns:
         (K,) float64, the square of the points' unit.
+
+    Example:
+        >>> E = essential_from_pose(rigid_motion(np.eye(3), [1, 0, 0]))
+        >>> symmetric_epipolar_distance_squared(E, [[0.5, 0.1]], [[0.3, 0.2]]).round(3).tolist()
+        [0.02]
     """
     residual, normal0, normal1 = _residuals(E, points0, points1)
     return residual**2 * (1 / normal1 + 1 / normal0)
@@ -74,6 +90,11 @@ def sampson_distance(F: ArrayLike, points0: ArrayLike, points1: ArrayLike) -> ND
 
     Returns:
         (K,) float64, in the points' unit.
+
+    Example:
+        >>> E = essential_from_pose(rigid_motion(np.eye(3), [1, 0, 0]))
+        >>> sampson_distance(E, [[0.5, 0.1]], [[0.3, 0.2]]).round(3).tolist()  # 0.1 shared by both images
+        [0.071]
     """
     residual, normal0, normal1 = _residuals(F, points0, points1)
     return np.asarray(np.abs(residual) / np.sqrt(normal0 + normal1), dtype=np.float64)
@@ -89,6 +110,11 @@ def larger_epipolar_distance(F: ArrayLike, points0: ArrayLike, points1: ArrayLik
 
     Returns:
         (K,) float64, in the points' unit.
+
+    Example:
+        >>> E = essential_from_pose(rigid_motion(np.eye(3), [1, 0, 0]))
+        >>> larger_epipolar_distance(E, [[0.5, 0.1]], [[0.3, 0.2]]).round(3).tolist()
+        [0.1]
     """
     residual, normal0, normal1 = _residuals(F, points0, points1)
     return np.asarray(np.abs(residual) / np.sqrt(np.minimum(normal0, normal1)), dtype=np.float64)

@@ -51,6 +51,10 @@ class RobustOptions:
 
     Raises:
         InputError: an option out of its range; the message says which.
+
+    Example:
+        >>> cyano.RobustOptions(estimator="opencv", threshold_px=2.0, seed=1).threshold_px
+        2.0
     """
 
     estimator: Estimator = "poselib"
@@ -82,7 +86,12 @@ class RobustOptions:
 
 
 class EstimateStatus(enum.Enum):
-    """What became of an estimation."""
+    """What became of an estimation.
+
+    Example:
+        >>> cyano.geometry.estimate_homography(np.zeros((2, 2)), np.zeros((2, 2))).status.value
+        'too few matches'
+    """
 
     OK = "ok"
     TOO_FEW_MATCHES = "too few matches"
@@ -106,6 +115,12 @@ class RobustEstimate:
             and kind is "pose".
         inliers: (K,) bool, which of the K given matches obey the model; none unless ok.
         options: what was asked for.
+
+    Example:
+        >>> points = np.random.default_rng(0).uniform(0, 640, (50, 2))
+        >>> found = cyano.geometry.estimate_homography(points, points + [20, 10])
+        >>> found.ok, found.num_inliers
+        (True, 50)
     """
 
     kind: Kind

@@ -45,6 +45,11 @@ def homography_dlt(points0: ArrayLike, points1: ArrayLike, weights: ArrayLike | 
 
     Raises:
         InputError: points that are not two finite (K, 2) arrays of one length, or weights that do not fit them.
+
+    Example:
+        >>> square = np.array([[0, 0], [1, 0], [1, 1], [0, 1]])
+        >>> bool(np.allclose(homography_dlt(square, 2 * square), np.diag([2, 2, 1])))
+        True
     """
     first, second = matched_points(points0, points1)
     undetermined = np.full((3, 3), np.nan)
@@ -90,6 +95,10 @@ def invert_homography(H: ArrayLike) -> NDArray[np.float64]:
 
     Raises:
         InputError: H is not a finite, invertible (3, 3) matrix.
+
+    Example:
+        >>> invert_homography(np.diag([2.0, 2.0, 1.0])).diagonal().tolist()
+        [0.5, 0.5, 1.0]
     """
     matrix = finite_array(H, (3, 3), "H")
     if np.linalg.cond(matrix) > 1 / np.finfo(np.float64).eps:
@@ -98,7 +107,12 @@ def invert_homography(H: ArrayLike) -> NDArray[np.float64]:
 
 
 def image_corners(size: ImageSize) -> NDArray[np.float64]:
-    """(4, 2) centres of the corner pixels: top-left, top-right, bottom-right, bottom-left."""
+    """(4, 2) centres of the corner pixels: top-left, top-right, bottom-right, bottom-left.
+
+    Example:
+        >>> image_corners(ImageSize(height=480, width=640))[2].tolist()
+        [639.0, 479.0]
+    """
     x, y = size.width - 1, size.height - 1
     return np.array([(0, 0), (x, 0), (x, y), (0, y)], dtype=np.float64)
 
@@ -114,6 +128,11 @@ def corner_error(H_estimated: ArrayLike, H_true: ArrayLike, size: ImageSize) -> 
     Returns:
         The mean over the four corner pixels, in pixels of image 1; infinity for an estimate that is not
         finite or sends a corner to infinity.
+
+    Example:
+        >>> shift = np.array([[1, 0, 3], [0, 1, 4], [0, 0, 1]])
+        >>> corner_error(shift, np.eye(3), ImageSize(480, 640))
+        5.0
     """
     corners = image_corners(size)
     H = numbers_of(H_estimated, "H_estimated", (3, 3))
@@ -123,7 +142,7 @@ def corner_error(H_estimated: ArrayLike, H_true: ArrayLike, size: ImageSize) -> 
 
 
 def symmetric_transfer_error(H: ArrayLike, points0: ArrayLike, points1: ArrayLike) -> NDArray[np.float64]:
-    """Squared distances summed over both images: |x1 - H x0|^2 + |x0 - H^-1 x1|^2.
+    """Squared distances summed over both images: `|x1 - H x0|^2 + |x0 - H^-1 x1|^2`.
 
     Source: Hartley and Zisserman, Multiple View Geometry, 2nd edition, equation 4.7.
 
@@ -134,6 +153,10 @@ def symmetric_transfer_error(H: ArrayLike, points0: ArrayLike, points1: ArrayLik
 
     Returns:
         (K,) float64, squared pixels.
+
+    Example:
+        >>> symmetric_transfer_error(np.eye(3), [[0, 0]], [[3, 4]]).tolist()
+        [50.0]
     """
     first, second = matched_points(points0, points1)
     forward = second - warp_points(H, first)

@@ -95,6 +95,11 @@ class LensCamera:
     Raises:
         InputError: an unknown model, other parameters than it has, one that is not finite, or a focal length that is
             not positive.
+
+    Example:
+        >>> camera = LensCamera("SIMPLE_RADIAL", ImageSize(480, 640), (500.0, 319.5, 239.5, -0.1))
+        >>> camera.project([[0.0, 0.0, 2.0]]).tolist()
+        [[319.5, 239.5]]
     """
 
     model: str

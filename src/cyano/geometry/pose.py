@@ -17,7 +17,12 @@ __all__ = ["PoseError", "in_front_of_both", "pose_error"]
 
 
 class PoseError(NamedTuple):
-    """Two angles in degrees; infinite where there was no estimate."""
+    """Two angles in degrees; infinite where there was no estimate.
+
+    Example:
+        >>> max(PoseError(rotation=1.5, translation=4.0))  # what AUC@5/10/20 counts
+        4.0
+    """
 
     rotation: float
     translation: float
@@ -47,6 +52,10 @@ def pose_error(T_true: ArrayLike, R: ArrayLike, t: ArrayLike) -> PoseError:
 
     Raises:
         InputError: T_true is not a finite (4, 4) matrix, or R and t are not numbers.
+
+    Example:
+        >>> pose_error(rigid_motion(np.eye(3), [1, 0, 0]), np.eye(3), [2, 0, 0])  # length does not count
+        PoseError(rotation=0.0, translation=0.0)
     """
     truth = finite_array(T_true, (4, 4), "T_true")
     rotation, translation = numbers_of(R, "R", (3, 3)), numbers_of(t, "t").ravel()
@@ -68,6 +77,10 @@ def in_front_of_both(T_0to1: ArrayLike, normalised0: ArrayLike, normalised1: Arr
 
     Returns:
         (K,) bool.
+
+    Example:
+        >>> in_front_of_both(rigid_motion(np.eye(3), [-1, 0, 0]), [[0, 0]], [[-0.5, 0]]).tolist()
+        [True]
     """
     motion = finite_array(T_0to1, (4, 4), "T_0to1")
     first, second = matched_points(normalised0, normalised1)

@@ -38,6 +38,12 @@ def warp_image(image: NDArray[np.uint8], H: ArrayLike, size: ImageSize) -> tuple
     Raises:
         ImageError: an image of another shape or dtype, empty, or with a side above 32766 pixels.
         InputError: H is not a finite, invertible (3, 3) matrix.
+
+    Example:
+        >>> image = np.zeros((20, 30, 3), np.uint8)
+        >>> warped, covered = warp_image(image, np.eye(3), ImageSize(20, 30))
+        >>> bool(covered.all())
+        True
     """
     import cv2
 

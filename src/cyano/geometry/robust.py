@@ -68,6 +68,12 @@ def estimate_homography(
 
     Raises:
         InputError: points that are not two finite (K, 2) arrays of one length, or `doubtful` is not (K,).
+
+    Example:
+        >>> points = np.random.default_rng(0).uniform(0, 640, (50, 2))
+        >>> found = estimate_homography(points, points + [20, 10])
+        >>> found.matrix.round(3)[:2, 2].tolist()
+        [20.0, 10.0]
     """
     return _estimate("homography", points0, points1, (), options, doubtful)
 
@@ -83,6 +89,13 @@ def estimate_fundamental(
     Matches on one plane of the scene fit many fundamental matrices, of which any one may come back.
 
     Args, Returns and Raises are those of `estimate_homography`, with kind "fundamental".
+
+    Example:
+        >>> scene = np.random.default_rng(0).uniform((-1, -1, 4), (1, 1, 8), (50, 3))
+        >>> camera = LensCamera("PINHOLE", ImageSize(480, 640), (500, 500, 320, 240))
+        >>> points0, points1 = camera.project(scene), camera.project(scene - [0.5, 0, 0])
+        >>> estimate_fundamental(points0, points1).num_inliers
+        50
     """
     return _estimate("fundamental", points0, points1, (), options, doubtful)
 
@@ -110,6 +123,14 @@ def estimate_essential(
 
     Raises:
         InputError: points that are not two finite (K, 2) arrays of one length, or `doubtful` is not (K,).
+
+    Example:
+        >>> scene = np.random.default_rng(0).uniform((-1, -1, 4), (1, 1, 8), (50, 3))
+        >>> camera = LensCamera("PINHOLE", ImageSize(480, 640), (500, 500, 320, 240))
+        >>> points0, points1 = camera.project(scene), camera.project(scene - [0.5, 0, 0])
+        >>> known = Camera(500, 500, 320, 240)
+        >>> estimate_essential(points0, points1, known, known).num_inliers
+        50
     """
     return _estimate("essential", points0, points1, (camera0, camera1), options, doubtful)
 
@@ -127,6 +148,15 @@ def estimate_relative_pose(
     A camera that only rotates gets the right rotation and an arbitrary direction of translation.
 
     Args, Returns and Raises are those of `estimate_essential`, with kind "pose" and `T_0to1` filled.
+
+    Example:
+        >>> scene = np.random.default_rng(0).uniform((-1, -1, 4), (1, 1, 8), (50, 3))
+        >>> camera = LensCamera("PINHOLE", ImageSize(480, 640), (500, 500, 320, 240))
+        >>> points0, points1 = camera.project(scene), camera.project(scene - [0.5, 0, 0])
+        >>> known = Camera(500, 500, 320, 240)
+        >>> found = estimate_relative_pose(points0, points1, known, known)
+        >>> [round(float(each), 3) + 0.0 for each in found.T_0to1[:3, 3]]  # of length 1
+        [-1.0, 0.0, 0.0]
     """
     return _estimate("pose", points0, points1, (camera0, camera1), options, doubtful)
 

@@ -79,7 +79,12 @@ class AutoConfig:
 
 
 class AutoImageProcessor:
-    """Finds the image processor's class, also for files that name one of transformers' variants of it."""
+    """Finds the image processor's class, also for files that name one of transformers' variants of it.
+
+    Example:
+        >>> processor = cyano.AutoImageProcessor.from_pretrained()
+        >>> inputs = processor([["a.jpg", "b.jpg"]], return_tensors="pt")
+    """
 
     @classmethod
     def from_pretrained(
@@ -94,7 +99,12 @@ class AutoImageProcessor:
 
 
 class AutoModel:
-    """Finds the model's class; transformers' own refuses both kinds, though its documentation uses it."""
+    """Finds the model's class; transformers' own refuses both kinds, though its documentation uses it.
+
+    Example:
+        >>> type(cyano.AutoModel.from_pretrained()).__name__
+        'SuperGlueForKeypointMatching'
+    """
 
     @classmethod
     def from_pretrained(
@@ -114,7 +124,11 @@ class AutoModel:
 
 
 class AutoModelForKeypointMatching:
-    """The matcher."""
+    """The matcher.
+
+    Example:
+        >>> model = cyano.AutoModelForKeypointMatching.from_pretrained()
+    """
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | Path | None = None, **keywords: Any) -> SuperGlueForKeypointMatching:
@@ -128,7 +142,11 @@ class AutoModelForKeypointMatching:
 
 
 class AutoModelForKeypointDetection:
-    """The detector."""
+    """The detector.
+
+    Example:
+        >>> detector = cyano.AutoModelForKeypointDetection.from_pretrained()
+    """
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | Path | None = None, **keywords: Any) -> SuperPointForKeypointDetection:

@@ -206,6 +206,10 @@ class SuperPointConfig(_Config):
         nms_radius: no two keypoints lie within this many pixels.
         border_removal_distance: no keypoint lies nearer than this to the border, in pixels.
         initializer_range: kept for transformers; Cyano initialises by the size of each layer.
+
+    Example:
+        >>> cyano.SuperPointConfig(max_keypoints=512).max_keypoints
+        512
     """
 
     model_type: ClassVar[str] = "superpoint"
@@ -248,6 +252,10 @@ class SuperGlueConfig(_Config):
         initializer_range: kept for transformers; Cyano initialises by the size of each layer.
         is_decoder: kept for transformers, no effect.
         attention_probs_dropout_prob: kept for transformers; Cyano has no dropout.
+
+    Example:
+        >>> cyano.SuperGlueConfig(hidden_size=128, num_attention_heads=2).hidden_size
+        128
     """
 
     model_type: ClassVar[str] = "superglue"

@@ -35,6 +35,11 @@ class SuperGlueImageProcessor(ImageProcessor):
     """Pairs of images to `pixel_values` (B, 2, C, H, W), and outputs to matches in pixels.
 
     The settings are those of transformers' SuperGlueImageProcessor.
+
+    Example:
+        >>> processor = cyano.SuperGlueImageProcessor()
+        >>> processor([["a.jpg", "b.jpg"]], return_tensors="pt")["pixel_values"].shape
+        torch.Size([1, 2, 3, 480, 640])
     """
 
     processor_type: ClassVar[str] = "SuperGlueImageProcessor"
@@ -131,6 +136,11 @@ class SuperPointImageProcessor(ImageProcessor):
 
     The settings are those of transformers' SuperPointImageProcessor. Colour is kept by default, of which the
     model reads the red channel; `do_grayscale=True` gives the pixels that a matcher's processor gives.
+
+    Example:
+        >>> processor = cyano.SuperPointImageProcessor()
+        >>> processor(["a.jpg"], return_tensors="pt")["pixel_values"].shape
+        torch.Size([1, 3, 480, 640])
     """
 
     processor_type: ClassVar[str] = "SuperPointImageProcessor"

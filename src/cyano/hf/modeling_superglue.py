@@ -40,6 +40,11 @@ class SuperGlueForKeypointMatching(PretrainedModel, SuperGlue):
         transformers_exact: give transformers' numbers where they differ from the right ones: keypoints near
             the right and the lower border stay, and padding takes part in the transport, so that a pair's
             scores depend on the other pairs of the batch. Not written to files.
+
+    Example:
+        >>> model = cyano.SuperGlueForKeypointMatching.from_pretrained()
+        >>> model.config.matching_threshold
+        0.2
     """
 
     config_class = SuperGlueConfig

@@ -32,6 +32,11 @@ class SuperPointForKeypointDetection(PretrainedModel, SuperPoint):
         config: its settings, as a `SuperPointConfig`, transformers' or a dictionary; transformers' defaults if None.
         transformers_exact: keep keypoints near the right and the lower border, as transformers does by
             mistake. False removes them on all four sides. Not written to files.
+
+    Example:
+        >>> detector = cyano.SuperPointForKeypointDetection.from_pretrained()
+        >>> detector.config.max_keypoints
+        1024
     """
 
     config_class = SuperPointConfig

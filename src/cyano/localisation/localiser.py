@@ -29,9 +29,10 @@ _DEFAULTS = LocaliseOptions()
 class Localiser:
     """Localises photographs in one map; networks are built once. For one thread at a time.
 
-    localiser = Localiser(Map.open(Path("model"), Recipe(load())))
-    for found in localiser.localise_all(["a.jpg", "b.jpg"]):
-        print(found.name, found.status, found.message)
+    Example:
+        >>> localiser = Localiser(Map.open(Path("model"), Recipe(load())))
+        >>> for found in localiser.localise_all(["walk/1.png", "walk/2.png"]):
+        ...     print(found.name, found.status, found.message)
     """
 
     def __init__(self, place: Map, options: LocaliseOptions = _DEFAULTS, matcher: Matcher | None = None) -> None:

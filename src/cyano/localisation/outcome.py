@@ -39,11 +39,12 @@ class Candidate:
 class Localisation(Concise):
     """Where a photograph was taken.
 
-        found = localiser.localise("query.jpg")
-        if found.ok:
-            print(found.centre, found.confidence, found.camera.params)
-        else:
-            print(found.status, found.message)
+    Example:
+        >>> found = localiser.localise("new.png")
+        >>> if found.ok:
+        ...     print(found.centre, found.confidence, found.camera.params)
+        ... else:
+        ...     print(found.status, found.message)
 
     Attributes:
         name: of the photograph.

@@ -25,6 +25,10 @@ class ResizeRule:
         longest_side: pixels of the longer side, the aspect ratio kept; None leaves images as they are.
         size: this size exactly, the aspect ratio given up; it takes the place of `longest_side`.
         allow_upscale: whether `longest_side` also enlarges smaller images.
+
+    Example:
+        >>> cyano.ResizeRule.longest(640).network_size(cyano.ImageSize(height=3000, width=4000))
+        ImageSize(height=480, width=640)
     """
 
     longest_side: int | None = 640

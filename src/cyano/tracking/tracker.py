@@ -70,10 +70,11 @@ class _View:
 class Tracker:
     """Follows points through the frames of a source.
 
-        tracker = Tracker(matcher, TrackOptions(anchor="keyframe", min_matches=60))
-        for frame in source:
-            seen = tracker.push(frame)
-            seen.result.keypoints1, seen.track_ids  # (K, 2) and (K,)
+    Example:
+        >>> tracker = Tracker(matcher, TrackOptions(anchor="keyframe", min_matches=60))
+        >>> for frame in source:
+        ...     seen = tracker.push(frame)
+        ...     seen.result.keypoints1, seen.track_ids  # (K, 2) and (K,)
 
     A point's place in a frame is where the frame looks like the point's surroundings in the keyframe, not where it
     looks like the frame before; so errors do not add up from frame to frame, only from keyframe to keyframe. Each frame

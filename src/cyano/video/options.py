@@ -21,7 +21,7 @@ class SourceOptions:
         end: seconds from the beginning after which it ends; None for no end.
         max_frames: so many are taken at most; None for all.
         max_fps: so many frames are taken at most for each second of the source; None for no limit.
-        globs: of a folder, the patterns of the names that count, such as "*.png"; none for all images.
+        globs: of a folder, the patterns of the names that count, such as `*.png`; none for all images.
         fps: of images, which have no times: so many a second; None leaves them without.
         newest: hand out the newest frame and drop those before it, so that whoever is slow sees the present; None does
             so for cameras and streams, and takes every frame of movies and images.

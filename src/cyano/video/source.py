@@ -111,7 +111,7 @@ def open_source(
 
     Args:
         name: the number or /dev/video path of a camera; an address such as rtsp://...; a movie; a folder of images,
-            or a pattern such as "frames/*.png"; "-" for names of images, a line each, on standard input.
+            or a pattern such as `frames/*.png`; "-" for names of images, a line each, on standard input.
         options: which frames are taken.
         watcher: is told when a stream fails and comes back.
         lines: what "-" reads; None is standard input.
