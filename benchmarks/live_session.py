@@ -43,12 +43,14 @@ def rss_mb() -> float:
     return round(next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1000, 1)
 
 
+PHOTOGRAPH = np.tile(data.astronaut(), (1, 2, 1))
+
+
 def pan(number: int, height: int, width: int) -> NDArray[np.uint8]:
     """A window that goes to and fro over a photograph, (height, width, 3)."""
-    photograph = np.tile(data.astronaut(), (1, 2, 1))
-    room = photograph.shape[1] - width
+    room = PHOTOGRAPH.shape[1] - width
     at = abs((4 * number) % (2 * room) - room)
-    return np.ascontiguousarray(photograph[:height, at : at + width])
+    return np.ascontiguousarray(PHOTOGRAPH[:height, at : at + width])
 
 
 class Pan(Reader):
@@ -63,7 +65,7 @@ class Pan(Reader):
     def _frames(self, options: SourceOptions) -> Iterator[Frame]:
         for number in range(self._count):
             self._note()
-            yield Frame(number, pan(number, 120, 160), number / 30)
+            yield Frame(number, pan(number, 96, 128), number / 30)
 
     def close(self) -> None:
         """Nothing is open."""

@@ -63,9 +63,9 @@ def serve(connection: Connection, name: str, pairs: list[tuple[str, str]]) -> No
         match = Runtime(engine=name, options=RuntimeOptions(threads=threads)).match
     match(*pairs[0])
     connection.send(name)
-    for pair in pairs:
-        if not connection.recv():
-            break
+    waiting = iter(pairs)
+    while connection.recv():
+        pair = next(waiting)
         start = time.process_time()
         found = match(*pair)
         seconds = time.process_time() - start

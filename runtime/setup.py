@@ -17,7 +17,7 @@ CYANO = Path(__file__).resolve().parent.parent / "src" / "cyano"
 TAKEN = "cyano_runtime._cyano"
 
 MODULES = (
-    *("atomic", "concise", "correspondences", "devices", "errors", "exif", "reading", "types"),
+    *("atomic", "concise", "correspondences", "devices", "errors", "exif", "onnx_engines", "reading", "types"),
     *("processing.alignment_rules", "processing.decode", "processing.frames", "processing.images", "processing.pixels"),
     *("processing.resize", "processing.sixteen_bits"),
     *("viz.colours", "viz.encoding", "viz.fast", "viz.layout", "viz.painting", "viz.sizes", "viz.spread"),

@@ -21,7 +21,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "how-to" / "export.md"
         ("--size", "640", "640x480"),
         ("--size", "8x8", "at least 16x16"),
         ("--parts", "detektor", "detector, matcher, pair"),
-        ("--runtime-check", "trt", "onnxruntime, opencv, openvino"),
+        ("--runtime-check", "trt", "openvino, onnxruntime, opencv"),
         ("--opset", "7", "opset"),
     ],
 )

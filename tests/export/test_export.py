@@ -185,7 +185,7 @@ def test_verdict(agreement: Agreement) -> None:
         ({"max_keypoints": 0}, "max_keypoints"),
         ({"size": ImageSize(8, 640)}, "at least 16x16"),
         ({"opset": 12}, "opset"),
-        ({"runtime_check": ("tensorrt",)}, "onnxruntime, opencv, openvino"),
+        ({"runtime_check": ("tensorrt",)}, "openvino, onnxruntime, opencv"),
     ],
 )
 def test_wrong_options(options: dict[str, Any], message: str) -> None:
@@ -203,6 +203,20 @@ def test_without_the_extra(tiny: Networks, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     with pytest.raises(MissingExtraError, match=re.escape("cyano[onnx]")):
         export_networks(tiny, tmp_path / "onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_an_engine(tiny: Networks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Known before the work, which takes minutes."""
+    pytest.importorskip("onnxscript", reason="the extra onnx brings what writes graphs")
+    monkeypatch.setattr(graphs, "traced", None)
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(MissingExtraError, match="openvino"):
-        loaded(b"", "openvino", ())
+        export_networks(tiny, tmp_path / "onnx", ExportOptions(runtime_check=("openvino",)))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_a_damaged_graph(name: EngineName) -> None:
+    with pytest.raises(OutputError, match=f"{name} cannot run the graph"):
+        loaded(b"no graph", _engine(name), DETECTED)({})

@@ -16,7 +16,7 @@ import pytest
 
 from cyano.errors import InputError
 from cyano.page.feed import COMMAND, Feed
-from cyano.page.settings import LiveSource, Settings
+from cyano.page.settings import Limits, LiveSource, Settings
 from cyano.page.work.live import told_name
 from support.serving import Served, problem, serving
 
@@ -119,6 +119,16 @@ def test_nothing_waits_for_a_page_that_is_gone(live: Served) -> None:
     until(lambda: count() <= before)
     assert live.feed is not None
     assert not live.feed._viewers
+
+
+def test_a_page_that_looks_for_long_is_not_taken_for_a_slow_one() -> None:
+    """Connections have to say what they want within `slow_seconds`; this one has said it."""
+    limits = Limits(slow_seconds=0.5)
+    with serving(Settings(live=LiveSource("fake"), limits=limits)) as served, served.watch() as page:
+        assert next_text(page, "state") == "running"
+        time.sleep(4 * limits.slow_seconds)
+        say(page, "next", 1)
+        assert next_frame(page)[0]["frame"] == 0
 
 
 @pytest.mark.parametrize(

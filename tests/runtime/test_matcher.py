@@ -14,6 +14,7 @@ pytest.importorskip("onnx", reason="the small export is written with onnx")
 
 from cyano.correspondences import Correspondences
 from cyano.errors import ImageError, InputError, MissingExtraError, WeightsError
+from cyano.onnx_engines import EngineName, opened
 from cyano_runtime import Matcher, PairResult, ResizeRule, RuntimeOptions, engines
 from support.tiny_export import COUNT, HIDDEN, KEYPOINTS, LEAST, SURE, descriptors, write_tiny_export
 
@@ -40,7 +41,7 @@ def _image(seed: int = 0, height: int = 120, width: int = 160) -> NDArray[np.uin
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_every_engine_gives_what_the_graphs_say(export: Path, engine: engines.EngineName) -> None:
+def test_every_engine_gives_what_the_graphs_say(export: Path, engine: engines.EngineChoice) -> None:
     """The outputs come in another order than they are asked for, so they have to be told by name."""
     matcher = Matcher(export, engine, options=UNALIGNED)
     features = matcher.extract(_image())
@@ -194,9 +195,9 @@ def test_damaged_exports_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_an_engine_that_does_not_take_the_graph_says_so(engine: str) -> None:
-    with pytest.raises(WeightsError, match=rf"{engine} .* does not take the graph"):
-        engines.open_graph(engine, b"no graph", ["scores"], None, fastest=False)
+def test_an_engine_that_does_not_take_the_graph_says_so(engine: EngineName) -> None:
+    with pytest.raises(WeightsError, match=f"{engine} cannot run the graph .*; use another engine"):
+        opened(b"no graph", engine, ["scores"])
 
 
 def test_engines_are_chosen_and_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,10 +217,10 @@ def test_engines_are_chosen_and_refused(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_opencv_4_and_threads_of_opencv_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match=r"cv2\.setNumThreads"):
-        engines.open_graph("opencv", b"", ["scores"], 2, fastest=False)
+        engines.settings_of(RuntimeOptions(threads=2), "opencv")
     monkeypatch.setattr(cv2, "__version__", "4.12.0")
-    with pytest.raises(InputError, match=r"OpenCV 4\.12\.0 does not compute these graphs"):
-        engines.open_graph("opencv", b"", ["scores"], None, fastest=False)
+    with pytest.raises(InputError, match=r"OpenCV 4\.12\.0 cannot run these graphs"):
+        opened(b"", "opencv", ["scores"])
 
 
 def test_compiled_graphs_are_kept_where_that_is_possible(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cyano_runtime.options import ResizeRule, RuntimeOptions
     from cyano_runtime.result import PairResult
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "Features": "cyano_runtime.features",

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyano.errors import InputError
+from cyano.onnx_engines import opened
 from cyano.processing import resize
 from cyano.processing.frames import near_frame
 from cyano.processing.images import ImageSource, LoadedImage, read
 from cyano.types import Matches
 from cyano_runtime import engines
 from cyano_runtime.alignment import align_matches
-from cyano_runtime.engines import EngineName
+from cyano_runtime.engines import EngineChoice
 from cyano_runtime.exported import OUTPUTS, Export
 from cyano_runtime.features import Features
 from cyano_runtime.options import RuntimeOptions
@@ -37,7 +38,7 @@ class Matcher:
     def __init__(
         self,
         weights: str | Path | None = None,
-        engine: EngineName = "auto",
+        engine: EngineChoice = "auto",
         *,
         options: RuntimeOptions = DEFAULT_OPTIONS,
     ) -> None:
@@ -61,10 +62,9 @@ class Matcher:
         if asked is not None and asked < least:
             raise InputError(f"the export has matches from {least:g} on, not from {asked:g}; export with less")
         self._least, self._usual = (least, self.weights.usual) if asked is None else (asked, asked)
-        fastest = options.precision == "fastest"
+        settings = engines.settings_of(options, self.engine)
         self._detector, self._matcher = (
-            engines.open_graph(self.engine, self.weights.graph(name), outputs, options.threads, fastest=fastest)
-            for name, outputs in OUTPUTS.items()
+            opened(self.weights.graph(name), self.engine, outputs, settings) for name, outputs in OUTPUTS.items()
         )
 
     def __repr__(self) -> str:

@@ -16,7 +16,7 @@ from cyano.checkpoints.loading import Networks
 from cyano.concise import json_text
 from cyano.errors import MissingExtraError, WeightsError
 from cyano.export.checks import check_detector, check_matcher, check_pair
-from cyano.export.engines import engine_version
+from cyano.export.engines import check_installed, engine_version
 from cyano.export.graphs import DetectorGraph, detector_model, matcher_model, normalising_model
 from cyano.export.options import ExportOptions, Part
 from cyano.export.parity import Agreement
@@ -149,6 +149,8 @@ def export_networks(
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise MissingExtraError("exporting takes onnx and onnxscript; install cyano[onnx]") from error
+    for engine in options.runtime_check:
+        check_installed(engine)
     exporter = _Exporter(networks, options)
     with written_beside(folder, overwrite=overwrite) as made:
         made.mkdir()
