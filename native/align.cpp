@@ -270,7 +270,8 @@ float descend(const Level& level, const Patch& patch, const Picture& picture, co
         const float away = sqrtf((now.x - origin_x) * (now.x - origin_x) + (now.y - origin_y) * (now.y - origin_y));
         if (length < level.still * level.spacing || !(away <= level.farthest)) break;
     }
-    return plain ? NAN : sqrtf(least * patch.variance());
+    if (plain) return NAN;
+    return least < 0 ? 0 : sqrtf(least * patch.variance());  // of equal pictures it may round to less than 0
 }
 
 }  // namespace

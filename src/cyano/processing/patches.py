@@ -74,7 +74,8 @@ class Patches:
 
     def uncertainty(self, cost: Tensor) -> Tensor:
         """(K,) pixels, see `Alignment`: the root of a place's cost times its variance for a cost of 1."""
-        return (cost * self.inverse.diagonal(dim1=1, dim2=2)[:, :2].sum(1)).sqrt()
+        variance = self.inverse.diagonal(dim1=1, dim2=2)[:, :2].sum(1)
+        return (cost.clamp(min=0) * variance).sqrt()  # of equal pictures the cost may round to less than 0
 
     def step(self, shears: Tensor, which: Tensor, difference: Tensor) -> tuple[Tensor, Tensor]:
         """(N, 2) and (N, 2, 2): how (N, P) differences of grey values move and shear `which` patches in image 0."""
