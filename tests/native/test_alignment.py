@@ -93,7 +93,7 @@ def test_places_that_are_none_stay_where_they_are(target: str) -> None:
 
 
 def test_equal_pictures_have_a_place_for_every_patch_with_texture(target: str) -> None:
-    """Their cost is 0 but for rounding, which may bring it below: then it is 0 as well, and no patch counts as plain."""
+    """Their cost is 0 but for rounding, which may bring it below: then it is 0, and no patch counts as plain."""
     image, _ = pictures(5)
     x, y = torch.meshgrid(torch.arange(30.0, 130, 7), torch.arange(30.0, 100, 7), indexing="xy")  # not in the corner
     points = torch.stack([x.ravel(), y.ravel()], dim=1)
