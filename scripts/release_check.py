@@ -2,7 +2,7 @@
 
 usage: python scripts/release_check.py [--bounds FILE] [--wheels FILE...]
 
---bounds writes the lowest version of each dependency as pip's constraints; --wheels has to hold what is in src.
+--bounds writes the lowest series of each dependency as pip's constraints; --wheels has to hold what is in src.
 """
 
 import argparse
@@ -26,15 +26,15 @@ def version(package: str = "src/cyano") -> str:
 
 
 def lowest() -> list[str]:
-    """The lowest version of each dependency of the core."""
+    """The lowest series of each dependency of the core: 4.10.* where 4.10 is asked for, which need not exist itself."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    return [re.sub(r">=", "==", each) for each in project["dependencies"]]
+    return [re.sub(r">=(.*)", r"==\1.*", each) for each in project["dependencies"]]
 
 
 def check_wheel(wheel: Path) -> None:
     """A wheel of Cyano has the files under src that git knows, and the native kernels besides."""
-    listed = subprocess.run(["git", "ls-files", "-z", "."], cwd=ROOT / "src", check=True, capture_output=True, text=True)
-    known = set(listed.stdout.split("\0")) - {""}
+    listed = subprocess.run(["git", "ls-files", "."], cwd=ROOT / "src", check=True, capture_output=True, text=True)
+    known = set(listed.stdout.splitlines())
     with zipfile.ZipFile(wheel) as archive:
         packed = {name for name in archive.namelist() if ".dist-info/" not in name and not name.endswith("/")}
     different = known ^ (packed - {"cyano/native/kernels.so"})

@@ -6,10 +6,12 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 import cyano
 from cyano.checkpoints import load_folder
@@ -53,6 +55,36 @@ def test_links_of_the_description_are_absolute_once_there_is_an_address(project:
     assert f"{address}/blob/HEAD/docs/results.md" in {target.partition("#")[0] for target in targets}
     assert f"{address}/raw/HEAD/docs/images/matches.jpg" in targets
     assert all(re.match("[a-z]+:|#", target) for target in targets)
+
+
+def _check(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """What scripts/release_check.py says."""
+    command = [sys.executable, "scripts/release_check.py", *map(str, arguments)]
+    return subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True)
+
+
+def test_lowest_versions_are_series(tmp_path: Path) -> None:
+    """A bound such as 4.10 names a series: no 4.10 itself need exist, as none of OpenCV does."""
+    assert _check("--bounds", tmp_path / "lowest.txt").returncode == 0
+    lowest = {each.name: each for each in map(Requirement, (tmp_path / "lowest.txt").read_text().splitlines())}
+    assert lowest["opencv-python-headless"].specifier.contains("4.10.0.84")
+    assert not lowest["opencv-python-headless"].specifier.contains("4.11.0.86")
+    assert lowest["poselib"].specifier.contains("2.0.4")
+
+
+def test_a_wheel_that_lacks_a_file_or_has_another_is_refused(tmp_path: Path) -> None:
+    listed = subprocess.run(["git", "ls-files", "."], check=False, cwd=ROOT / "src", capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a checkout: git lists the files")
+    names = [*listed.stdout.splitlines(), "cyano/native/kernels.so", "cyano-0.dist-info/METADATA"]
+    for change, code in (([], 0), (["cyano/py.typed"], 1), (["cyano/stray.txt"], 1)):
+        wheel = tmp_path / "cyano.whl"
+        with zipfile.ZipFile(wheel, "w") as archive:
+            for name in set(names) ^ set(change):
+                archive.writestr(name, "")
+        found = _check("--wheels", wheel)
+        assert found.returncode == code, found.stderr
+        assert all(name in found.stderr for name in change)
 
 
 @pytest.mark.parametrize("name", SHIPPED)

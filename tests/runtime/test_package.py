@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import subprocess
 import sys
+import tomllib
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -43,7 +44,13 @@ def test_public_names_are_sorted_and_real() -> None:
 
 def test_versions_agree() -> None:
     assert cyano_runtime.__version__ == cyano.__version__
-    assert f'version = "{cyano.__version__}"' in (RUNTIME / "pyproject.toml").read_text()
+
+
+def test_bounds_of_what_both_packages_need_agree() -> None:
+    both = [tomllib.loads((folder / "pyproject.toml").read_text())["project"] for folder in (ROOT, RUNTIME)]
+    theirs, own = (set(project["dependencies"]) for project in both)
+    assert own <= theirs
+    assert both[0]["requires-python"] == both[1]["requires-python"]
 
 
 def _imported(path: Path) -> set[str]:
@@ -92,6 +99,7 @@ def test_it_works_where_there_is_neither_torch_nor_cyano(tmp_path: Path) -> None
     write_tiny_export(tmp_path / "tiny")
     program = f"""
 import sys
+import tomllib
 sys.modules.update(torch=None, cyano=None, matplotlib=None)
 import numpy as np
 from cyano_runtime import Matcher
