@@ -129,7 +129,6 @@ def main() -> None:
         write(root / "images", views, [number for number in range(len(views)) if number not in held])
         recipe = Recipe(load(), MatcherOptions(max_keypoints=KEYPOINTS))
         made = reconstruct(Collection(root / "images", root / "model", recipe), cameras=CameraOptions(sharing="all"))
-        (root / "model" / "images").symlink_to(root / "images")
         weights = fine_tuned(arguments.photographs, root / "model", root / "run", arguments.steps)
         rows: dict[str, Any] = {"registered": made.model.registered, "steps": arguments.steps}
         for name, pairs in groups.items():

@@ -28,7 +28,7 @@ import transformers
 
 import measuring
 from cyano import hf
-from cyano.checkpoints import configs
+from cyano.checkpoints import config_keys
 from cyano.hf.configuration import _Config
 from cyano.hf.image_processor import ImageProcessor
 from cyano.hf.pretrained import PretrainedModel
@@ -79,14 +79,14 @@ def put_in_place() -> None:
             if not hasattr(kind, name):  # what Cyano has answers for itself
                 setattr(kind, name, answer)
     hf.SuperGlueConfig.sub_configs = {"keypoint_detector_config": hf.SuperPointConfig}  # type: ignore[attr-defined]
-    strict = configs._check_range
+    strict = config_keys._check_range
 
     def lenient(key: str, value: object) -> None:
         if key != "encoder_hidden_sizes":
             strict(key, value)
 
     # Their tiny detector has two blocks, which Cyano refuses: its positions would be wrong.
-    configs._check_range = lenient
+    config_keys._check_range = lenient
 
 
 def _message(report: Any) -> str:

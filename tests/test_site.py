@@ -126,7 +126,7 @@ def page(browser: Browser, site: Path) -> Iterator[Page]:
 
 def test_search_finds_how_to_localise(page: Page, site: Path) -> None:
     page.goto((site / "search.html").as_uri() + "?q=localise")
-    page.wait_for_selector("#search-results li a", timeout=60_000)
+    page.get_by_text("Search finished").wait_for(timeout=60_000)  # results appear one after the other
     found = page.locator("#search-results li a").evaluate_all("links => links.map(link => link.href)")
     assert any("how-to/localise.html" in link for link in found), found
 

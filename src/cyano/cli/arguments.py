@@ -75,7 +75,7 @@ Precision = Annotated[
     PrecisionName,
     typer.Option(
         help="mixed runs the matcher in bfloat16: faster on processors with bfloat16 instructions. bfloat16 is the "
-        "same, but on a GPU, where it is for the detector as well.",
+        "same on a CPU; on a GPU it also runs the detector in bfloat16.",
         rich_help_panel=MATCHING,
     ),
 ]
@@ -85,14 +85,14 @@ Resize = Annotated[
         metavar="W [H]",
         help="Input size of the networks: longest side, or width and height (640 480 or 640x480); -1 keeps the "
         "original size.",
-        show_default="640, smaller images as they are",
+        show_default="640; smaller images are not resized",
         rich_help_panel=MATCHING,
     ),
 ]
 MaxKeypoints = Annotated[
     int | None,
     typer.Option(
-        help="Keypoints per image at most, the best by score; -1 for all.",
+        help="Maximum number of keypoints per image, by score; -1 for all.",
         show_default=_of_small("max_keypoints"),
         rich_help_panel=MATCHING,
     ),
@@ -122,7 +122,7 @@ SinkhornIterations = Annotated[
 Layers = Annotated[
     int | None,
     typer.Option(
-        help="Run only so many layers of the matcher: faster, and for weights that were trained for it, such as "
+        help="Run only the first N layers of the matcher: faster, for weights that were trained for it, such as "
         "cyano-tiny.",
         show_default="all",
         rich_help_panel=MATCHING,
@@ -131,7 +131,7 @@ Layers = Annotated[
 Rotations = Annotated[
     RotationsName,
     typer.Option(
-        help="auto also tries image 1 turned by 90, 180 and 270 degrees if there are few matches.",
+        help="auto also tries image 1 rotated by 90, 180 and 270 degrees if there are few matches.",
         rich_help_panel=MATCHING,
     ),
 ]
@@ -139,13 +139,13 @@ NoAlign = Annotated[
     bool,
     typer.Option(
         "--no-align",
-        help="No sub-pixel refinement of the matches: keypoints stay where they were detected.",
+        help="No sub-pixel refinement of the matches: keypoints as detected.",
         rich_help_panel=MATCHING,
     ),
 ]
 MaxLines = Annotated[
     int,
-    typer.Option(help="Matches drawn at most, spread over the image; -1 for all.", rich_help_panel=OUTPUT),
+    typer.Option(help="Maximum number of matches drawn, spread over the image; -1 for all.", rich_help_panel=OUTPUT),
 ]
 NoStretch = Annotated[
     bool,

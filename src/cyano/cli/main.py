@@ -32,9 +32,9 @@ cyano demo                                 a stereo pair with ground truth
 cyano match a.jpg b.jpg                    two images
 cyano pairs --input-pairs list.txt --eval  a list of pairs, as match_pairs.py
 cyano reconstruct photos -o model          a folder to a sparse model (COLMAP)
-cyano localise new.jpg --map model         where a photograph was taken
-cyano map sparse/0 --images photos -o map  any COLMAP model becomes such a map
-cyano add more --to model -o grown         new images into a map
+cyano localise new.jpg --map model         the pose of an image in a model
+cyano map sparse/0 --images photos -o map  a map from any COLMAP model
+cyano add more --to model -o grown         add images to a map
 cyano serve                                a page and an HTTP service
 cyano video walk.mp4 --out walk            a movie, frame by frame
 cyano export onnx                          ONNX graphs for programs without PyTorch

@@ -25,10 +25,10 @@ __all__ = ["HELP", "need_extra", "run", "serve"]
 
 SERVER, LIMITS = "Server", "Limits"
 
-HELP = """A page to match photographs in a browser, and an HTTP service for programs.
+HELP = """Serve a page to match images in a browser, and an HTTP API for programs.
 
-Prints its address once it answers. Nothing is fetched from, or told to, any other machine; images stay in memory. \
-On another address than this machine's own every request needs a token, which is printed once.
+Prints its address when it is ready. It makes no connections to other machines, and images are kept in memory only. \
+On a non-local address every request needs a token, which is printed once.
 
 \b
 cyano serve
@@ -46,13 +46,13 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 for a free one.", rich_help_panel=SERVER)] = 8080,
     host: Annotated[
         str,
-        typer.Option(help="Address to listen at; others than this machine's own need a token.", rich_help_panel=SERVER),
+        typer.Option(help="Address to listen on; a non-local one needs a token.", rich_help_panel=SERVER),
     ] = "127.0.0.1",
     name: Annotated[
         list[str] | None,
         typer.Option(
             metavar="HOST",
-            help="A further name that requests may ask for, such as that of a proxy; may be repeated.",
+            help="Another host name of this server, such as that of a proxy; may be repeated.",
             show_default=False,
             rich_help_panel=SERVER,
         ),
@@ -61,8 +61,8 @@ def serve(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="A token that every request has to bring.",
-            show_default="a new one on other addresses, none on this machine's own",
+            help="File of the token that every request needs.",
+            show_default="a new token on non-local addresses, none on local ones",
             rich_help_panel=SERVER,
         ),
     ] = None,
@@ -70,7 +70,7 @@ def serve(
         list[Path] | None,
         typer.Option(
             metavar="DIR",
-            help="The results of `cyano reconstruct`, to show and to localise in; may be repeated.",
+            help="Results of `cyano reconstruct`, to view and to localise images in; may be repeated.",
             show_default=False,
         ),
     ] = None,
@@ -79,26 +79,26 @@ def serve(
         typer.Option(
             metavar="DIR",
             help="Folder of a collection's images; once for each --collection, in their order.",
-            show_default="DIR/images of the collection, if it is there",
+            show_default="DIR/images of the collection, if it exists",
         ),
     ] = None,
     live: Annotated[
         str | None,
         typer.Option(
             metavar="SOURCE",
-            help="A camera (0), a stream or a movie to match live on the page's third tab, as `cyano live` does.",
+            help="A camera (0), a stream or a movie to match on the page's live tab, as `cyano live` does.",
             show_default=False,
         ),
     ] = None,
     open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = False,
-    max_upload: Annotated[str, typer.Option(metavar="SIZE", help="Of an image.", rich_help_panel=LIMITS)] = "40MB",
-    max_pixels: Annotated[str, typer.Option(metavar="N", help="Of an image.", rich_help_panel=LIMITS)] = "50MP",
+    max_upload: Annotated[str, typer.Option(metavar="SIZE", help="Size of a file.", rich_help_panel=LIMITS)] = "40MB",
+    max_pixels: Annotated[str, typer.Option(metavar="N", help="Pixels of an image.", rich_help_panel=LIMITS)] = "50MP",
     memory: Annotated[
-        str, typer.Option(metavar="SIZE", help="For images and answers that are kept.", rich_help_panel=LIMITS)
+        str, typer.Option(metavar="SIZE", help="Memory for stored images and answers.", rich_help_panel=LIMITS)
     ] = "512MB",
-    queue: Annotated[int, typer.Option(min=1, help="Jobs that may wait.", rich_help_panel=LIMITS)] = 8,
+    queue: Annotated[int, typer.Option(min=1, help="Jobs in the queue.", rich_help_panel=LIMITS)] = 8,
     deadline: Annotated[
-        float, typer.Option(min=1, help="Seconds that a job waits at most, and runs at most.", rich_help_panel=LIMITS)
+        float, typer.Option(min=1, help="Seconds that a job may wait, and may run.", rich_help_panel=LIMITS)
     ] = 60,
     weights: shared.Weights = None,
     device: shared.Device = "auto",

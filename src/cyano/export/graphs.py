@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +29,8 @@ TRACED_SIZE = (104, 136)
 
 TRACED_COUNTS = (70, 90)
 """Keypoints that a matcher is traced with."""
+
+ON_CPU: Final[dict[str, Any]] = {"dtype": torch.float32, "device": "cpu"}
 
 
 class DetectedKeypoints(NamedTuple):
@@ -98,10 +100,10 @@ def matcher_model(module: PortableSuperGlue, opset: int) -> ModelProto:
     for side, count, axis in zip("01", TRACED_COUNTS, "MN", strict=True):
         free = {1: axis}
         inputs |= {
-            f"positions{side}": (torch.rand(1, count, 2) - 0.5, free),
-            f"scores{side}": (torch.rand(1, count), free),
-            f"descriptors{side}": (torch.rand(1, count, channels), free),
-            f"valid{side}": (torch.ones(1, count, dtype=torch.bool), free),
+            f"positions{side}": (torch.rand(1, count, 2, **ON_CPU) - 0.5, free),
+            f"scores{side}": (torch.rand(1, count, **ON_CPU), free),
+            f"descriptors{side}": (torch.rand(1, count, channels, **ON_CPU), free),
+            f"valid{side}": (torch.ones(1, count, dtype=torch.bool, device="cpu"), free),
         }
     axes = {"matches0": "M", "matches1": "N", "matching_scores0": "M", "matching_scores1": "N"}
     return traced(module.eval(), inputs, {name: (1, axis) for name, axis in axes.items()}, opset)
@@ -109,9 +111,9 @@ def matcher_model(module: PortableSuperGlue, opset: int) -> ModelProto:
 
 def normalising_model(count: int, opset: int) -> ModelProto:
     """What lies between a detector of `count` keypoints and a matcher."""
-    inputs = {"image": _image(), "keypoints": (torch.rand(count, 2), {})}
+    inputs = {"image": _image(), "keypoints": (torch.rand(count, 2, **ON_CPU), {})}
     return traced(Normalisation().eval(), inputs, {"positions": (1, count, 2)}, opset)
 
 
 def _image() -> tuple[Tensor, dict[int, str]]:
-    return torch.rand(1, 1, *TRACED_SIZE), {2: "height", 3: "width"}
+    return torch.rand(1, 1, *TRACED_SIZE, **ON_CPU), {2: "height", 3: "width"}

@@ -47,7 +47,7 @@ class _PortableLayer(nn.Module):
         self.heads = layer.attention.heads
         qkv, hidden = folded_layer(layer)
         size = qkv[0].shape[1]
-        gain = torch.ones(3 * size)
+        gain = torch.ones_like(qkv[1])
         gain[:size] = (size // self.heads) ** -0.5  # the root that attention divides by
         self.qkv = _linear(qkv[0] * gain[:, None], qkv[1] * gain)
         self.hidden = _linear(*hidden)
@@ -108,7 +108,7 @@ class PortableSuperGlue(nn.Module):
             root = config.hidden_size**0.25  # of the channels, half of it on either side of the product
             self.projection = _linear(final.weight / root, final.bias / root)
         threshold = config.matching_threshold if match_threshold is None else match_threshold
-        self.register_buffer("match_threshold", torch.tensor(threshold, dtype=torch.float32))
+        self.register_buffer("match_threshold", torch.tensor(threshold, dtype=torch.float32, device="cpu"))
 
     def forward(
         self,
@@ -155,7 +155,7 @@ class PortableSuperGlue(nn.Module):
     def _matches(self, inner: Tensor) -> PortableMatches:
         """Mutual matches above the threshold of (M, N) log probabilities, as `mutual_matches` has them."""
         best0, best1 = inner.argmax(1), inner.argmax(0)
-        own0, own1 = torch.arange(inner.shape[0]), torch.arange(inner.shape[1])
+        own0, own1 = (torch.arange(count, dtype=torch.int64, device=inner.device) for count in inner.shape)
         probable = inner.amax(1).exp()
         mutual = (best1.index_select(0, best0) == own0) & (probable > self.match_threshold)
         scores0 = torch.where(mutual, probable, 0.0)

@@ -63,7 +63,7 @@ class PortableKeypoints(nn.Module):
         """
         heat = probabilities[None]
         if self.config.keypoint_localisation == "structure":
-            seen = torch.arange(heat.shape[2]), torch.arange(heat.shape[3])  # slices would ask about sizes
+            seen = _numbers(heat, 2), _numbers(heat, 3)  # slices would ask about sizes
             response = self._response(image).index_select(2, seen[0]).index_select(3, seen[1])
             scores, refine = _structured_scores(heat, response), _to_summits
         else:
@@ -80,7 +80,7 @@ class PortableKeypoints(nn.Module):
 
     def _pick(self, scores: Tensor, heat: Tensor, refine: _Refine) -> PickedKeypoints:
         """The strongest `count` of (h, w) scores."""
-        ys, xs = torch.arange(scores.shape[0])[:, None], torch.arange(scores.shape[1])[None]
+        ys, xs = _numbers(scores, 0)[:, None], _numbers(scores, 1)[None]
         border = max(self.config.border_removal_distance, 0)
         inside = (ys >= border) & (xs >= border) & (ys < ys[-1:] + 1 - border) & (xs < xs[:, -1:] + 1 - border)
         # A tiny image has fewer pixels than keypoints are asked for: zeros follow them.
@@ -112,7 +112,7 @@ def portable_descriptors(dense: Tensor, keypoints: Tensor) -> Tensor:
     table = dense[0].flatten(1).t()  # (hc * wc, D)
     total = torch.zeros_like(table[:1])
     for right, below in ((0, 0), (1, 0), (0, 1), (1, 1)):
-        cell = corner + torch.tensor([right, below])
+        cell = corner + torch.tensor([right, below], dtype=torch.int64, device=corner.device)
         inside = ((cell >= 0) & (cell <= last)).float()  # beyond the map there are zeros
         weight = inside * torch.cat([_part(share[:, :1], right), _part(share[:, 1:], below)], dim=1)
         cell = torch.minimum(torch.maximum(cell, torch.zeros_like(cell)), last)
@@ -122,7 +122,12 @@ def portable_descriptors(dense: Tensor, keypoints: Tensor) -> Tensor:
 
 def sides(plane: Tensor) -> tuple[Tensor, Tensor]:
     """Height and width of (H, W) as int64 tensors of one element."""
-    return torch.arange(plane.shape[0])[-1:] + 1, torch.arange(plane.shape[1])[-1:] + 1
+    return _numbers(plane, 0)[-1:] + 1, _numbers(plane, 1)[-1:] + 1
+
+
+def _numbers(plane: Tensor, axis: int) -> Tensor:
+    """0, 1, ... along an axis, as int64."""
+    return torch.arange(plane.shape[axis], dtype=torch.int64, device=plane.device)
 
 
 def _part(share: Tensor, beyond: int) -> Tensor:
@@ -175,7 +180,8 @@ def _to_summits(heat: Tensor, x: Tensor, y: Tensor) -> Tensor:
 def _to_centroids(heat: Tensor, x: Tensor, y: Tensor) -> Tensor:
     """(K, 2): how far `refine_keypoints` moves keypoints at (K,) whole pixels of an (h, w) map."""
     padded, (_, width) = F.pad(heat, (1, 1, 1, 1)), sides(heat)
-    step_y, step_x = torch.arange(9) // 3, torch.arange(9) % 3
+    step = torch.arange(9, dtype=torch.int64, device=heat.device)
+    step_y, step_x = step // 3, step % 3
     places = (y[:, None] + step_y) * (width + 2) + x[:, None] + step_x  # (K, 9)
     window = padded.flatten().index_select(0, places.flatten()).view(-1, 9)
     mass = window.sum(1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)

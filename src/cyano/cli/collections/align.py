@@ -8,10 +8,10 @@ from cyano.cli.output import watching
 
 __all__ = ["HELP", "align"]
 
-HELP = """Sub-pixel refinement of keypoints over the images that show them; existing results are reused.
+HELP = """Sub-pixel refinement of keypoints over all images of a track; existing results are reused.
 
-It comes after match-all, when all of its parts are done, and before colmap, which does what is left of it. Give the \
-options that the features were extracted with.
+Run it after all parts of match-all are done, and before colmap, which does whatever is missing. Use the options that \
+the features were extracted with.
 
 \b
 cyano align photos --out model

@@ -43,7 +43,7 @@ OneCamera = Annotated[
     typer.Option(
         "--camera",
         metavar="MODEL:P,P,...[@WxH]",
-        help="Camera of all images in one word, instead of --camera-model, --camera-params and --camera-size: "
+        help="Camera of all images in one option, instead of --camera-model, --camera-params and --camera-size: "
         "PINHOLE:1400,1400,960,540@1920x1080.",
         show_default=False,
         rich_help_panel=MODEL,
@@ -60,7 +60,7 @@ CameraParams = Annotated[
     typer.Option(
         metavar="A,B,...",
         help="Intrinsics of all images, in COLMAP's order and pixels of the original images: for PINHOLE fx,fy,cx,cy. "
-        "They are scaled for images of other sizes, and turned for those that EXIF turns.",
+        "They are scaled for images of other sizes, and rotated for images with an EXIF orientation.",
         show_default="focal length from EXIF, or from the matches",
         rich_help_panel=MODEL,
     ),
@@ -78,8 +78,8 @@ CamerasFile = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="Cameras of folders and single images: lines NAME MODEL WIDTH HEIGHT PARAMS, as hloc's lists of queries, "
-        "where FOLDER/* stands for all in it; COLMAP's cameras.txt; or TOML tables [[cameras]] with images, model, "
+        help="Cameras of folders and single images: lines NAME MODEL WIDTH HEIGHT PARAMS, as in hloc's query lists, "
+        "where FOLDER/* is a whole folder; COLMAP's cameras.txt; or TOML tables [[cameras]] with images, model, "
         "params and size.",
         show_default=False,
         rich_help_panel=MODEL,
@@ -89,7 +89,7 @@ KeepCameras = Annotated[
     bool,
     typer.Option(
         "--keep-cameras",
-        help="Hold --camera-params or those of --cameras-file fixed; without it, bundle adjustment refines them.",
+        help="Fix the intrinsics of --camera-params or --cameras-file; otherwise bundle adjustment refines them.",
         rich_help_panel=MODEL,
     ),
 ]

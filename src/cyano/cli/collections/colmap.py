@@ -17,8 +17,8 @@ HELP = """Export features and matches to DIR/database.db for COLMAP; also a spar
 cyano colmap photos --out model --model
 cyano colmap photos --out model --hloc
 
-Exit codes: 0 done; 1 error; 2 usage error; 3 some images cannot be aligned, were taken out of the model, or it is \
-doubtful (each is listed), and the rest is done."""
+Exit codes: 0 done; 1 error; 2 usage error; 3 some images cannot be aligned or were taken out of the model, or the \
+model is doubtful (each is listed), and the rest is done."""
 
 
 def colmap(

@@ -82,8 +82,8 @@ Masks = Annotated[
     typer.Option(
         metavar="DIR|FILE",
         help="Masks, black where no keypoints are wanted: for photos/a/1.jpg DIR/a/1.jpg.png, or DIR/a/mask.png or "
-        "DIR/mask.png for all images of a folder. An image file is the mask of all; a text file has lines NAME MASK, "
-        "where FOLDER/* stands for all in it.",
+        "DIR/mask.png for all images of a folder. An image file is the mask of all images; a text file has lines NAME "
+        "MASK, where FOLDER/* is a whole folder.",
         show_default=False,
         rich_help_panel=shared.MATCHING,
     ),
@@ -105,7 +105,7 @@ Starts = Annotated[
     int,
     typer.Option(
         min=1,
-        help="How often mapping is tried at most while the model lacks images or is doubtful; the best is kept.",
+        help="Maximum number of mapping attempts if the model lacks images or is doubtful; the best is kept.",
         rich_help_panel=MODEL,
     ),
 ]
@@ -126,7 +126,9 @@ Address = Annotated[
 ]
 Workers = Annotated[
     int | None,
-    typer.Option(help="ray: number of workers.", show_default="as many as there is room for", rich_help_panel=WORK),
+    typer.Option(
+        help="ray: number of workers.", show_default="as many as the cluster has room for", rich_help_panel=WORK
+    ),
 ]
 Gpus = Annotated[
     float | None,
@@ -146,7 +148,7 @@ Force = Annotated[
     typer.Option(
         "--overwrite",
         "--force",
-        help="Start anew if results of other options exist, and replace files that this folder's runs did not write.",
+        help="Start again if results of other options exist, and replace files that this folder's runs did not write.",
         rich_help_panel=WORK,
     ),
 ]

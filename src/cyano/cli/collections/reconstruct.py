@@ -12,9 +12,9 @@ __all__ = ["HELP", "reconstruct"]
 HELP = """Structure from motion from a folder of images: features, pairs, matches, COLMAP database, sparse model.
 
 Writes into DIR: store (features, matches, refined keypoints), database.db, sparse (models, the largest in 0), \
-model.html (to turn the model in a browser), model.png and model.ply. It may be stopped at any moment; the same \
-command then goes on where it was. Images that cannot be read are listed at the end, and the rest goes on. Each stage \
-is also a command, with the same options: extract, match-all, verify-pairs, align, colmap.
+model.html (a 3-D viewer for the browser), model.png and model.ply. The run may be stopped at any moment; the same \
+command then resumes it. Images that cannot be read are listed at the end, and the rest is done. Each stage is also a \
+command, with the same options: extract, match-all, verify-pairs, align, colmap.
 
 \b
 cyano reconstruct photos --out model
@@ -22,8 +22,8 @@ cyano reconstruct frames --out model --pairs sequential --cameras all
 cyano reconstruct photos --out model --resize 1024 --max-keypoints 2048 --json > model.json
 cyano reconstruct drive --out model --camera-model PINHOLE --camera-params 718.9,718.9,607.2,185.2 --keep-cameras
 
-Exit codes: 0 done; 1 error; 2 usage error; 3 some images or pairs failed, images were taken out of the model, or it \
-is doubtful (each is listed), and the rest is done."""
+Exit codes: 0 done; 1 error; 2 usage error; 3 some images or pairs failed, images were taken out of the model, or the \
+model is doubtful (each is listed), and the rest is done."""
 
 
 def reconstruct(

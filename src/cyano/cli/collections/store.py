@@ -26,7 +26,7 @@ cyano store verify model/store
 cyano store compact model/store""",
 )
 
-Store = Annotated[Path, typer.Argument(metavar="STORE", help="The folder with features and matches in it.")]
+Store = Annotated[Path, typer.Argument(metavar="STORE", help="The folder with features and matches.")]
 
 
 @app.command(cls=Command)

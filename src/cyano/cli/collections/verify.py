@@ -10,8 +10,8 @@ __all__ = ["HELP", "verify"]
 
 HELP = """Geometric verification of pairs that were matched with --no-verify; existing results are reused.
 
-The result is that of match-all without --no-verify: matching may run where the GPU is, and this where the cores are. \
-Give the options that the features were extracted with.
+The result is that of match-all without --no-verify. So matching can run on a machine with a GPU, and verification on \
+one with more cores. Use the options that the features were extracted with.
 
 \b
 cyano match-all photos --out model --no-verify

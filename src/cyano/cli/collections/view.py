@@ -12,8 +12,8 @@ from cyano.cli.output import busy, print_facts, print_json, result_console
 
 __all__ = ["HELP", "view"]
 
-HELP = """Show a COLMAP model: model.html to turn it in a browser (no network needed), model.png, model.ply (points) \
-and model_cameras.ply.
+HELP = """Write files to view a COLMAP model: model.html (a 3-D viewer for the browser, no network needed), model.png, \
+model.ply (points) and model_cameras.ply.
 
 \b
 cyano view model/sparse/0

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 __all__ = ["HELP", "add"]
 
-HELP = """Add images to a map: they are localised in it, and become part of it.
+HELP = """Localise images in a map and add them to it.
 
-MODEL is a map of `cyano reconstruct` or `cyano map`, and it is only read. DIR becomes the grown map, and `cyano \
-localise`, `cyano add` and `cyano view` take it as any other. Images that cannot be localised are tried again with the \
-others in the map, and reported if that fails, too. Numbers of old images, cameras and points stay, and so do, without \
---refine all, poses, cameras and points: new poses and new points are adjusted to them.
+MODEL is a map of `cyano reconstruct` or `cyano map`, and is not changed. The larger map is written to DIR, for `cyano \
+localise`, `cyano add` and `cyano view`. Images that cannot be localised are tried again after others were added, and \
+reported if that fails. Old images, cameras and points keep their ids and values: bundle adjustment refines only new \
+poses and points, unless --refine all is given.
 
 \b
 cyano add more --to model --images photos --out grown
@@ -38,9 +38,7 @@ RefineName: TypeAlias = Literal["new", "all"]
 
 
 def add(
-    images: Annotated[
-        str, typer.Argument(metavar="NEW_IMAGES", help="Photograph, folder, or list.", show_default=False)
-    ],
+    images: Annotated[str, typer.Argument(metavar="NEW_IMAGES", help="Image, folder, or list.", show_default=False)],
     *,
     place: Annotated[
         Path, typer.Option("--to", metavar="MODEL", help="The map: DIR of `cyano reconstruct --out DIR`.")
@@ -51,10 +49,10 @@ def add(
         typer.Option("--images", metavar="DIR", help="Folder of the map's images.", show_default="MODEL/images"),
     ] = None,
     prefix: Annotated[
-        str, typer.Option(metavar="TEXT", help="What the names of the new images begin with.", show_default="nothing")
+        str, typer.Option(metavar="TEXT", help="Prefix of the new images' names.", show_default="nothing")
     ] = "",
     refine: Annotated[
-        RefineName, typer.Option(help="What is adjusted at the end: new poses and points, or all and the cameras.")
+        RefineName, typer.Option(help="What bundle adjustment refines: new poses and points, or all, and cameras.")
     ] = "new",
     camera: Annotated[
         str,

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 __all__ = ["HELP", "georeference"]
 
-HELP = """Bring a model into metres: where its cameras stood, by a file of positions or the photographs' GPS.
+HELP = """Transform a model into metres, by known camera positions: a file, or GPS in EXIF.
 
-MODEL is a map of `cyano reconstruct`, `map` or `add`, or the folder of any COLMAP model; it is only read. DIR becomes \
-the same in the frame of the positions. Scale, rotation and translation are those that most positions agree with; \
-those that do not are named and do not count. How far each camera is from its position is in DIR/georeference.json.
+MODEL is a map of `cyano reconstruct`, `map` or `add`, or the folder of any COLMAP model; it is not changed. The model \
+in the frame of the positions is written to DIR. Scale, rotation and translation are estimated robustly: positions \
+that are outliers are named and not used. The distance of each camera from its position is in DIR/georeference.json.
 
 \b
 cyano georeference model --positions exif --images photos --out metres
@@ -49,15 +49,13 @@ def georeference(
     coordinates: Annotated[
         CoordinatesName,
         typer.Option(
-            help="What FILE has: x y z in any rectangular frame, or geodetic: degrees north, degrees east, metres "
+            help="Coordinates in FILE: x y z in any Cartesian frame, or geodetic: degrees north, degrees east, metres "
             "above the ellipsoid (WGS 84)."
         ),
     ] = "xyz",
     frame: Annotated[
         FrameName,
-        typer.Option(
-            help="What geodetic positions and EXIF's become: east, north, up from their middle, or Earth-centred."
-        ),
+        typer.Option(help="Frame for geodetic and EXIF positions: east, north, up from their mean, or Earth-centred."),
     ] = "enu",
     images: Annotated[
         Path | None,
@@ -67,7 +65,7 @@ def georeference(
         float | None,
         typer.Option(
             metavar="X",
-            help="How far positions that count may be off, in metres or their unit.",
+            help="Inlier threshold of positions, in metres or their unit.",
             show_default="2.5 times their noise",
         ),
     ] = None,

@@ -20,12 +20,12 @@ __all__ = ["HELP", "localise"]
 
 SEARCH = "Search"
 
-HELP = """Where was a photograph taken? Its position and view direction in a model that `cyano reconstruct` made.
+HELP = """Localise images in a model of `cyano reconstruct`: position, viewing direction and confidence.
 
-QUERIES is a photograph, a folder of them, a list (a name on each line, or hloc's `name MODEL width height params`), \
-or - for a list on standard input. A line is printed for each: name, status, position and view direction in the \
-model's frame, inliers, confidence, and where the camera's intrinsics are from. With --out it may be stopped at any \
-moment; the same command then goes on where it was.
+QUERIES is an image, a folder of images, a list (a name on each line, or hloc's `name MODEL width height params`), or \
+- for a list on standard input. A line is printed for each image: name, status, position and viewing direction in the \
+model's frame, inliers, confidence, and the source of the intrinsics. With --out the run may be stopped at any moment; \
+the same command then resumes it.
 
 \b
 cyano localise new.jpg --map model
@@ -38,9 +38,7 @@ rest is done."""
 
 
 def localise(
-    queries: Annotated[
-        str, typer.Argument(metavar="QUERIES", help="Photograph, folder, list, or -.", show_default=False)
-    ],
+    queries: Annotated[str, typer.Argument(metavar="QUERIES", help="Image, folder, list, or -.", show_default=False)],
     *,
     place: Annotated[
         Path,
@@ -50,7 +48,7 @@ def localise(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Folder of the map's images, by which matches are aligned; without it poses are less exact.",
+            help="Folder of the map's images, used to align matches; without it poses are less accurate.",
             show_default="MODEL/images, which `cyano reconstruct` links",
         ),
     ] = None,
@@ -69,13 +67,13 @@ def localise(
         ),
     ] = None,
     pictures: Annotated[
-        bool, typer.Option("--pictures", help="Draw each photograph beside its best image of the map.")
+        bool, typer.Option("--pictures", help="Draw each query image next to its best image of the map.")
     ] = False,
     camera: Annotated[
         str,
         typer.Option(
             metavar="auto|MODEL:P,P,...[@WxH]",
-            help="Intrinsics of the photographs, in COLMAP's order and pixels: PINHOLE:fx,fy,cx,cy, and @WxH "
+            help="Intrinsics of the query images, in COLMAP's order and pixels: PINHOLE:fx,fy,cx,cy, and @WxH "
             "if for another size. auto takes those of the map's images of the same camera, or of EXIF, or estimates "
             "them.",
             rich_help_panel=SEARCH,
@@ -85,7 +83,7 @@ def localise(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Intrinsics of single photographs and folders: as in `cyano reconstruct`, or hloc's query list.",
+            help="Intrinsics of single images and folders: as in `cyano reconstruct`, or hloc's query list.",
             show_default=False,
             rich_help_panel=SEARCH,
         ),
@@ -94,7 +92,7 @@ def localise(
         Path | None,
         typer.Option(
             metavar="DIR|FILE",
-            help="Masks of the photographs, black where no keypoints are wanted, as those of `cyano reconstruct`.",
+            help="Masks of the query images, black where no keypoints are wanted, as in `cyano reconstruct`.",
             show_default=False,
             rich_help_panel=SEARCH,
         ),
@@ -103,7 +101,7 @@ def localise(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="COLMAP's rig configuration (JSON): photographs whose names differ in the camera's prefix only are "
+            help="COLMAP's rig configuration (JSON): images whose names differ in the camera's prefix only are "
             "localised together.",
             show_default=False,
             rich_help_panel=SEARCH,
@@ -113,8 +111,8 @@ def localise(
         str | None,
         typer.Option(
             metavar="FILE|exif",
-            help="Where the photographs were taken, about: lines NAME X Y Z [SX SY SZ] in the map's frame, or exif, "
-            "the GPS positions of the files, for a georeferenced map.",
+            help="Position priors: lines NAME X Y Z [SX SY SZ] in the map's frame; or exif, the GPS positions of the "
+            "files, for a georeferenced map.",
             show_default=False,
             rich_help_panel=SEARCH,
         ),
@@ -122,7 +120,7 @@ def localise(
     prior_radius: Annotated[
         float,
         typer.Option(
-            help="How far from --prior images of the map count and a pose may be, in the map's unit.",
+            help="Maximum distance of map images and poses from --prior, in the map's unit.",
             rich_help_panel=SEARCH,
         ),
     ] = 50.0,
@@ -130,15 +128,15 @@ def localise(
         int,
         typer.Option(
             min=1,
-            help="Images of the map to match, those that look most alike; maps of up to 20 are matched whole.",
+            help="Number of map images to match, the most similar ones; maps of up to 20 are matched completely.",
             rich_help_panel=SEARCH,
         ),
     ] = 10,
     threshold: Annotated[
         float,
-        typer.Option(help="How far an inlier may be off, in pixels of the photograph.", rich_help_panel=SEARCH),
+        typer.Option(help="Inlier threshold, in pixels of the query image.", rich_help_panel=SEARCH),
     ] = 4.0,
-    min_inliers: Annotated[int, typer.Option(min=4, help="Fewer make no pose.", rich_help_panel=SEARCH)] = 12,
+    min_inliers: Annotated[int, typer.Option(min=4, help="Minimum inliers of a pose.", rich_help_panel=SEARCH)] = 12,
     no_expand: Annotated[
         bool,
         typer.Option(

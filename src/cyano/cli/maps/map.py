@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 __all__ = ["HELP", "make_map"]
 
-HELP = """Make a map of any COLMAP model, of SIFT or else: `cyano localise --map` then finds photographs in it.
+HELP = """Make a map for `cyano localise` from any COLMAP model, of SIFT or other features.
 
-Poses and cameras of COLMAP_MODEL stay as they are, numbers too, and it is only read (binary or text). Its points are \
-made anew, from Cyano's keypoints and matches, and written into DIR as `cyano reconstruct` does. Pairs are the images \
-that share most points in the model, and the nearest by pose, unless --pairs says otherwise. Images that are not in \
-the folder are left out. It may be stopped at any moment; the same command then goes on where it was.
+COLMAP_MODEL (binary or text) is not changed. The map keeps its poses, cameras and ids; its points are triangulated \
+from Cyano's keypoints and matches. DIR has the files of `cyano reconstruct`. Each image is matched with those that \
+share most points with it in the model, and with the nearest by pose, unless --pairs is given. Images that are not in \
+the folder are left out. The run may be stopped at any moment; the same command then resumes it.
 
 \b
 cyano map colmap/sparse/0 --images photos --out model

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = ["HELP", "demo"]
 
-HELP = """Match a stereo pair and compare the matches with its ground-truth disparity, or match two images of yours.
+HELP = """Match a stereo pair and compare the matches with its ground-truth disparity, or match your own two images.
 
-Writes matches.png and matches.json, or A_B_matches.png and A_B_matches.json of your pair. The stereo pair is the \
+Writes matches.png and matches.json, or A_B_matches.png and A_B_matches.json for your own pair. The stereo pair is the \
 motorcycle of the Middlebury benchmark, which comes with scikit-image (pip install ".\\[demo]"); its picture is \
-coloured by the error: green 0, yellow 3 px, red 6 px and more, grey where nothing was measured.
+coloured by error: green 0, yellow 3 px, red 6 px and more, grey without ground truth.
 
 \b
 cyano demo

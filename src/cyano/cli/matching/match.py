@@ -68,7 +68,7 @@ Registered = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="Image B warped into A by the homography. The matches go to A_B_matches.png beside it.",
+        help="Image B warped into A by the homography. The matches go to A_B_matches.png in the same folder.",
         rich_help_panel=shared.OUTPUT,
     ),
 ]
@@ -95,7 +95,7 @@ Intrinsics = Annotated[
     str | None,
     typer.Option(
         metavar="FX,FY,CX,CY",
-        help="Intrinsics in pixels of the original image, or the 9 entries of K, row by row, comma-separated.",
+        help="Intrinsics in pixels of the original image, or the 9 entries of K in row-major order, comma-separated.",
         rich_help_panel=shared.MODELS,
     ),
 ]
@@ -103,7 +103,7 @@ OneCamera = Annotated[
     str | None,
     typer.Option(
         metavar="MODEL:P,P,...[@WxH]",
-        help="Camera of both images with its lens, in COLMAP's models, order and pixels: SIMPLE_RADIAL:f,cx,cy,k.",
+        help="Camera of both images with distortion, in COLMAP's models, order and pixels: SIMPLE_RADIAL:f,cx,cy,k.",
         show_default=False,
         rich_help_panel=shared.MODELS,
     ),

@@ -14,8 +14,8 @@ __all__ = ["HELP", "pairs"]
 
 HELP = """Match the image pairs of a list and evaluate them: the original's match_pairs.py, with its options and files.
 
-A line of the list is name0 name1 \\[turns0 turns1 \\[K0 (9 numbers) K1 (9) T_0to1 (16)]], row by row; turns are \
-clockwise quarter turns that set the image upright.
+A line of the list is name0 name1 \\[turns0 turns1 \\[K0 (9 numbers) K1 (9) T_0to1 (16)]], in row-major order; turns \
+are clockwise rotations by 90 degrees that set the image upright.
 
 Each pair gives STEM0_STEM1_matches.npz: keypoints0 and keypoints1 in pixels of the resized images, matches (-1: none) \
 and match_confidence; also keypoints0_original and keypoints1_original in pixels of the image files. --eval adds \
@@ -69,7 +69,7 @@ OutputDir = Annotated[
         rich_help_panel=FILES,
     ),
 ]
-MaxLength = Annotated[int, typer.Option(help="Number of pairs at most; -1 for all.", rich_help_panel=FILES)]
+MaxLength = Annotated[int, typer.Option(help="Maximum number of pairs; -1 for all.", rich_help_panel=FILES)]
 Shuffle = Annotated[bool, typer.Option("--shuffle", help="Shuffle the list with --seed.", rich_help_panel=FILES)]
 Cache = Annotated[
     bool,
@@ -94,7 +94,9 @@ Threshold = Annotated[
 Viz = Annotated[bool, typer.Option("--viz", help="Draw the matches of each pair.", rich_help_panel=PICTURES)]
 FastViz = Annotated[
     bool,
-    typer.Option("--fast-viz", help="Smaller pictures: the images as the networks saw them.", rich_help_panel=PICTURES),
+    typer.Option(
+        "--fast-viz", help="Smaller pictures: the images as resized for the networks.", rich_help_panel=PICTURES
+    ),
 ]
 ShowKeypoints = Annotated[
     bool,
@@ -126,7 +128,7 @@ ResizeFloat = Annotated[
     ),
 ]
 MaxKeypoints = Annotated[
-    int, typer.Option(help="Keypoints per image at most; -1 for all.", rich_help_panel=shared.MATCHING)
+    int, typer.Option(help="Maximum number of keypoints per image; -1 for all.", rich_help_panel=shared.MATCHING)
 ]
 NmsRadius = Annotated[
     int,

@@ -22,17 +22,18 @@ if TYPE_CHECKING:
 
 __all__ = ["HELP", "evaluate"]
 
-HELP = """Evaluate weights and baselines on image pairs with ground truth, by one protocol.
+HELP = """Evaluate weights and baselines on image pairs with ground truth, under one protocol.
 
-ROOT holds sets, or is one: a folder with pairs.txt (poses, match_pairs form), pairs_h.txt (name0 name1 H), \
-pairs_c.txt (name0 name1 FILE of x0 y0 x1 y1 lines), or HPatches scenes. The stereo pair of scikit-image joins as \
-the set motorcycle if scikit-image is installed. Without ROOT, or where --sets names it, procedural scenes join as the \
-set generated. With --photographs, or where --sets names it, photographs under controlled changes join as the set \
-stress. Where --sets names localisation, photographs of sets with poses (a folder with frames.txt; without ROOT a \
-rendered scene) are localised in maps of the others; its report is OUT/localisation/report.md.
+ROOT is a set or contains sets: a folder with pairs.txt (poses, format of match_pairs), pairs_h.txt (name0 name1 H), \
+pairs_c.txt (name0 name1 FILE of x0 y0 x1 y1 lines), or HPatches scenes.
 
-Matches are written to OUT/predictions, and existing ones of the same weights, options and images are reused. \
-OUT/report.md, OUT/report.json and the plots are made from them.
+More sets: motorcycle, a stereo pair (if scikit-image is installed); generated, procedural scenes (without ROOT, or if \
+named by --sets); stress, photographs under controlled changes (with --photographs, or if named); localisation, \
+images of sets with poses localised in maps of the others (if named; sets are folders with frames.txt, without ROOT a \
+rendered scene), with its report in OUT/localisation/report.md.
+
+Matches are written to OUT/predictions and reused for the same weights, options and images. OUT/report.md, \
+OUT/report.json and the plots are made from them.
 
 \b
 cyano evaluate data/eval --out results
@@ -66,18 +67,18 @@ Photographs = Annotated[
     typer.Option(
         metavar="DIR",
         help="Folder of photographs for the set stress, searched recursively.",
-        show_default="six that scikit-image ships",
+        show_default="six of scikit-image",
         rich_help_panel=PROTOCOL,
     ),
 ]
 NumPhotographs = Annotated[
     int,
-    typer.Option(help="How many of them, evenly spaced; 17 pairs each.", min=1, rich_help_panel=PROTOCOL),
+    typer.Option(help="Number of photographs used, evenly spaced; 17 pairs each.", min=1, rich_help_panel=PROTOCOL),
 ]
 Folds = Annotated[
     int,
     typer.Option(
-        help="Of localisation: every such photograph is a query in the same map of the others.",
+        help="localisation: every N-th image is a query in a map of the others.",
         min=2,
         rich_help_panel=PROTOCOL,
     ),
@@ -128,7 +129,7 @@ Resize = Annotated[
 MaxKeypoints = Annotated[
     int,
     typer.Option(
-        help="Keypoints per image at most; -1 for all. SIFT always has 2048.", rich_help_panel=shared.MATCHING
+        help="Maximum number of keypoints per image; -1 for all. SIFT always has 2048.", rich_help_panel=shared.MATCHING
     ),
 ]
 

@@ -23,7 +23,7 @@ cyano export onnx
 cyano export onnx --runtime-check onnxruntime,openvino,opencv
 cyano export fixed --size 640x480 --max-keypoints 1024
 
-The folder gets detector.onnx, matcher.onnx, pair.onnx and export.json, which says what they take and give."""
+Writes detector.onnx, matcher.onnx, pair.onnx and export.json, which describes their inputs and outputs."""
 
 
 def export(
@@ -31,20 +31,18 @@ def export(
     *,
     weights: shared.Weights = None,
     parts: Annotated[str, typer.Option(metavar="NAMES", help="Graphs to write.")] = "detector,matcher,pair",
-    max_keypoints: Annotated[int, typer.Option(help="Keypoints of an image, real or not.")] = 1024,
+    max_keypoints: Annotated[int, typer.Option(help="Rows of keypoints per image, padding included.")] = 1024,
     size: Annotated[
-        str, typer.Option(metavar="WxH", help="Size of all images, for engines that want constant shapes.")
+        str, typer.Option(metavar="WxH", help="Size of all images, for engines that need static shapes.")
     ] = "dynamic",
-    precision: Annotated[Literal["float32", "float16"], typer.Option(help="What weights are stored in.")] = "float32",
-    opset: Annotated[int, typer.Option(help="Version of ONNX's operations.")] = 20,
+    precision: Annotated[Literal["float32", "float16"], typer.Option(help="Type of the stored weights.")] = "float32",
+    opset: Annotated[int, typer.Option(help="ONNX operator set.")] = 20,
     keypoints: Annotated[
-        Literal["fixed", "dynamic"], typer.Option(help="dynamic: detector.onnx gives real keypoints alone.")
+        Literal["fixed", "dynamic"], typer.Option(help="dynamic: detector.onnx outputs no padding.")
     ] = "fixed",
     runtime_check: Annotated[
         str,
-        typer.Option(
-            metavar="NAMES", help="Engines that have to agree with the networks: onnxruntime,opencv,openvino."
-        ),
+        typer.Option(metavar="NAMES", help="Engines to compare with the networks: onnxruntime,opencv,openvino."),
     ] = "onnxruntime",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder.")] = False,
     as_json: shared.AsJson = False,

@@ -53,7 +53,7 @@ AllowPickle = Annotated[
     bool,
     typer.Option(
         "--allow-pickle",
-        help="Read pickled objects in --posed scene.npz. They run code: only for files that you trust.",
+        help="Unpickle objects in --posed scene.npz. This can execute code: only for files that you trust.",
     ),
 ]
 Reconstruction = Annotated[
@@ -137,7 +137,7 @@ def matcher(
         str | None,
         typer.Option(
             metavar="NAME|PATH",
-            help="Weights whose detector replaces that of --from; it must have been trained from it.",
+            help="Weights whose detector replaces that of --from; it has to be fine-tuned from that one.",
             show_default=False,
         ),
     ] = None,
@@ -188,7 +188,7 @@ def evaluate(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="The folder that is trained on: six of the photographs kept aside make the set stress.",
+            help="Folder of the training photographs: six of the validation split make the set stress.",
         ),
     ] = None,
     sets: Annotated[str | None, typer.Option(metavar="A,B", help="These sets only.", show_default="all")] = None,

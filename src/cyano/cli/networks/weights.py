@@ -29,9 +29,9 @@ INFO_HELP = """Show the configuration, size, checksums and licence of weights.
 
 \b
 cyano weights info cyano-small
-cyano weights info superglue_outdoor.pth     with superpoint_v1.pth beside it"""
+cyano weights info superglue_outdoor.pth     with superpoint_v1.pth in its folder"""
 
-CONVERT_HELP = """Write weights as a folder that Cyano and transformers load, with their model card; the licence stays.
+CONVERT_HELP = """Convert weights to a folder for Cyano and transformers, with their model card and unchanged licence.
 
 \b
 cyano weights convert superglue_indoor.pth indoor
@@ -82,11 +82,9 @@ def convert(
     target: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write.")],
     superpoint: Annotated[
         Path | None,
-        typer.Option(help="The detector's .pth file.", show_default="superpoint_v1.pth beside the matcher"),
+        typer.Option(help="The detector's .pth file.", show_default="superpoint_v1.pth in the matcher's folder"),
     ] = None,
-    half: Annotated[
-        bool, typer.Option("--half", help="Write float16, half of the bytes; loading makes float32.")
-    ] = False,
+    half: Annotated[bool, typer.Option("--half", help="Store float16, half the bytes; loaded as float32.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace another model in the target folder.")] = False,
 ) -> None:
     """Read, write, tell; the help is `CONVERT_HELP`."""

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = ["HELP", "frames"]
 
-HELP = """Choose sharp, different frames of a movie and write them as images: what `cyano reconstruct` wants of a movie.
+HELP = """Select sharp, distinct frames of a movie and write them as images for `cyano reconstruct`.
 
-Of each group of frames in a row the sharpest is written, as frame_NUMBER.jpg by its number in the source, and \
-frames.json says what was chosen. A group lasts until the picture has moved by a twentieth of its diagonal (motion), \
-or so many frames (30) or seconds (0.5s).
+The sharpest of each group of consecutive frames is written, as frame_NUMBER.jpg by its number in the source; \
+frames.json lists the selection. A group ends when the image has moved by a twentieth of its diagonal (motion), or \
+after a number of frames (30) or seconds (0.5s).
 
 \b
 cyano frames walk.mp4 --out photos
@@ -52,12 +52,12 @@ Every = Annotated[
     typer.Option(
         "--every",
         metavar="motion|N|SECONDS",
-        help="How long a group is: until the picture has moved, frames (30), or seconds (0.5s).",
+        help="Length of a group: until the image has moved, frames (30), or seconds (0.5s).",
         rich_help_panel=given.SOURCE,
     ),
 ]
 ImageFormat = Annotated[
-    Literal["jpg", "png"], typer.Option("--format", help="Of the images.", rich_help_panel=shared.OUTPUT)
+    Literal["jpg", "png"], typer.Option("--format", help="Format of the images.", rich_help_panel=shared.OUTPUT)
 ]
 Overwrite = Annotated[
     bool,

@@ -14,11 +14,11 @@ __all__ = ["HELP", "live"]
 
 HELP = """Match a camera, a stream or a movie live, and show it on a page of this machine.
 
-The page is at the address that is printed; nobody else's page or machine can read it. From another machine forward \
-the port: ssh -L 8080:localhost:8080 HOST. Keys are those of the original demo_superglue.py: n takes the frame at hand \
-as the new anchor, e and r change the keypoint threshold, d and f the match threshold, k shows keypoints, q quits; \
-space pauses. Of a camera the newest frame is matched, however slow matching is. `cyano serve --live SOURCE` shows the \
-same, with collections and for other machines.
+The address of the page is printed; other machines and pages of other sites cannot read it. To watch from another \
+machine forward the port: ssh -L 8080:localhost:8080 HOST. Keys are those of the original demo_superglue.py: n makes \
+the current frame the anchor, e and r change the keypoint threshold, d and f the match threshold, k shows keypoints, q \
+quits; space pauses. From a camera the newest frame is matched, however slow matching is. `cyano serve --live SOURCE` \
+shows the same, with collections and for other machines.
 
 \b
 cyano live 0
@@ -28,7 +28,7 @@ cyano live walk.mp4 --anchor object.jpg
 Exit codes: 0 done; 1 error; 2 usage error; 130 interrupted."""
 
 Port = Annotated[
-    int, typer.Option(min=0, max=65535, help="Of the page; 0 for any free one.", rich_help_panel=shared.OUTPUT)
+    int, typer.Option(min=0, max=65535, help="Port of the page; 0 for a free one.", rich_help_panel=shared.OUTPUT)
 ]
 NoDisplay = Annotated[bool, typer.Option("--no-display", help="Do not open a browser.", rich_help_panel=shared.OUTPUT)]
 OutputDir = Annotated[str | None, typer.Option(hidden=True)]

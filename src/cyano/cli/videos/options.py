@@ -45,43 +45,41 @@ Every = Annotated[
 ]
 MaxLength = Annotated[
     int | None,
-    typer.Option(min=1, help="Take so many frames at most.", show_default="all", rich_help_panel=SOURCE),
+    typer.Option(min=1, help="Maximum number of frames.", show_default="all", rich_help_panel=SOURCE),
 ]
 ImageGlob = Annotated[
     list[str] | None,
     typer.Option(
         metavar="PATTERN",
-        help="Names that count in a folder, such as '*.png'; several may follow.",
+        help="Patterns of the image names in a folder, such as '*.png'; several may follow.",
         show_default="all images",
         rich_help_panel=SOURCE,
     ),
 ]
-Start = Annotated[
-    float, typer.Option(metavar="SECONDS", help="Leave out what is before.", rich_help_panel=SOURCE, min=0)
-]
+Start = Annotated[float, typer.Option(metavar="SECONDS", help="Skip the frames before.", rich_help_panel=SOURCE, min=0)]
 End = Annotated[
     float | None,
     typer.Option(
-        metavar="SECONDS", help="Leave out what is after.", show_default="to the end", rich_help_panel=SOURCE, min=0
+        metavar="SECONDS", help="Skip the frames after.", show_default="to the end", rich_help_panel=SOURCE, min=0
     ),
 ]
 Fps = Annotated[
     float | None,
     typer.Option(
-        help="Images a second, where SOURCE is images, which have no times.",
+        help="Images per second, if SOURCE is images, which have no times.",
         show_default="unknown",
         rich_help_panel=SOURCE,
     ),
 ]
 MaxFps = Annotated[
     float | None,
-    typer.Option(help="Take so many frames a second at most.", show_default="all", rich_help_panel=SOURCE),
+    typer.Option(help="Maximum number of frames per second.", show_default="all", rich_help_panel=SOURCE),
 ]
 Newest = Annotated[
     bool | None,
     typer.Option(
         "--realtime/--every-frame",
-        help="Of a camera or stream, take the newest frame and drop those before it; --every-frame takes all.",
+        help="From a camera or stream, take the newest frame and drop older ones; --every-frame takes all.",
         show_default="--realtime",
         rich_help_panel=SOURCE,
     ),
@@ -91,19 +89,21 @@ AnchorName = Annotated[
     typer.Option(
         metavar="first|previous|keyframe|IMAGE",
         help="What frames are matched with: the first frame, the one before, a keyframe that is replaced when too "
-        "little of it is seen, or an image of yours.",
+        "few of its matches remain, or an image file.",
         rich_help_panel=TRACKING,
     ),
 ]
 MinMatches = Annotated[
     int,
-    typer.Option(min=1, help="Fewer matches are not trusted, and a keyframe is due.", rich_help_panel=TRACKING),
+    typer.Option(
+        min=1, help="With fewer matches a frame is not tracked, and the keyframe is replaced.", rich_help_panel=TRACKING
+    ),
 ]
 MaxGap = Annotated[
     int,
     typer.Option(
         min=0,
-        help="So many frames in a row may have too few matches before tracks are given up.",
+        help="Maximum number of consecutive frames with too few matches before tracks end.",
         rich_help_panel=TRACKING,
     ),
 ]
@@ -120,7 +120,7 @@ VideoWeights = Annotated[
         "--weights",
         "-w",
         help="A folder, a .pth file, or owner/name on the Hugging Face hub; see `cyano weights list`.",
-        show_default="cyano-tiny if it is there, else cyano-small",
+        show_default="cyano-tiny if installed, else cyano-small",
         metavar="NAME|PATH",
         rich_help_panel=shared.MATCHING,
     ),

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 __all__ = ["HELP", "video"]
 
-HELP = """Match the frames of a movie, a camera or a folder of images, and follow points through them.
+HELP = """Match the frames of a movie, a camera or a folder of images, and track keypoints through them.
 
-Writes to DIR: matches.webm, each frame beside its anchor; frames.jsonl, a line for each frame as it comes; \
-tracks.npz, which point was seen where in which frame; summary.json. Frames are numbered as in the source, from 0. It \
-may be stopped at any moment (Ctrl-C): what was done until then is written. The options of the original \
-demo_superglue.py are taken as well; its --output_dir DIR is --out DIR with pictures matches_ANCHOR_FRAME.png.
+Writes to DIR: matches.webm, each frame next to its anchor; frames.jsonl, a line for each frame; tracks.npz, the \
+observations of all tracks; summary.json. Frames are numbered as in the source, from 0. The run may be stopped at any \
+moment (Ctrl-C); results up to then are written. The options of the original demo_superglue.py are accepted as well; \
+its --output_dir DIR is --out DIR with pictures matches_ANCHOR_FRAME.png.
 
 \b
 cyano video walk.mp4 --out walk
@@ -73,7 +73,7 @@ Homography = Annotated[
     bool,
     typer.Option(
         "--homography",
-        help="Estimate the homography from the anchor to each frame, and draw its border there.",
+        help="Estimate the homography from the anchor to each frame, and draw the anchor's outline.",
         rich_help_panel=shared.OUTPUT,
     ),
 ]
