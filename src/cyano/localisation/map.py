@@ -209,7 +209,7 @@ class Map:
         for part in (names, *(part for image in self.model.images.values() for part in _parts(image))):
             total.update(b"%d:" % len(part))
             total.update(part)
-        total.update(np.ascontiguousarray(self.model.points))
+        total.update(self.model.points.tobytes())
         return total.hexdigest()
 
     @cached_property
