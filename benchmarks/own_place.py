@@ -82,7 +82,7 @@ def fine_tuned(photographs: Path, model: Path, run: Path, steps: int) -> Path:
         photometric=0.5,
         unrelated=0.06,
         balanced=False,
-        stored=48,
+        stored=0,
     )
     schedule = Schedule(steps=steps, batch_size=4, learning_rate=3e-4, warmup_steps=5, constant=0.3, workers=1)
     phases = (MatcherPhase(options, schedule),)

@@ -21,7 +21,6 @@ from cyano.localisation.maps.global_descriptors import GlobalDescriptors
 from cyano.localisation.maps.map_cameras import MapCameras
 from cyano.processing import resize
 from cyano.processing.images import read
-from cyano.reading import read_bytes
 from cyano.store import FeatureStore
 from cyano.types import Features
 
@@ -47,6 +46,8 @@ class Map:
         store: features of its images.
         recipe: networks and options that the features were made with.
         images: the folder of the images, by which matches are aligned; None to do without.
+        in_memory: whether the model is not, or not yet, that of the folder: a map that grows. Nothing made from it is
+            kept in the folder then.
     """
 
     folder: Path
@@ -54,6 +55,7 @@ class Map:
     store: FeatureStore
     recipe: Recipe
     images: Path | None = None
+    in_memory: bool = False
     _kept: OrderedDict[str, Features] = field(default_factory=OrderedDict, repr=False)
 
     @classmethod
@@ -201,19 +203,19 @@ class Map:
 
     @cached_property
     def digest(self) -> str:
-        """Stands for the model and its features."""
+        """Stands for the model and its features, in whatever form the model's files are, and for one without files."""
         total = blake2b(digest_size=16)
-        model = (self.folder / "sparse" / "0").iterdir()
-        files = sorted(path for path in model if path.suffix in (".bin", ".txt"))
-        for part in (self.store.folder.name.encode(), *(read_bytes(path) for path in files)):
-            total.update(b"%d:%b" % (len(part), part))
+        names = "\n".join((self.store.folder.name, *self.names)).encode()
+        for part in (names, *(part for image in self.model.images.values() for part in _parts(image))):
+            total.update(b"%d:" % len(part))
+            total.update(part)
+        total.update(self.model.points.tobytes())
         return total.hexdigest()
 
     @cached_property
     def _global(self) -> GlobalDescriptors:
-        return GlobalDescriptors.of_map(
-            self.folder / "store", self.digest, self.names, self._local, self.store.folder.name
-        )
+        store = None if self.in_memory else self.folder / "store"
+        return GlobalDescriptors.of_map(store, self.digest, self.names, self._local, self.store.folder.name)
 
     @cached_property
     def cameras(self) -> MapCameras:
@@ -222,6 +224,12 @@ class Map:
 
     def _local(self, name: str) -> NDArray[np.float16] | NDArray[np.float32]:
         return self.store.read([name])[0].descriptors
+
+
+def _parts(image: MapImage) -> tuple[bytes, ...]:
+    """All that a map knows of an image."""
+    arrays = (image.T_world_to_camera, image.keypoints, image.points)
+    return repr(image.camera).encode(), *(array.tobytes() for array in arrays)
 
 
 def pixels_of(path: Path, features: Features, recipe: Recipe) -> torch.Tensor | None:

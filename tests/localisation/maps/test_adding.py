@@ -208,6 +208,14 @@ def test_all_can_be_refined(scene: Scene, place: Map, tmp_path: Path) -> None:
     assert Localiser(Map.open(tmp_path / "out", place.recipe)).localise(scene.images / "view1.png").ok
 
 
+def test_images_are_added_to_a_map_of_more_images_than_are_matched(scene: Scene, place: Map, tmp_path: Path) -> None:
+    """They are chosen by global descriptors, in each round by those of the map at that time, which are not kept."""
+    grown = add_images(place, scene.queries, tmp_path / "out", options=LocaliseOptions(top_k=4, all_up_to=1))
+    assert grown.model.failed == {}
+    assert set(Map.open(tmp_path / "out", place.recipe, scene.images).names) == {*place.names, *scene.poses}
+    assert not (tmp_path / "out" / "store" / "retrieval").exists()
+
+
 def test_a_run_that_is_stopped_leaves_no_model_and_goes_on_with_the_camera_given(
     scene: Scene, place: Map, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,12 +39,12 @@ class GlobalDescriptors:
 
     @classmethod
     def of_map(
-        cls, store: Path, digest: str, names: Sequence[str], local: LocalDescriptors, features: str
+        cls, store: Path | None, digest: str, names: Sequence[str], local: LocalDescriptors, features: str
     ) -> GlobalDescriptors:
         """Those that are kept, or new ones, which are kept if the folder can be written.
 
         Args:
-            store: folder of the map's stores.
+            store: folder of the map's stores; None to keep nothing.
             digest: of the map.
             names: of its images.
             local: gives the local descriptors of an image.
@@ -54,20 +54,29 @@ class GlobalDescriptors:
             InputError: the local descriptors are too few for a codebook.
             MissingExtraError: scikit-learn is not installed.
         """
+        if store is None:
+            return cls._made(names, local, features, None)
         path = store / "retrieval" / f"{digest}.safetensors"
         document = _document(digest, names)
         kept = cls._read(path, document)
         if kept is not None:
             return kept
-        sample = sample_descriptors(local, names, _VLAD)
-        try:
-            codebook = codebook_for(sample, _VLAD, features=features, folder=store / "codebooks")
-        except OutputError:  # a map may be somebody else's
-            codebook = codebook_for(sample, _VLAD, features=features, folder=None)
-        made = cls(codebook.centroids, global_descriptors(local, names, codebook, _VLAD.normalisation))
+        made = cls._made(names, local, features, store / "codebooks")
         with suppress(OutputError):
             write_atomically(path, encode(document, {"centroids": made.centroids, "rows": made.rows}))
         return made
+
+    @classmethod
+    def _made(
+        cls, names: Sequence[str], local: LocalDescriptors, features: str, codebooks: Path | None
+    ) -> GlobalDescriptors:
+        """New ones; the codebook is kept if there is a folder that can be written."""
+        sample = sample_descriptors(local, names, _VLAD)
+        try:
+            codebook = codebook_for(sample, _VLAD, features=features, folder=codebooks)
+        except OutputError:  # a map may be somebody else's
+            codebook = codebook_for(sample, _VLAD, features=features, folder=None)
+        return cls(codebook.centroids, global_descriptors(local, names, codebook, _VLAD.normalisation))
 
     @classmethod
     def _read(cls, path: Path, document: dict[str, str]) -> GlobalDescriptors | None:

@@ -141,7 +141,8 @@ class Growing:
 
     def _map(self, growing: GrowingModel) -> Map:
         store = self.collection.extraction().open()
-        return Map(self.collection.out, growing.map_model(), store, self.place.recipe, self.collection.images)
+        model, images = growing.map_model(), self.collection.images
+        return Map(self.collection.out, model, store, self.place.recipe, images, in_memory=True)
 
     def _localised(self, place: Map, queries: Sequence[Query]) -> list[NewImage]:
         """Those of the images that have a certain pose."""
