@@ -55,7 +55,7 @@ class Map:
     store: FeatureStore
     recipe: Recipe
     images: Path | None = None
-    in_memory: bool = False
+    in_memory: bool = field(default=False, kw_only=True)
     _kept: OrderedDict[str, Features] = field(default_factory=OrderedDict, repr=False)
 
     @classmethod
