@@ -31,6 +31,9 @@ _FORWARDS = {
 }
 """What the classes do when this is imported; a program may put something else there."""
 
+_HOOKS_OF_ALL = tuple(f"_global_{each}_hooks" for each in ("forward", "forward_pre", "backward", "backward_pre"))
+"""Where torch.nn.modules.module keeps hooks that are of all modules."""
+
 
 def is_as_built(network: SuperPoint | SuperGlue, config: SuperPointConfig | SuperGlueConfig | None = None) -> bool:
     """Whether nobody has hooked into a network, or replaced, wrapped, quantised or parametrised a part of it.
@@ -41,7 +44,7 @@ def is_as_built(network: SuperPoint | SuperGlue, config: SuperPointConfig | Supe
     """
     parts = list(_parts(network))
     return (
-        not hooks_of_all._has_any_global_hook()  # type: ignore[no-untyped-call]
+        not any(getattr(hooks_of_all, name) for name in _HOOKS_OF_ALL)
         and not any(_is_hooked(part) or part.training for name, part in parts if name)
         and all(each.forward is forward for each, forward in _FORWARDS.items())
         and all(type(tensor) in (nn.Parameter, Tensor) for _, part in parts for tensor in _tensors(part))
