@@ -4,36 +4,40 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cyano.atomic import archive_bytes, write_atomically
-from cyano.concise import json_text
-from cyano.types import ImageSize, Matches
+from cyano.concise import Concise, json_text
+from cyano.types import ImageSize, Matches, ResizeMap
 
-__all__ = ["Correspondences", "NamedKeypoints"]
+__all__ = ["Correspondences", "ImageKeypoints"]
 
 
-class NamedKeypoints(Protocol):
-    """An image of a pair, as far as files of matches tell of it."""
+@dataclass(frozen=True, eq=False, repr=False)
+class ImageKeypoints(Concise):
+    """One image of a pair, and where its keypoints are.
 
-    @property
-    def keypoints(self) -> NDArray[np.float32]:
-        """(N, 2) float32 (x, y) in pixels of the original image."""
+    Attributes:
+        keypoints: (N, 2) float32 (x, y) in pixels of the original image.
+        scores: (N,) float32, the detector's confidence.
+        frame: how the original became the image that the networks saw.
+        name: the path, or "image".
+        rgb: (H, W, 3) uint8 original image; None where the features came without one.
+    """
 
-    @property
-    def scores(self) -> NDArray[np.float32]:
-        """(N,) float32, the detector's confidence."""
-
-    @property
-    def name(self) -> str:
-        """The path, or "image"."""
+    keypoints: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    frame: ResizeMap
+    name: str = "image"
+    rgb: NDArray[np.uint8] | None = None
 
     @property
     def size(self) -> ImageSize:
         """Size of the original image."""
+        return self.frame.original
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -48,8 +52,8 @@ class Correspondences:
         matches: the assignment, from both sides.
     """
 
-    image0: NamedKeypoints
-    image1: NamedKeypoints
+    image0: ImageKeypoints
+    image1: ImageKeypoints
     matches: Matches
 
     def __len__(self) -> int:

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from cyano import geometry
-from cyano.concise import Concise
+from cyano import correspondences, geometry
 from cyano.errors import InputError
 from cyano.geometry.camera import checked_camera
-from cyano.types import Features, ImageSize, ResizeMap
+from cyano.types import Features
 
 if TYPE_CHECKING:
     from cyano.processing.images import LoadedImage
@@ -24,25 +23,15 @@ AnyCamera: TypeAlias = geometry.Camera | geometry.LensCamera
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ImageKeypoints(Concise):
-    """One image of a pair, and where its keypoints are.
+class ImageKeypoints(correspondences.ImageKeypoints):
+    """One image of a pair, where its keypoints are, and what its file says of its camera.
 
     Attributes:
-        keypoints: (N, 2) float32 (x, y) in pixels of the original image.
-        scores: (N,) float32, the detector's confidence.
-        frame: how the original became the image that the networks saw.
-        name: the path, or "image".
-        rgb: (H, W, 3) uint8 original image; None where the features came without one.
         focal_35mm: EXIF focal length in millimetres on 35 mm film, if known.
         stretched: the values that became black and white, where they were spread over the whole range; see
             `MatcherOptions.stretch`.
     """
 
-    keypoints: NDArray[np.float32]
-    scores: NDArray[np.float32]
-    frame: ResizeMap
-    name: str = "image"
-    rgb: NDArray[np.uint8] | None = None
     focal_35mm: float | None = None
     stretched: tuple[int, int] | None = None
 
@@ -63,11 +52,6 @@ class ImageKeypoints(Concise):
             keypoints, scores = (np.ascontiguousarray(each) for each in (row[:, :2].numpy(), row[:, 2].numpy()))
             results.append(cls(keypoints, scores, features.frame, *shown))
         return results
-
-    @property
-    def size(self) -> ImageSize:
-        """Size of the original image."""
-        return self.frame.original
 
     def exif_camera(self) -> geometry.Camera:
         """The pinhole camera that the EXIF focal length tells, its principal point in the centre.

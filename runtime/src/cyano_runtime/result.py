@@ -7,38 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cyano.concise import Concise
-from cyano.correspondences import Correspondences
+from cyano.correspondences import Correspondences, ImageKeypoints
 from cyano.errors import InputError
-from cyano.types import ImageSize, ResizeMap
 from cyano.viz.fast import draw_matches_image
 from cyano.viz.sizes import PICTURE_SIDE
 
 __all__ = ["ImageKeypoints", "PairResult"]
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class ImageKeypoints(Concise):
-    """One image of a pair, and where its keypoints are.
-
-    Attributes:
-        keypoints: (N, 2) float32 (x, y) in pixels of the original image.
-        scores: (N,) float32, the detector's confidence.
-        frame: how the original became the image that the networks saw.
-        name: the path, or "image".
-        rgb: (H, W, 3) uint8 original image; None where the features came without one.
-    """
-
-    keypoints: NDArray[np.float32]
-    scores: NDArray[np.float32]
-    frame: ResizeMap
-    name: str = "image"
-    rgb: NDArray[np.uint8] | None = None
-
-    @property
-    def size(self) -> ImageSize:
-        """Size of the original image."""
-        return self.frame.original
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -53,9 +27,6 @@ class PairResult(Correspondences):
         image1: all keypoints of image 1, the matched ones where they look like their partners.
         matches: the assignment, from both sides.
     """
-
-    image0: ImageKeypoints
-    image1: ImageKeypoints
 
     def draw_image(self, *, longest_side: int | None = PICTURE_SIDE) -> NDArray[np.uint8]:
         """Both images with their matches, coloured by score, as (H, W, 3) uint8 RGB.
