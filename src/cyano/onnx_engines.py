@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias, cast
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from cyano.errors import CyanoError, InputError, MissingExtraError, WeightsError
 from cyano.reading import reason_of
 
-__all__ = ["ENGINES", "Arrays", "EngineName", "EngineSettings", "Run", "opened"]
+__all__ = ["ENGINES", "Arrays", "EngineName", "EngineSettings", "Run", "check_installed", "opened"]
 
 EngineName: TypeAlias = Literal["openvino", "onnxruntime", "opencv"]
 Arrays: TypeAlias = Mapping[str, NDArray[np.generic]]
@@ -70,11 +71,9 @@ def opened(
         InputError: this version of it cannot run such graphs.
         CyanoError: of the kind that was asked for: it cannot run this one; likewise when it is called.
     """
-    try:
-        with _refusals(engine, remedy, error):
-            run = ENGINES[engine](content, list(outputs), settings)
-    except ImportError as cause:
-        raise MissingExtraError(f"{engine} is not installed; install cyano[onnx], or {engine} itself") from cause
+    check_installed(engine)
+    with _refusals(engine, remedy, error):
+        run = ENGINES[engine](content, list(outputs), settings)
 
     def guarded(inputs: Arrays) -> dict[str, NDArray[np.generic]]:
         with _refusals(engine, remedy, error):
@@ -83,12 +82,24 @@ def opened(
     return guarded
 
 
+def check_installed(engine: EngineName) -> None:
+    """Look for an engine before the work.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        import_module("cv2" if engine == "opencv" else engine)
+    except ImportError as error:
+        raise MissingExtraError(f"{engine} is not installed; install cyano[onnx], or {engine} itself") from error
+
+
 @contextmanager
 def _refusals(engine: EngineName, remedy: str, error: type[CyanoError]) -> Iterator[None]:
     """What an engine raises, in classes that have no base but `Exception`, is one error."""
     try:
         yield
-    except (CyanoError, ImportError):
+    except CyanoError:
         raise
     except Exception as cause:
         raise error(f"{engine} cannot run the graph ({reason_of(cause)}); {remedy}") from cause

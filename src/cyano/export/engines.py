@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from importlib.metadata import version
 
-from cyano.errors import MissingExtraError, OutputError
-from cyano.onnx_engines import ENGINES, Arrays, EngineName, EngineSettings, Run, opened
+from cyano.errors import OutputError
+from cyano.onnx_engines import ENGINES, Arrays, EngineName, EngineSettings, Run, check_installed, opened
 
 __all__ = ["ENGINES", "Arrays", "EngineName", "check_installed", "engine_version", "loaded"]
 
@@ -27,18 +26,6 @@ def loaded(content: bytes, engine: EngineName, outputs: tuple[str, ...], threads
     """
     settings = EngineSettings(threads or None)
     return opened(content, engine, outputs, settings, remedy="nothing was written", error=OutputError)
-
-
-def check_installed(engine: EngineName) -> None:
-    """Look for an engine before the work.
-
-    Raises:
-        MissingExtraError: it is not installed.
-    """
-    try:
-        import_module("cv2" if engine == "opencv" else engine)
-    except ImportError as error:
-        raise MissingExtraError(f"{engine} is not installed; install cyano[onnx], or {engine} itself") from error
 
 
 def engine_version(engine: EngineName) -> str:
