@@ -12,7 +12,6 @@ import json
 import os
 import statistics
 import subprocess
-import sys
 import time
 from importlib.metadata import Distribution, distributions
 from multiprocessing.connection import Connection
@@ -57,11 +56,12 @@ def serve(connection: Connection, name: str, pairs: list[tuple[str, str]]) -> No
         torch.set_num_threads(1)
         match = Matcher.from_pretrained(device="cpu").match
     else:
-        if name != "opencv":
-            sys.modules["cv2"] = None  # type: ignore[assignment]
+        from cyano.processing import resampling
         from cyano_runtime import Matcher as Runtime
         from cyano_runtime import RuntimeOptions
 
+        if name != "opencv":
+            resampling.cv2 = None  # type: ignore[assignment]
         threads = None if name == "opencv" else 1
         match = Runtime(engine=name, options=RuntimeOptions(threads=threads)).match
     match(*pairs[0])
