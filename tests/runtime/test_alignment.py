@@ -19,9 +19,9 @@ from cyano_runtime.features import Features as RuntimeFeatures
 from cyano_runtime.local_maps import local_maps as maps_in_numpy
 from support.random_weights import stereo_pair
 
-PLACE_PX = 0.04
-"""Both stop where a step is below 0.02 of the distance of two samples, which is a pixel at the last level. Each is then
-within about that of where it would end, on one side or the other."""
+PLACE_PX = 0.02
+"""Both stop where a step is below 0.02 of the distance of two samples, which is a pixel at the last level: rounding may
+decide whether one more such step is taken."""
 
 SLOW_PX = 0.1
 """Of one point in a hundred, whose steps hardly shrink, so that rounding decides over several of them."""
