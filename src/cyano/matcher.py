@@ -70,7 +70,7 @@ class Matcher:
             InputError: the device is unknown, or the batch size is not positive.
         """
         if networks.superglue is None:
-            raise WeightsError(f"{networks.source} holds a detector alone; matching needs a SuperGlue as well")
+            raise WeightsError(f"{networks.source} has no matcher; matching needs a SuperGlue as well")
         if not isinstance(batch_size, int) or batch_size < 1:
             raise InputError(f"batch_size must be a whole number of at least 1, not {batch_size!r}")
         self.options = options

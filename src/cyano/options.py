@@ -116,7 +116,7 @@ class MatcherOptions:
         """
         kinds = superglue.gnn_layers_types
         if self.layers is not None and self.layers > len(kinds):
-            raise InputError(f"these weights have {len(kinds)} layers, not {self.layers}; ask for at most so many")
+            raise InputError(f"these weights have {len(kinds)} layers, not {self.layers}; ask for at most {len(kinds)}")
         return (
             replace(
                 superpoint,

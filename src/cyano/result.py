@@ -219,7 +219,7 @@ def _pixels(image: ImageKeypoints) -> NDArray[np.uint8]:
     """The original image, or an error that says why there is none."""
     if image.rgb is None:
         raise InputError(
-            f"the pixels of {image.name} are not at hand: matches of features come without images; "
+            f"the pixels of {image.name} are not available: matches of features come without images; "
             "draw with cyano.viz.draw_matches and the images themselves"
         )
     return image.rgb

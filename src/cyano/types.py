@@ -182,7 +182,7 @@ class Features(Concise):
         self._check_shapes()
         tensors = (self.keypoints, self.scores, self.descriptors, self.extras, self.image)
         if len(devices := {tensor.device for tensor in tensors if tensor is not None}) > 1:
-            raise InputError(f"features lie on one device, not on {' and '.join(sorted(map(str, devices)))}")
+            raise InputError(f"features must be on one device, not on {' and '.join(sorted(map(str, devices)))}")
 
     def _check_shapes(self) -> None:
         count = len(self.keypoints) if self.keypoints.ndim else 0
@@ -196,7 +196,9 @@ class Features(Concise):
             raise InputError(f"extras of {count} keypoints are ({count}, E), not {tuple(self.extras.shape)}")
         seen = self.frame.network.height, self.frame.network.width
         if self.image is not None and self.image.shape != seen:
-            raise InputError(f"the image of features is {seen} as their frame says, not {tuple(self.image.shape)}")
+            raise InputError(
+                f"the image of features must be {seen}, the size in their frame, not {tuple(self.image.shape)}"
+            )
 
     def __len__(self) -> int:
         return int(self.keypoints.shape[0])

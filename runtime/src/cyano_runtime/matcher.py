@@ -60,7 +60,9 @@ class Matcher:
         self.weights = Export.read(weights)
         least, asked = self.weights.least, options.match_threshold
         if asked is not None and asked < least:
-            raise InputError(f"the export has matches from {least:g} on, not from {asked:g}; export with less")
+            raise InputError(
+                f"the exported graph gives scores from {least:g}, not from {asked:g}; export with a lower threshold"
+            )
         self._least, self._usual = (least, self.weights.usual) if asked is None else (asked, asked)
         settings = engines.settings_of(options, self.engine)
         self._detector, self._matcher = (

@@ -202,7 +202,7 @@ class CyanoDescriptorMatcher:
         """
         if self._pair is None:
             raise InputError(
-                "call setPairInfo(keypoints0, keypoints1, size0, size1) before match: SuperGlue reads where"
+                "call setPairInfo(keypoints0, keypoints1, size0, size1) before match: SuperGlue needs positions"
             )
         sides = []
         for (places, frame), given in zip(self._pair, (queryDescriptors, trainDescriptors), strict=True):

@@ -170,9 +170,7 @@ class SuperGlue(nn.Module):
             InputError: the sides have unequal numbers of images.
         """
         if len(side0) != len(side1):
-            raise InputError(
-                f"{len(side0)} images 0 cannot be matched with {len(side1)} images 1; give as many of both"
-            )
+            raise InputError(f"{len(side0)} images 0 cannot be matched with {len(side1)} images 1; give equal numbers")
         if not side0:
             raise InputError("a batch has at least one pair of images")
         device = side0[0].keypoints.device

@@ -144,9 +144,9 @@ class Camera:
             return self
         if not size.has_shape_of(self.size):
             raise InputError(
-                f"{what} is {size.width}x{size.height} pixels and its camera is of a picture of "
-                f"{self.size.width}x{self.size.height}, which has another shape; give the camera of this image, turned "
-                "and cropped as it is"
+                f"{what} is {size.width}x{size.height} pixels, but its camera is for an image of "
+                f"{self.size.width}x{self.size.height}, which has another aspect ratio; give the camera of this "
+                "image, rotated and cropped as it is"
             )
         sx, sy = size.width / self.size.width, size.height / self.size.height
         cx, cy = (self.cx + 0.5) * sx - 0.5, (self.cy + 0.5) * sy - 0.5

@@ -127,7 +127,7 @@ class LensCamera:
             InputError: its size is not known.
         """
         if camera.size is None:
-            raise InputError("the camera of a lens knows the size of its images; give the camera its size")
+            raise InputError("a LensCamera needs the size of its images; give the camera its size")
         return cls("PINHOLE", camera.size, (camera.fx, camera.fy, camera.cx, camera.cy))
 
     @cached_property
@@ -259,9 +259,9 @@ class LensCamera:
         if shown.has_shape_of(self.size):
             return self.scaled(shown, same_model=same_model)
         raise InputError(
-            f"{what} is stored as {stored.width}x{stored.height} pixels and its camera is of a picture of "
-            f"{self.size.width}x{self.size.height}, which has another shape; give this image its own camera "
-            "(--cameras-file), turned and cropped as it is, or leave it out"
+            f"{what} is stored as {stored.width}x{stored.height} pixels, but its camera is for an image of "
+            f"{self.size.width}x{self.size.height}, which has another aspect ratio; give this image its own camera "
+            "(--cameras-file), rotated and cropped as it is, or leave it out"
         )
 
     @cached_property
@@ -272,7 +272,7 @@ class LensCamera:
     def _distortion(self) -> Distortion:
         if self.model in _HELD:
             raise InputError(
-                f"cameras of COLMAP's model {self.model} are not projected here; undistort the images and the model "
+                f"COLMAP's camera model {self.model} is not supported here; undistort the images and the model "
                 "first (colmap image_undistorter)"
             )
         known = self._named

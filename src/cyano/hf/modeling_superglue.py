@@ -143,7 +143,7 @@ class SuperGlueForKeypointMatching(PretrainedModel, SuperGlue):
     @classmethod
     def _fitted(cls, where: str, config: SuperGlueConfig, saved: Checkpoint) -> Checkpoint:
         if saved.superglue_tensors is None:
-            raise WeightsError(f"{where} is a detector alone; load it as SuperPointForKeypointDetection")
+            raise WeightsError(f"{where} has no matcher; load it as SuperPointForKeypointDetection")
         return Checkpoint.fitted(where, config.detector.native(), config.native(), saved.tensors())
 
     def _checkpoint(self, tensors: Mapping[str, Tensor]) -> Checkpoint:

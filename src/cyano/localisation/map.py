@@ -73,7 +73,7 @@ class Map:
         """
         model = read_map_model(folder / "sparse" / "0")
         if not len(model.points):
-            raise InputError(f"the model in {folder} has no points to localise by; reconstruct it again")
+            raise InputError(f"the model in {folder} has no points, which localisation needs; reconstruct it again")
         if images is not None and not images.is_dir():
             raise InputError(f"there is no folder {images}; give that of the map's images, or none")
         if images is None and (folder / "images").is_dir():

@@ -49,7 +49,9 @@ def planes(image: Image.Image, file: BinaryIO, name: str) -> NDArray[np.uint16] 
         return None
     kinds = set(tags.get(_KIND, (1,)))
     if tags.get(_PHOTOMETRIC) != 2 or count > 4 or kinds != {1} or _TILES in tags:
-        raise ImageError(f"{name}: 16-bit TIFF of separate planes is read as RGB in strips; convert it to PNG")
+        raise ImageError(
+            f"{name}: 16-bit TIFF with separate planes is supported only for RGB in strips; convert it to PNG"
+        )
     content = bytearray()
     for offset, length in zip(tags[_OFFSETS], tags[_LENGTHS], strict=True):
         file.seek(offset)

@@ -119,7 +119,7 @@ class CameraReader(Reader):
         self._capture = open_capture()
         if not self._capture.isOpened():
             self._capture.release()
-            raise InputError(f"the {kind} {name} cannot be opened; check that it is there and that nobody else uses it")
+            raise InputError(f"the {kind} {name} cannot be opened; check that it is connected and not in use")
 
     def _frames(self, options: SourceOptions) -> Iterator[Frame]:
         """The frames that are taken: the newest each time, or all of them with `newest=False`."""

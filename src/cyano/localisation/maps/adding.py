@@ -89,7 +89,7 @@ def add_images(
         OutputError: results are of other options, made by something else, or cannot be written.
     """
     if run.share is not None:
-        raise InputError("images are added to a map all at once; add them without a share of the work")
+        raise InputError("images are added to a map all at once; add them without a share")
     queries = find_queries(images) if isinstance(images, Path) else list(images)
     check_new(place, queries, out)
     collection = begin_folder(place, queries, out)
