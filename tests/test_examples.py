@@ -1,37 +1,104 @@
-"""The examples in docstrings of public names run; each name of `cyano` and `cyano.geometry` has one."""
+"""Every public name of the reference has an example in its docstring, and the examples run."""
 
 from __future__ import annotations
 
 import doctest
 import inspect
+import re
+import shutil
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-import cyano
-import cyano.geometry
+from support.movies import write_movie
+from support.walk import render_walk, write_view, write_walk
 
-MODULES = (cyano, cyano.geometry)
-OBJECTS = {
-    f"{module.__name__}.{name}": getattr(module, name)
-    for module in MODULES
-    for name in module.__all__
-    if inspect.isclass(getattr(module, name)) or inspect.isfunction(getattr(module, name))
-}
+REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
+MODULES = [
+    module
+    for page in sorted(REFERENCE.rglob("*.md"))
+    for module in re.findall(r"^```\{public-names\} (\S+)", page.read_text(), re.MULTILINE)
+]
+SETUP = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+EXAMPLES = doctest.DocTestParser()
 
 
-@pytest.mark.parametrize("name", OBJECTS)
-def test_example_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def _public() -> dict[str, Any]:
+    """Classes and functions by their full name, each once."""
+    found: dict[int, tuple[str, Any]] = {}
+    for module in sorted(MODULES):
+        for name in import_module(module).__all__:
+            value = getattr(import_module(module), name)
+            if inspect.isclass(value) or inspect.isfunction(value):
+                found.setdefault(id(value), (f"{module}.{name}", value))
+    return dict(found.values())
+
+
+def _methods(value: Any) -> Iterator[tuple[str, Any]]:
+    """Public methods that a class defines itself, properties left out."""
+    for name, member in vars(value).items() if inspect.isclass(value) else ():
+        function = getattr(member, "__func__", member)
+        if not name.startswith("_") and inspect.isfunction(function) and function.__doc__:
+            yield name, function
+
+
+def _examples(value: Any) -> list[doctest.Example]:
+    return EXAMPLES.get_examples(inspect.cleandoc(value.__doc__ or ""))
+
+
+PUBLIC = _public()
+NEEDS = {"scene": re.compile("scene|collection"), "run": re.compile("run|collection")}
+"""Which examples use the folders: it takes time to copy them."""
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """A folder with what the page of the reference says of its examples, and the names that it defines."""
+    pytest.importorskip("pycolmap", reason="the examples work on a reconstruction")
+    folder = tmp_path_factory.mktemp("examples")
     texture = np.kron(np.random.default_rng(0).integers(0, 256, (24, 32)), np.ones((10, 10))).astype(np.uint8)
-    Image.fromarray(texture).save("a.jpg", quality=95)
-    Image.fromarray(texture[10:, 20:]).save("b.jpg", quality=95)
-    value = OBJECTS[name]
-    names = {"cyano": cyano, "np": np, "ImageSize": cyano.ImageSize} | vars(cyano.geometry)
-    parsed = doctest.DocTestParser().get_doctest(inspect.getdoc(value) or "", names, name, None, 0)
-    assert parsed.examples, "no example"
+    Image.fromarray(texture).save(folder / "a.jpg", quality=95)
+    Image.fromarray(texture[10:, 20:]).save(folder / "b.jpg", quality=95)
+    steps = [np.ascontiguousarray(texture[:160, 8 * step : 8 * step + 240, None].repeat(3, 2)) for step in range(4)]
+    write_movie(folder / "walk.mp4", [0.2 * step for step in range(4)], codec="libx264", pictures=steps)
+    write_walk(folder / "scene")
+    (new,) = render_walk(at=[2.5])
+    write_view(new, folder / "new.png")
+    found = SETUP.search((REFERENCE / "python" / "index.md").read_text())
+    assert found is not None
+    names: dict[str, Any] = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        exec(found[1], names)
+    return folder, names
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_examples_run(
+    name: str, prepared: tuple[Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, names = prepared
+    value = PUBLIC[name]
+    shown = "".join(example.source for each in (value, *dict(_methods(value)).values()) for example in _examples(each))
+    for path in folder.iterdir():
+        if path.is_file():
+            shutil.copy(path, tmp_path)
+        elif NEEDS[path.name].search(shown):
+            shutil.copytree(path, tmp_path / path.name, symlinks=True)
+    monkeypatch.chdir(tmp_path)
+    module = import_module(name.rpartition(".")[0])
+    own = {each: getattr(module, each) for each in module.__all__}
     report: list[str] = []
-    doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(parsed, out=report.append)
+    for each in (value, *dict(_methods(value)).values()):
+        parsed = doctest.DocTest(_examples(each), own | names, each.__qualname__, name, None, None)
+        doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(parsed, out=report.append)
     assert not report, "".join(report)
+
+
+def test_every_public_name_has_an_example() -> None:
+    assert [name for name, value in PUBLIC.items() if not _examples(value)] == []

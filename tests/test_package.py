@@ -15,7 +15,7 @@ import pytest
 import cyano
 
 SOURCE = Path(cyano.__file__).parent
-EXAMPLE = re.compile(r"^ +Example:\n(?: +\S.*\n)+", re.MULTILINE)
+EXAMPLE = re.compile(r"^\n +Example:\n(?: +(?!\"\"\")\S.*\n)+", re.MULTILINE)
 MODULES = sorted(SOURCE.rglob("*.py"))
 
 

@@ -59,7 +59,15 @@ class ImageError(InputError):
 
 
 class LargeImageError(ImageError):
-    """An image has more bytes or pixels than the limits allow; see `cyano.processing.decode.ImageLimits`."""
+    """An image has more bytes or pixels than the limits allow; see `cyano.processing.decode.ImageLimits`.
+
+    Example:
+        >>> from cyano.processing.decode import ImageLimits
+        >>> try:
+        ...     cyano.Matcher(networks, cyano.MatcherOptions(limits=ImageLimits(max_pixels=1000))).extract(["a.jpg"])
+        ... except LargeImageError as error:
+        ...     message = str(error)
+    """
 
 
 class WeightsError(CyanoError, OSError):

@@ -32,9 +32,12 @@ class CyanoMatcher(nn.Module):
 
     Example:
         >>> matcher = CyanoMatcher()
-        >>> found = matcher({"image0": image0, "image1": image1})
-        >>> found["keypoints0"].shape, found["confidence"].shape
-        (torch.Size([812, 2]), torch.Size([812]))
+        >>> image = torch.rand(1, 1, 120, 160, generator=torch.Generator().manual_seed(0))
+        >>> with torch.no_grad():
+        ...     found = matcher({"image0": image, "image1": image})
+        ...     lafs, responses, descriptors = matcher.extract(image)
+        >>> found["keypoints0"].shape == found["keypoints1"].shape, lafs.shape[2:], descriptors.shape[2]
+        (True, torch.Size([2, 3]), 128)
     """
 
     def __init__(self, weights: str | Path | None = None, *, options: MatcherOptions = DEFAULT_OPTIONS) -> None:
@@ -118,6 +121,16 @@ class CyanoMatcher(nn.Module):
 
         Raises:
             InputError: the shapes do not fit each other.
+
+        Example:
+            >>> matcher, hw = CyanoMatcher(), (120, 160)
+            >>> image = torch.rand(1, 1, *hw, generator=torch.Generator().manual_seed(0))
+            >>> with torch.no_grad():
+            ...     lafs, scores, rows = matcher.extract(image)
+            ...     found = matcher.match_descriptors(rows[0], rows[0], lafs, lafs, hw, hw, responses=(scores, scores))
+            >>> distances, indices = found
+            >>> indices.shape[1]
+            2
         """
         given = ((desc1, lafs1, hw1, responses[0]), (desc2, lafs2, hw2, responses[1]))
         rule = self._matchers.options.resize

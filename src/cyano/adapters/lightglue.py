@@ -34,9 +34,9 @@ class SuperPoint(nn.Module):
     """Images to keypoints and descriptors.
 
     Example:
-        >>> extractor = SuperPoint(max_num_keypoints=2048).eval()
+        >>> extractor = SuperPoint(max_num_keypoints=100).eval()
         >>> extractor.extract(load_image("a.jpg"))["keypoints"].shape
-        torch.Size([1, 2048, 2])
+        torch.Size([1, 100, 2])
     """
 
     def __init__(
@@ -105,9 +105,11 @@ class LightGlue(nn.Module):
     """Features of two images to matches, by SuperGlue.
 
     Example:
-        >>> matcher = LightGlue().eval()
-        >>> matcher({"image0": features0, "image1": features1})["matches"][0].shape
-        torch.Size([812, 2])
+        >>> extractor, matcher = SuperPoint(max_num_keypoints=100).eval(), LightGlue().eval()
+        >>> features0, features1 = (extractor.extract(load_image(name)) for name in ("a.jpg", "b.jpg"))
+        >>> found = matcher({"image0": features0, "image1": features1})
+        >>> found["matches0"].shape, found["matches"][0].shape[1]
+        (torch.Size([1, 100]), 2)
     """
 
     def __init__(
@@ -212,6 +214,13 @@ def match_pair(
 
     Returns:
         Features of both images and their matches, without the axis of batches.
+
+    Example:
+        >>> extractor, matcher = SuperPoint(max_num_keypoints=100).eval(), LightGlue().eval()
+        >>> features0, features1, found = match_pair(extractor, matcher, load_image("a.jpg"), load_image("b.jpg"))
+        >>> points0 = features0["keypoints"][found["matches"][:, 0]]
+        >>> points0.shape[1]
+        2
     """
     side0, side1 = (extractor.features(image, **preprocess) for image in (image0, image1))
     (result,) = matcher.results([(side0, side1)])
@@ -227,7 +236,12 @@ def match_pair(
 
 
 def rbd(data: Mapping[str, Any]) -> dict[str, Any]:
-    """A dictionary without the axis of batches: the first of each tensor, array or list."""
+    """A dictionary without the axis of batches: the first of each tensor, array or list.
+
+    Example:
+        >>> rbd({"keypoints": torch.zeros(1, 100, 2, dtype=torch.float32)})["keypoints"].shape
+        torch.Size([100, 2])
+    """
     return {key: value[0] if hasattr(value, "__getitem__") else value for key, value in data.items()}
 
 
@@ -240,6 +254,10 @@ def load_image(path: ImageSource, resize: int | None = None) -> Tensor:
 
     Raises:
         ImageError: it cannot be read or used.
+
+    Example:
+        >>> load_image("a.jpg").shape, load_image("a.jpg", resize=160).shape
+        (torch.Size([3, 240, 320]), torch.Size([3, 120, 160]))
     """
     rgb = read(path).rgb
     if resize is not None:

@@ -41,8 +41,13 @@ class CyanoFeatures:
     """Keypoints and descriptors as `cv2.SIFT` and other `cv2.Feature2D` give them.
 
     Example:
-        >>> features = CyanoFeatures.create(500)
+        >>> import cv2
+        >>> features = CyanoFeatures.create(100)
         >>> keypoints, descriptors = features.detectAndCompute(cv2.imread("a.jpg"), None)
+        >>> len(keypoints), descriptors.shape, features.descriptorSize()
+        (100, (100, 128), 128)
+        >>> len(features.detect(cv2.imread("b.jpg"))), features.defaultNorm() == cv2.NORM_L2
+        (100, True)
     """
 
     def __init__(self, matcher: Matcher) -> None:
@@ -78,7 +83,15 @@ class CyanoFeatures:
     def compute(
         self, image: NDArray[Any], keypoints: Keypoints
     ) -> tuple[tuple[cv2.KeyPoint, ...], NDArray[np.float32]]:
-        """Descriptors (N, D) of keypoints that are given, which stay as they are."""
+        """Descriptors (N, D) of keypoints that are given, which stay as they are.
+
+        Example:
+            >>> import cv2
+            >>> features, image = CyanoFeatures.create(), cv2.imread("a.jpg")
+            >>> keypoints, descriptors = features.compute(image, [cv2.KeyPoint(100.0, 80.0, 8.0)])
+            >>> descriptors.shape
+            (1, 128)
+        """
         places = torch.from_numpy(places_of(keypoints))
         found = self._matcher.describe(_rgb(image), places[:, :2], places[:, 2])
         return tuple(keypoints), _numpy(found.descriptors)
@@ -136,9 +149,13 @@ class CyanoDescriptorMatcher:
     """SuperGlue with the methods of `cv2.DescriptorMatcher`; it needs the keypoints, as `cv2.LightGlueMatcher` does.
 
     Example:
-        >>> matcher = CyanoDescriptorMatcher.create()
-        >>> matcher.setPairInfo(keypoints0, keypoints1, (640, 480), (640, 480))
-        >>> matches = matcher.match(descriptors0, descriptors1)
+        >>> import cv2
+        >>> features, matcher = CyanoFeatures.create(100), CyanoDescriptorMatcher.create()
+        >>> keypoints, descriptors = features.detectAndCompute(cv2.imread("a.jpg"), None)
+        >>> matcher.setPairInfo(keypoints, keypoints, (320, 240), (320, 240))
+        >>> matches = matcher.match(descriptors, descriptors)
+        >>> len(matcher.knnMatch(descriptors, descriptors, k=2)), matches[0].distance < 0.5
+        (100, True)
     """
 
     def __init__(self, matcher: Matcher) -> None:
@@ -234,7 +251,17 @@ class CyanoDescriptorMatcher:
         mask: NDArray[Any] | None = None,
         compactResult: bool = False,
     ) -> tuple[Matches, ...]:
-        """As `knnMatch`, those with a probability of at least 1 - `maxDistance`."""
+        """As `knnMatch`, those with a probability of at least 1 - `maxDistance`.
+
+        Example:
+            >>> import cv2
+            >>> features, matcher = CyanoFeatures.create(100), CyanoDescriptorMatcher.create()
+            >>> keypoints, descriptors = features.detectAndCompute(cv2.imread("a.jpg"), None)
+            >>> matcher.setPairInfo(keypoints, keypoints, (320, 240), (320, 240))
+            >>> sure = matcher.radiusMatch(descriptors, descriptors, maxDistance=0.1)
+            >>> len(sure), all(match.distance <= 0.1 for row in sure for match in row)
+            (100, True)
+        """
         every = self.knnMatch(queryDescriptors, trainDescriptors, 1, mask)
         rows = tuple(tuple(each for each in row if each.distance <= maxDistance) for row in every)
         return tuple(row for row in rows if row) if compactResult else rows

@@ -42,7 +42,10 @@ def to_cv(result: PairResult) -> tuple[tuple[cv2.KeyPoint, ...], tuple[cv2.KeyPo
     """A result in OpenCV's types: all keypoints of both images, and the matches, whose distance is 1 - probability.
 
     Example:
-        >>> picture = cv2.drawMatches(image0, kp0, image1, kp1, matches, None)  # kp0, kp1, matches = to_cv(result)
+        >>> import cv2
+        >>> keypoints0, keypoints1, matches = to_cv(cyano.match("a.jpg", "b.jpg"))
+        >>> images = cv2.imread("a.jpg"), cv2.imread("b.jpg")
+        >>> picture = cv2.drawMatches(images[0], keypoints0, images[1], keypoints1, matches, None)
     """
     sides = (keypoints_of(each.keypoints, each.scores, each.frame) for each in (result.image0, result.image1))
     return (*sides, dmatches_of(result))  # type: ignore[return-value]
@@ -61,6 +64,12 @@ def from_cv(
 
     Raises:
         InputError: the shapes do not fit each other.
+
+    Example:
+        >>> import cv2
+        >>> keypoints, descriptors = CyanoFeatures.create(100).detectAndCompute(cv2.imread("a.jpg"), None)
+        >>> features = from_cv(keypoints, descriptors, size=(320, 240))
+        >>> (result,) = matcher.match_features([(features, features)])
     """
     places = torch.from_numpy(places_of(keypoints))
     return Features(places[:, :2], places[:, 2], torch.from_numpy(float_rows(descriptors)), frame_of(size, resize))
@@ -83,6 +92,13 @@ def to_stitching(
 
     Raises:
         InputError: a pair names an image that is not there, or its result is of other keypoints.
+
+    Example:
+        >>> features = matcher.extract(["a.jpg", "b.jpg"])
+        >>> (result,) = matcher.match_features([tuple(features)])
+        >>> images, pairs = to_stitching(features, {(0, 1): result})
+        >>> len(images), len(pairs)
+        (2, 4)
     """
     sides, count = [_image_features(i, each) for i, each in enumerate(features)], len(features)
     infos = [cv2.detail.MatchesInfo() for _ in range(count * count)]

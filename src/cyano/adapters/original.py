@@ -26,10 +26,12 @@ class Matching(nn.Module):
     """Two images, or what was extracted from them before, to matches.
 
     Example:
-        >>> matching = Matching({"superpoint": {"max_keypoints": 512}}).eval()
-        >>> found = matching({"image0": image0, "image1": image1})
+        >>> matching = Matching({"superpoint": {"max_keypoints": 100}}).eval()
+        >>> image = torch.rand(1, 1, 120, 160, generator=torch.Generator().manual_seed(0))
+        >>> with torch.no_grad():
+        ...     found = matching({"image0": image, "image1": image})
         >>> found["keypoints0"][0].shape, found["matches0"][0].shape
-        (torch.Size([512, 2]), torch.Size([512]))
+        (torch.Size([100, 2]), torch.Size([100]))
     """
 
     def __init__(self, config: Mapping[str, Any] | None = None, *, exact: bool = False) -> None:
@@ -93,7 +95,16 @@ class Matching(nn.Module):
 
 
 class SuperPoint(nn.Module):
-    """Images to keypoints, scores and descriptors."""
+    """Images to keypoints, scores and descriptors.
+
+    Example:
+        >>> detector = SuperPoint({"max_keypoints": 100}).eval()
+        >>> image = torch.rand(1, 1, 120, 160, generator=torch.Generator().manual_seed(0))
+        >>> with torch.no_grad():
+        ...     found = detector({"image": image})
+        >>> found["keypoints"][0].shape, found["descriptors"][0].shape
+        (torch.Size([100, 2]), torch.Size([128, 100]))
+    """
 
     def __init__(self, config: Mapping[str, Any] | None = None, *, engine: Engine | None = None) -> None:
         """Load the weights.
@@ -129,7 +140,18 @@ class SuperPoint(nn.Module):
 
 
 class SuperGlue(nn.Module):
-    """Keypoints, scores and descriptors of two images to matches."""
+    """Keypoints, scores and descriptors of two images to matches.
+
+    Example:
+        >>> detector, matcher = SuperPoint({"max_keypoints": 100}).eval(), SuperGlue().eval()
+        >>> image = torch.rand(1, 1, 120, 160, generator=torch.Generator().manual_seed(0))
+        >>> with torch.no_grad():
+        ...     found = detector({"image": image})
+        ...     sides = {f"{name}{side}": value for name, value in found.items() for side in (0, 1)}
+        ...     matches = matcher({**sides, "image0": image, "image1": image})
+        >>> matches["matches0"].shape
+        torch.Size([1, 100])
+    """
 
     def __init__(
         self, config: Mapping[str, Any] | None = None, *, exact: bool = False, engine: Engine | None = None

@@ -40,6 +40,9 @@ def init(descriptorDim: int, matchThreshold: float, iterations: int, cuda: int, 
     Raises:
         InputError: the weights match descriptors of another width.
         WeightsError: the weights are missing or damaged.
+
+    Example:
+        >>> init(128, matchThreshold=0.2, iterations=20, cuda=0, model="indoor")
     """
     options = MatcherOptions(match_threshold=matchThreshold, sinkhorn_iterations=iterations, align=False)
     matcher = _loaded(None if model in _OWN else model, options, cuda)
@@ -79,6 +82,13 @@ def match(
 
     Raises:
         InputError: `init` was not called, or the shapes do not fit each other.
+
+    Example:
+        >>> init_detector(cuda=0)
+        >>> init(128, matchThreshold=0.2, iterations=20, cuda=0, model="")
+        >>> found, rows = detect(np.random.default_rng(0).integers(0, 256, (120, 160), dtype=np.uint8))
+        >>> match(found[:, :2], found[:, :2], found[:, 2], found[:, 2], rows, rows, 160, 120).shape[1]
+        2
     """
     matcher, size = _ready("match", "init"), ImageSize(imageHeight, imageWidth)
     frame = ResizeMap(size, matcher.options.resize.network_size(size))
@@ -98,6 +108,9 @@ def init_detector(cuda: int) -> None:
 
     Raises:
         WeightsError: the weights are missing or damaged.
+
+    Example:
+        >>> init_detector(cuda=0)
     """
     _READY["detect"] = _loaded(None, MatcherOptions(align=False), cuda)
 
@@ -108,6 +121,13 @@ def detect(imageBuffer: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray
     Raises:
         InputError: `init_detector` was not called.
         ImageError: this is no image.
+
+    Example:
+        >>> init_detector(cuda=0)
+        >>> image = np.random.default_rng(0).integers(0, 256, (120, 160), dtype=np.uint8)
+        >>> keypoints, descriptors = detect(image)
+        >>> keypoints.shape[1], descriptors.shape[1]
+        (3, 128)
     """
     (found,) = _ready("detect", "init_detector").extract([np.array(imageBuffer)])
     keypoints = torch.cat([found.keypoints, found.scores[:, None]], dim=1).cpu().numpy()

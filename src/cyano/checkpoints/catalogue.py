@@ -26,6 +26,10 @@ class WeightsEntry:
         commercial_use: whether the licence allows it.
         description: what they are.
         checksums: SHA-256 by file name; empty where nobody has pinned them.
+
+    Example:
+        >>> CATALOGUE["cyano-tiny"].licence, CATALOGUE["cyano-tiny"].commercial_use
+        ('Apache-2.0', True)
     """
 
     name: str
@@ -133,6 +137,11 @@ class Verification:
         checksums: SHA-256 by file name, as computed now.
         verified: True if all of them are the pinned ones; None where none are pinned, so that nobody can
             tell.
+
+    Example:
+        >>> outcome = verify("cyano-tiny")
+        >>> outcome.name, outcome.verified, sorted(outcome.checksums)[-1]
+        ('cyano-tiny', True, 'preprocessor_config.json')
     """
 
     name: str
@@ -150,6 +159,10 @@ def verify(name: str = weights.DEFAULT, hub: HubOptions | None = None) -> Verifi
 
     Raises:
         WeightsError: the name is unknown, a file is missing, or a checksum differs.
+
+    Example:
+        >>> verify("cyano-small").verified
+        True
     """
     known = entry(name)
     folder = resolve(name, hub)

@@ -31,6 +31,12 @@ class Checkpoint:
         superpoint_tensors: its complete state dict, floats in float32.
         superglue: the matcher's configuration, or None.
         superglue_tensors: its complete state dict likewise, or None.
+
+    Example:
+        >>> checkpoint = load_folder(resolve("cyano-tiny"))
+        >>> checkpoint.superglue.hidden_size, len(checkpoint.tensors()) > len(checkpoint.superpoint_tensors)
+        (128, True)
+        >>> again = Checkpoint.fitted("memory", checkpoint.superpoint, checkpoint.superglue, checkpoint.tensors())
     """
 
     superpoint: SuperPointConfig

@@ -31,6 +31,10 @@ class HubOptions:
         local_files_only: use the cache alone, never the network.
         force_download: fetch again what the cache has.
         subfolder: of the model, where the files are; "" for itself.
+
+    Example:
+        >>> hub = HubOptions(revision="main", local_files_only=True)  # without the network
+        >>> networks = load("owner/name", hub)  # doctest: +SKIP
     """
 
     revision: str | None = None
@@ -65,6 +69,10 @@ def resolve(name_or_path: str | Path | None = None, hub: HubOptions | None = Non
 
     Raises:
         WeightsError: nothing is there, or it cannot be fetched.
+
+    Example:
+        >>> resolve("cyano-tiny").name
+        'cyano-tiny'
     """
     if name_or_path is None or name_or_path == weights.DEFAULT:
         return weights.default_folder()

@@ -95,6 +95,11 @@ def load_folder(folder: Path | str, variant: str | None = None) -> Checkpoint:
 
     Raises:
         WeightsError: a file is missing or damaged, or configuration and tensors do not fit each other.
+
+    Example:
+        >>> checkpoint = load_folder(resolve("cyano-small"))
+        >>> checkpoint.superpoint.max_keypoints
+        1024
     """
     superpoint, superglue = read_config(folder)
     path, tensors = load_tensors(Path(folder), variant)
@@ -142,6 +147,11 @@ def save_folder(
 
     Raises:
         OutputError: the folder holds another model, or cannot be written.
+
+    Example:
+        >>> save_folder("weights", load_folder(resolve("cyano-tiny")))
+        >>> load(Path("weights")).superglue.config.hidden_size
+        128
     """
     folder = Path(folder)
     superglue = checkpoint.superglue

@@ -29,6 +29,11 @@ class Networks:
         superglue: the matcher; None if the weights are a detector's alone.
         source: where the weights come from: a name in the catalogue, or a path or name as given.
         licence: by name, by the model card, or as a copy of known weights; None if unknown.
+
+    Example:
+        >>> networks = load()
+        >>> networks.source, networks.licence
+        ('cyano-small', 'Apache-2.0')
     """
 
     superpoint: SuperPoint
@@ -52,6 +57,10 @@ def load(name_or_path: str | Path | None = None, hub: HubOptions | None = None) 
 
     Raises:
         WeightsError: there is nothing to load, it cannot be fetched, or it is damaged.
+
+    Example:
+        >>> load().superpoint.training, load("cyano-tiny").source
+        (False, 'cyano-tiny')
     """
     path = resolve(name_or_path, hub)
     checkpoint = load_checkpoint(path)

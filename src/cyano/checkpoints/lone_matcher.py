@@ -31,6 +31,12 @@ class LoneMatcher:
         superglue: the matcher.
         features: the name of the features that it was trained on.
         source: where the weights come from, as given.
+
+    Example:
+        >>> save_matcher("for-sift", networks.superglue, "sift")  # as if it had been trained on them
+        >>> matcher = load_matcher("for-sift", "sift")
+        >>> matcher.features, matcher.superglue.training
+        ('sift', False)
     """
 
     superglue: SuperGlue
@@ -49,6 +55,11 @@ def load_matcher(name_or_path: str | Path | None, features: str, hub: HubOptions
 
     Raises:
         WeightsError: it cannot be found or fetched, is damaged, or is one of other features.
+
+    Example:
+        >>> save_matcher("for-sift", networks.superglue, "sift")  # as if it had been trained on them
+        >>> load_matcher("for-sift", "sift").source
+        'for-sift'
     """
     folder = model_folder(resolve(name_or_path, hub))
     data = read_json(folder / CONFIG_FILE)
@@ -79,6 +90,11 @@ def save_matcher(folder: Path | str, superglue: SuperGlue, features: str, *, ove
 
     Raises:
         OutputError: the folder holds another model, or cannot be written.
+
+    Example:
+        >>> save_matcher("for-sift", networks.superglue, "sift")
+        >>> Path("for-sift/config.json").exists()
+        True
     """
     settings = superglue_to_dict(superglue.config, None)
     config = {**settings, "model_type": LONE_MATCHER, _FEATURES: features, "dtype": "float32"}

@@ -49,6 +49,14 @@ class Collection:
 
     Raises:
         InputError: `out` is inside of `images`, where its pictures would be taken for images.
+
+    Example:
+        >>> collection = Collection(Path("scene"), Path("run"), recipe)
+        >>> collection.names()[:2], collection.notes(), collection.turned()
+        (['view0.png', 'view1.png'], [], None)
+        >>> features, matches, names = collection.stored()
+        >>> len(names), matches.count()
+        (6, 15)
     """
 
     images: Path
@@ -93,16 +101,32 @@ class Collection:
         return find_images(self.images, readable_suffixes())
 
     def extraction(self) -> ExtractImages:
-        """The stage from images to features."""
+        """The stage from images to features.
+
+        Example:
+            >>> collection.extraction().open().count()
+            6
+        """
         # Workers on other machines may stand in other folders.
         return ExtractImages(self.recipe, self.images.absolute(), self.store.absolute())
 
     def matching(self) -> MatchPairs:
-        """The stage from features to matches."""
+        """The stage from features to matches.
+
+        Example:
+            >>> collection.matching().open().count()  # pairs
+            15
+        """
         return MatchPairs(self.recipe, self.store.absolute(), self.verification)
 
     def verifying(self) -> VerifyPairs:
-        """The stage from matches that were stored without geometry to those with it."""
+        """The stage from matches that were stored without geometry to those with it.
+
+        Example:
+            >>> unverified = Collection(Path("scene"), Path("fast"), recipe, verification=None)
+            >>> unverified.verifying().verification.threshold_px
+            4.0
+        """
         return VerifyPairs(self.recipe, self.store.absolute(), self.verification or VERIFICATION)
 
     def aligning(self, names: Sequence[str]) -> AlignImages:
@@ -110,6 +134,11 @@ class Collection:
 
         Raises:
             InputError: matches are not verified; or see `AlignImages.of`.
+
+        Example:
+            >>> features, matches, names = collection.stored()
+            >>> collection.aligning(names).open().count()
+            6
         """
         if self.verification is None:
             raise InputError("refinement needs verified matches; verify them, or leave alignment out")

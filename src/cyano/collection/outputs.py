@@ -52,7 +52,13 @@ DEFAULT_MAPPING = MappingOptions()
 
 @dataclass(frozen=True)
 class HlocSummary:
-    """What hloc's files hold: images with features, and pairs with matches."""
+    """What hloc's files hold: images with features, and pairs with matches.
+
+    Example:
+        >>> summary = write_hloc(collection)
+        >>> summary.images, summary.pairs
+        (6, 15)
+    """
 
     images: int
     pairs: int
@@ -77,6 +83,10 @@ def write_database(
         InputError: there are no features yet, or they are not aligned; or see `export_database`.
         OutputError: it cannot be written, or something else has made it.
         MissingExtraError: pycolmap is not installed.
+
+    Example:
+        >>> write_database(collection).verified_pairs  # for COLMAP, in run/database.db
+        15
     """
     source = _source(collection, align)
 
@@ -110,6 +120,11 @@ def write_model(
         InputError: there is no database yet, or no sound model comes of it.
         OutputError: it cannot be written, or something else has made it.
         MissingExtraError: pycolmap is not installed.
+
+    Example:
+        >>> summary = write_model(collection)  # of run/database.db, in run/sparse/0
+        >>> summary.registered, summary.sound
+        (6, True)
     """
     source = source_of(collection.database)
     if source is None:
@@ -141,6 +156,12 @@ def write_triangulated(
         InputError: there are no features yet, or they are not aligned; or see `triangulated_model`.
         OutputError: it cannot be written, or something else has made it.
         MissingExtraError: pycolmap is not installed.
+
+    Example:
+        >>> posed = (collection.sparse / "0").rename("posed")  # a model with poses, whoever made it
+        >>> summary = write_triangulated(collection, posed, force=True)
+        >>> summary.images, (collection.sparse / "0" / "points3D.bin").exists()
+        (6, True)
     """
     source = _source(collection, align)
 
@@ -168,6 +189,12 @@ def write_hloc(collection: Collection, *, align: bool = True, force: bool = Fals
             `export_matches`.
         OutputError: they cannot be written.
         MissingExtraError: h5py is not installed.
+
+    Example:
+        >>> write_hloc(collection)
+        HlocSummary(images=6, pairs=15)
+        >>> (collection.hloc / "matches.h5").exists()
+        True
     """
     source = _source(collection, align)
 
@@ -183,7 +210,12 @@ def write_hloc(collection: Collection, *, align: bool = True, force: bool = Fals
 
 @dataclass(frozen=True)
 class HlocFeatures:
-    """What hloc's file of features holds: so many images."""
+    """What hloc's file of features holds: so many images.
+
+    Example:
+        >>> HlocFeatures(images=6)
+        HlocFeatures(images=6)
+    """
 
     images: int
 
@@ -199,6 +231,12 @@ def write_hloc_features(collection: Collection, *, force: bool = False) -> HlocF
         InputError: there are no features yet.
         OutputError: it cannot be written.
         MissingExtraError: h5py is not installed.
+
+    Example:
+        >>> write_hloc_features(collection)
+        HlocFeatures(images=6)
+        >>> collection.hloc_features.name
+        'features.h5'
     """
     features = collection.extraction().open()
     listed = collection.names()

@@ -35,6 +35,11 @@ class Reconstruction:
         model: the largest one, with the verdict.
         seconds: for database and model together; the stages before have their own.
         notes: what the user should know.
+
+    Example:
+        >>> done = reconstruct(collection)
+        >>> done.model.registered, done.failures, done.exit_status
+        (6, (), 0)
     """
 
     extraction: Summary
@@ -87,6 +92,13 @@ def reconstruct(
         InputError: there are no two images that can be used, or no sound model comes of them.
         OutputError: results are of other options, made by something else, or cannot be written.
         MissingExtraError: a package is not installed.
+
+    Example:
+        >>> done = reconstruct(Collection(images=Path("scene"), out=Path("run"), recipe=recipe))
+        >>> done.choice.method, done.model.registered
+        ('exhaustive, the default for up to 100 images', 6)
+        >>> (collection.sparse / "0" / "points3D.bin").exists()
+        True
     """
     if run.share is not None:
         raise InputError("a model needs all pairs; extract and match in shares, then reconstruct without a share")

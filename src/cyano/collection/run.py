@@ -23,6 +23,12 @@ class Run:
         force: begin anew beside results of other options, and replace database and model in any case.
         retry: try again what could not be done before.
         watcher: is told how far it is.
+
+    Example:
+        >>> from cyano.engine import Share
+        >>> half = Run(share=Share.parse("1/2"), retry=True)  # this job's half of the work
+        >>> extract_images(collection, half).failures
+        ()
     """
 
     engine: Engine = DEFAULT_ENGINE

@@ -44,6 +44,11 @@ class PairChoice:
         method: by which they were selected, in words.
         pairs: names of two images each.
         notes: one sentence for each thing that was left out.
+
+    Example:
+        >>> choice = select_pairs(collection)
+        >>> choice.method, choice.pairs[0], len(choice.pairs)
+        ('exhaustive, the default for up to 100 images', ('view0.png', 'view1.png'), 15)
     """
 
     method: str
@@ -57,6 +62,12 @@ def extract_images(collection: Collection, run: Run = DEFAULT_RUN) -> Summary:
     Raises:
         InputError: an image is another now than when its features were stored. Other errors are those of
             `cyano.engine.run_stage`.
+
+    Example:
+        >>> extract_images(Collection(Path("scene"), Path("other"), recipe)).done
+        6
+        >>> extract_images(collection).kept  # nothing is left to do
+        6
     """
     stage, names = collection.extraction(), collection.names()
     changed = stage.changed(names, force=run.force)
@@ -69,7 +80,12 @@ def extract_images(collection: Collection, run: Run = DEFAULT_RUN) -> Summary:
 
 
 def match_pairs(collection: Collection, pairs: Sequence[ImagePair], run: Run = DEFAULT_RUN) -> Summary:
-    """Matches of all of these pairs that do not have them yet. Errors are those of `cyano.engine.run_stage`."""
+    """Matches of all of these pairs that do not have them yet. Errors are those of `cyano.engine.run_stage`.
+
+    Example:
+        >>> match_pairs(collection, [("view0.png", "view1.png")]).exit_status  # 0: all is in the store
+        0
+    """
     return _run(collection.matching(), "match", pairs, run)
 
 
@@ -78,6 +94,12 @@ def verify_pairs(collection: Collection, run: Run = DEFAULT_RUN) -> Summary:
 
     Raises:
         InputError: there are no such pairs. Other errors are those of `cyano.engine.run_stage`.
+
+    Example:
+        >>> fast = Collection(Path("scene"), Path("fast"), recipe, verification=None)
+        >>> done = extract_images(fast), match_pairs(fast, [("view0.png", "view1.png")])
+        >>> verify_pairs(fast).done
+        1
     """
     stage = collection.verifying()
     pairs = sorted(stage.matches().keys())
@@ -95,6 +117,10 @@ def align_images(collection: Collection, run: Run = DEFAULT_RUN, names: Sequence
     Raises:
         InputError: there are no features yet, or matches are not verified. Other errors are those of
             `cyano.engine.run_stage`.
+
+    Example:
+        >>> align_images(collection, names=["view0.png"]).finished
+        1
     """
     _, _, stored = collection.stored()
     return _run(collection.aligning(stored), "align", stored if names is None else names, run)
@@ -121,6 +147,11 @@ def select_pairs(
 
     Raises:
         InputError: fewer than two images can be used; or see `choose_pairs`.
+
+    Example:
+        >>> from cyano.pairs import PairOptions
+        >>> select_pairs(collection, PairOptions("sequential", window=1)).pairs[:2]
+        [('view0.png', 'view1.png'), ('view1.png', 'view2.png')]
     """
     features = collection.extraction().open()
     set_apart = {name: entry.reason for entry in features.quarantine.entries() for name in entry.item}

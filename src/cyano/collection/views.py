@@ -24,6 +24,10 @@ class ModelViews(NamedTuple):
         page: to turn it in a browser, one HTML file that needs no network.
         points: PLY, for MeshLab, CloudCompare, Blender.
         cameras: as pyramids, PLY.
+
+    Example:
+        >>> ModelViews.within(Path("run")).page.name  # to turn the model in a browser
+        'model.html'
     """
 
     picture: Path
@@ -52,6 +56,11 @@ def write_views(
         InputError: there is no model.
         OutputError: a file cannot be written.
         MissingExtraError: pycolmap is not installed.
+
+    Example:
+        >>> views = write_views("run/sparse/0", "views", "A table")
+        >>> views.picture.name, views.points.name
+        ('model.png', 'model.ply')
     """
     read, views = read_model(model), ModelViews.within(Path(folder))
     shown = title.encode("utf-8", "replace").decode("utf-8")

@@ -55,6 +55,13 @@ class AlignImages(Stage[str, StoredKeypoints]):
         root: folder of the store.
         verification: that of the matches.
         digest: stands for the images and pairs that references were found among.
+
+    Example:
+        >>> from cyano.geometry import RobustOptions
+        >>> features, matches, names = collection.stored()
+        >>> stage = AlignImages.of(recipe, Path("scene"), Path("run/store"), RobustOptions(threshold_px=4.0), names)
+        >>> stage.open().count(), sorted(stage.references().names) == names
+        (6, True)
     """
 
     recipe: Recipe

@@ -37,6 +37,13 @@ class ExtractImages(Stage[str, StoredImage]):
         recipe: networks and options.
         images: the folder to which names are relative.
         root: folder of the store.
+
+    Example:
+        >>> stage = ExtractImages(recipe, Path("scene").absolute(), Path("store"))
+        >>> run_stage(stage, ["view0.png", "view1.png"]).done, stage.open().count()
+        (2, 2)
+        >>> stage.changed(["view0.png"]), [path.name for path in stage.files("view0.png")]
+        ([], ['view0.png'])
     """
 
     recipe: Recipe

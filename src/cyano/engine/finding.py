@@ -26,7 +26,12 @@ _OTHERS = frozenset(
 
 
 def readable_suffixes() -> frozenset[str]:
-    """The endings of all files that are read on this machine."""
+    """The endings of all files that are read on this machine.
+
+    Example:
+        >>> {".jpg", ".png"} <= readable_suffixes()
+        True
+    """
     return SUFFIXES | _MORE | (_HEIF if find_spec("pillow_heif") else frozenset())
 
 
@@ -47,6 +52,10 @@ def find_images(folder: Path, suffixes: Collection[str] = SUFFIXES) -> list[str]
 
     Raises:
         InputError: there is no such folder, or it holds no images.
+
+    Example:
+        >>> find_images(Path("scene"))[:2]
+        ['view0.png', 'view1.png']
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder; give one with images in it")
@@ -59,7 +68,13 @@ def find_images(folder: Path, suffixes: Collection[str] = SUFFIXES) -> list[str]
 
 
 def passed_over(folder: Path, suffixes: Collection[str]) -> list[str]:
-    """One sentence for each kind of things in a folder that look like photographs and are not read."""
+    """One sentence for each kind of things in a folder that look like photographs and are not read.
+
+    Example:
+        >>> written = Path("scene/raw.cr2").write_bytes(b"")
+        >>> len(passed_over(Path("scene"), readable_suffixes()))
+        1
+    """
     return _notes(_look(folder), suffixes)
 
 

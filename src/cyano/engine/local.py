@@ -29,6 +29,11 @@ class LocalEngine:
 
     Attributes:
         threads: that read ahead.
+
+    Example:
+        >>> stage = ExtractImages(recipe, Path("scene").absolute(), Path("store"))
+        >>> run_stage(stage, ["view0.png"], engine=LocalEngine(threads=1)).done
+        1
     """
 
     threads: int = 4

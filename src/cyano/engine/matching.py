@@ -31,6 +31,13 @@ class MatchPairs(Stage[ImagePair, StoredPair]):
         root: folder of the store.
         verification: estimate the fundamental matrix of each pair and keep it with its inliers, thresholds being in
             pixels of the original images; None does not.
+
+    Example:
+        >>> pair = "view0.png", "view1.png"
+        >>> done = run_stage(ExtractImages(recipe, Path("scene").absolute(), Path("store")), pair)
+        >>> stage = MatchPairs(recipe, Path("store"))  # without a verification
+        >>> run_stage(stage, [pair]).done, stage.open().count()
+        (1, 1)
     """
 
     recipe: Recipe

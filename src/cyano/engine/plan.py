@@ -39,6 +39,11 @@ class Unit(Generic[K]):
     Attributes:
         id: 16 hexadecimal digits, a hash of the configuration and of the items' sorted keys.
         items: names of images, or pairs of them.
+
+    Example:
+        >>> unit = plan_images(["a.jpg"], config_id="0")[0]
+        >>> len(unit.id), unit.items
+        (16, ('a.jpg',))
     """
 
     id: str
@@ -52,6 +57,12 @@ class Share:
     Attributes:
         index: of the job, from 0.
         count: of jobs.
+
+    Example:
+        >>> share = Share.parse("1/3")  # the second of three jobs
+        >>> units = plan_images([f"{number}.jpg" for number in range(30)], config_id="0")
+        >>> 0 < len(share.of(units)) < len(units)
+        True
     """
 
     index: int
@@ -89,6 +100,11 @@ def plan_images(names: Iterable[str], config_id: str) -> list[Unit[str]]:
     Args:
         names: of the images; what is named twice is done once.
         config_id: of the features.
+
+    Example:
+        >>> units = plan_images([f"{number}.jpg" for number in range(100)], config_id="0")
+        >>> sum(len(unit.items) for unit in units)
+        100
     """
     once = list(dict.fromkeys(names))
     size = min(max(len(once) // _UNITS, 4), _MAX_CHUNK)
@@ -107,6 +123,11 @@ def plan_pairs(pairs: Iterable[ImagePair], config_id: str) -> list[Unit[ImagePai
 
     Raises:
         InputError: an image is paired with itself.
+
+    Example:
+        >>> units = plan_pairs([("a.jpg", "b.jpg"), ("a.jpg", "c.jpg"), ("b.jpg", "a.jpg")], config_id="0")
+        >>> sorted(pair for unit in units for pair in unit.items)
+        [('a.jpg', 'b.jpg'), ('a.jpg', 'c.jpg')]
     """
     listed = list(pairs)
     if not listed:
@@ -172,5 +193,10 @@ def _unit(items: Sequence[K], config_id: str) -> Unit[K]:
 
 
 def feature_reads(tiles: Iterable[Unit[ImagePair]]) -> int:
-    """How many times the features of an image are read to match all of these tiles."""
+    """How many times the features of an image are read to match all of these tiles.
+
+    Example:
+        >>> feature_reads(plan_pairs([("a.jpg", "b.jpg")], config_id="0"))
+        2
+    """
     return sum(len({name for pair in tile.items for name in pair}) for tile in tiles)

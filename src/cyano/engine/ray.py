@@ -44,6 +44,10 @@ class RayEngine:
 
     Raises:
         InputError: a number is out of range.
+
+    Example:
+        >>> engine = RayEngine(address="auto", gpus=0.5)  # two workers on each GPU of the cluster
+        >>> run_stage(stage, names, engine=engine)  # doctest: +SKIP
     """
 
     address: str | None = None

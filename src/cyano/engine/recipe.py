@@ -43,6 +43,13 @@ class Recipe:
     Raises:
         WeightsError: the weights are a detector's alone.
         InputError: the options search rotations, the device is none, or there are no masks or no list of them.
+
+    Example:
+        >>> recipe = Recipe(networks, cyano.MatcherOptions(max_keypoints=200), masks=None)
+        >>> recipe.features(Path("run/store")).count(), recipe.has_matches(Path("run/store"), None)
+        (6, False)
+        >>> recipe.feature_configuration()["max_keypoints"], recipe.matcher().options.max_keypoints
+        (200, 200)
     """
 
     networks: Networks
@@ -116,6 +123,10 @@ class Recipe:
 
         Args:
             verification: how matches are verified; None if they are not.
+
+        Example:
+            >>> set(recipe.feature_configuration()) < set(recipe.match_configuration(None))
+            True
         """
         _, assignment = self._in_force()
         robust = {}
@@ -147,7 +158,12 @@ class Recipe:
         return FeatureStore(root, self.feature_configuration(), precision=self.feature_precision, force=force)
 
     def matches(self, root: Path, verification: RobustOptions | None, *, force: bool = False) -> MatchStore:
-        """The store of the matches below `root`, of one verification or of none; otherwise as `features`."""
+        """The store of the matches below `root`, of one verification or of none; otherwise as `features`.
+
+        Example:
+            >>> recipe.matches(Path("run/store"), collection.verification).count()
+            15
+        """
         return MatchStore(root, self.match_configuration(verification), precision=self.match_precision, force=force)
 
     def has_matches(self, root: Path, verification: RobustOptions | None) -> bool:

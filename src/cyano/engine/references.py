@@ -125,13 +125,25 @@ class References:
 
 
 def pairs_among(matches: MatchStore, names: Sequence[str]) -> list[ImagePair]:
-    """The stored pairs of these images, sorted."""
+    """The stored pairs of these images, sorted.
+
+    Example:
+        >>> features, matches, names = collection.stored()
+        >>> pairs_among(matches, ["view0.png", "view1.png"])
+        [('view0.png', 'view1.png')]
+    """
     kept, stored = set(names), matches.keys()
     return sorted(pair for pair in stored if kept.issuperset(pair))
 
 
 def digest_of(features: FeatureStore, matches: MatchStore, names: Sequence[str]) -> str:
-    """Stands for the images and the pairs among them, and for everything that decides them."""
+    """Stands for the images and the pairs among them, and for everything that decides them.
+
+    Example:
+        >>> features, matches, names = collection.stored()
+        >>> digest_of(features, matches, names) == digest_of(features, matches, names[:2])
+        False
+    """
     folders = "\0".join((features.folder.name, matches.folder.name)).encode("ascii")
     images = sorted(item_key((name,)) for name in names)
     return checksum(folders, *images, *sorted(item_key(pair) for pair in pairs_among(matches, names)))

@@ -36,6 +36,11 @@ class Summary:
         blocked: pairs that wait for the features of an image.
         absent: those images, in the order of their names.
         seconds: since the run began.
+
+    Example:
+        >>> summary = run_stage(ExtractImages(recipe, Path("scene"), Path("run/store")), collection.names())
+        >>> summary.total, summary.kept, summary.finished, summary.exit_status
+        (6, 6, 6, 0)
     """
 
     total: int
@@ -95,6 +100,15 @@ def run_stage(
         OutputError: there are results of other options only (the message says what differs), or a result cannot be
             written.
         CyanoError: the work cannot go on.
+
+    Example:
+        >>> stage = ExtractImages(recipe, Path("scene").absolute(), Path("store"))
+        >>> run_stage(stage, ["view0.png"], on_progress=lambda summary: print(summary.finished, "done")).done
+        0 done
+        1 done
+        1
+        >>> run_stage(stage, ["view0.png"]).kept  # what is stored is not done again
+        1
     """
     started = time.monotonic()
     store = stage.open(force=force)

@@ -55,6 +55,15 @@ class VerifyPairs(Stage[ImagePair, StoredPair]):
         recipe: networks and options that features and matches were made with.
         root: folder of the store.
         verification: see `MatchPairs`.
+
+    Example:
+        >>> from cyano.geometry import RobustOptions
+        >>> pair = "view0.png", "view1.png"
+        >>> done = run_stage(ExtractImages(recipe, Path("scene").absolute(), Path("store")), pair)
+        >>> done = run_stage(MatchPairs(recipe, Path("store")), [pair])
+        >>> stage = VerifyPairs(recipe, Path("store"), RobustOptions(threshold_px=4.0))
+        >>> run_stage(stage, stage.matches().keys()).done
+        1
     """
 
     recipe: Recipe

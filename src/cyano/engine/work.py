@@ -33,6 +33,13 @@ class Failure:
         item: the name of the image, or the two of the pair.
         reason: for people.
         attempts: how often it was tried.
+
+    Example:
+        >>> written = Path("scene/torn.png").write_bytes(b"no image")
+        >>> stage = ExtractImages(recipe, Path("scene").absolute(), Path("store"))
+        >>> failure = run_stage(stage, ["torn.png"]).failures[0]
+        >>> failure.item, failure.attempts
+        (('torn.png',), 1)
     """
 
     item: tuple[str, ...]
@@ -50,6 +57,11 @@ class Receipt:
         failures: the items that cannot be done.
         blocked: how many of its pairs wait for features.
         absent: the images that they wait for.
+
+    Example:
+        >>> receipt = Receipt("0123456789abcdef", done=7, failures=(Failure(("torn.png",), "it ends in the middle"),))
+        >>> receipt.done, len(receipt.failures)
+        (7, 1)
     """
 
     unit: str
@@ -94,6 +106,13 @@ class Worker(ABC, Generic[K, L, T]):
     Attributes:
         store: where results go.
         ahead: how many steps are loaded before they are needed.
+
+    Example:
+        >>> stage = ExtractImages(recipe, Path("scene").absolute(), Path("store"))
+        >>> worker = stage.worker()
+        >>> step = worker.steps(["view0.png"])[0]
+        >>> [outcome.key for outcome in worker.compute(step, worker.load(step))]
+        ['view0.png']
     """
 
     store: ShardStore[K, T]
@@ -149,7 +168,15 @@ def _reason(error: Exception) -> str:
 
 
 class Stage(ABC, Generic[K, T]):
-    """A stage as plain values that may be sent to any process: what goes in, what is done, what comes out."""
+    """A stage as plain values that may be sent to any process: what goes in, what is done, what comes out.
+
+    Example:
+        >>> stage = ExtractImages(recipe, Path("scene"), Path("run/store"))
+        >>> store = stage.open()
+        >>> units = stage.plan(collection.names(), store.folder.name)
+        >>> sum(len(unit.items) for unit in units), store.count()
+        (6, 6)
+    """
 
     @abstractmethod
     def open(self, *, force: bool = False) -> ShardStore[K, T]:
@@ -180,7 +207,19 @@ class Stage(ABC, Generic[K, T]):
 
 
 class Engine(Protocol):
-    """Something that does units, in whichever order and wherever."""
+    """Something that does units, in whichever order and wherever.
+
+    Example:
+        >>> class Counting:
+        ...     def run(self, stage, units):
+        ...         for receipt in LocalEngine().run(stage, units):
+        ...             print(receipt.done)
+        ...             yield receipt
+        >>> stage = ExtractImages(recipe, Path("scene").absolute(), Path("store"))
+        >>> run_stage(stage, ["view0.png"], engine=Counting()).done
+        1
+        1
+    """
 
     def run(self, stage: Stage[K, T], units: Sequence[Unit[K]]) -> Generator[Receipt, None, None]:
         """Do all units.

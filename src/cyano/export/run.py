@@ -50,6 +50,12 @@ class Export:
     Attributes:
         folder: with the graphs and export.json.
         record: the content of export.json.
+
+    Example:
+        >>> options = ExportOptions(parts=("detector",), max_keypoints=100)
+        >>> done = export_networks(networks, Path("onnx"), options)  # doctest: +SKIP
+        >>> done.folder, list(done.record["graphs"])  # doctest: +SKIP
+        (PosixPath('onnx'), ['detector'])
     """
 
     folder: Path

@@ -69,6 +69,11 @@ def read_cameras_file(path: str | os.PathLike[str]) -> dict[str, CameraEntry]:
 
     Raises:
         InputError: it is no such file, or a name stands in it twice.
+
+    Example:
+        >>> written = Path("cameras.txt").write_text("left/* PINHOLE 1920 1080 1200 1200 960 540")
+        >>> read_cameras_file("cameras.txt")["left/"].params
+        (1200.0, 1200.0, 960.0, 540.0)
     """
     text = read_text(path, remedy=_REMEDY)
     lines = list(_lines(text))

@@ -32,6 +32,13 @@ class PairArchive(Concise):
         keypoints1: (N, 2) float32 likewise.
         matches: (M,) int64, the index in image 1 of each keypoint of image 0, or -1.
         match_confidence: (M,) float32.
+
+    Example:
+        >>> features, matches, names = collection.stored()
+        >>> (path,) = export_archives("archives", features, matches, [("view0.png", "view1.png")])
+        >>> archive = read_archive(path)
+        >>> archive.keypoints0.shape, archive.matches.shape
+        ((200, 2), (200,))
     """
 
     keypoints0: NDArray[np.float32]
@@ -63,6 +70,11 @@ def export_archives(
     Raises:
         InputError: a pair or its features are not stored, a pair is given twice, or a keypoint has two matches.
         OutputError: a file exists or cannot be written.
+
+    Example:
+        >>> features, matches, names = collection.stored()
+        >>> [path.name for path in export_archives("archives", features, matches, [("view0.png", "view1.png")])]
+        ['view0_view1_matches.npz']
     """
     chosen = sorted(matches.keys()) if pairs is None else list(pairs)
     stems = unique_stems([Pair(name0, name1) for name0, name1 in chosen])
@@ -98,6 +110,14 @@ def read_archive(path: str | os.PathLike[str]) -> PairArchive:
 
     Raises:
         InputError: it cannot be read, is not of this form, or unpacks to far more than such a file does.
+
+    Example:
+        >>> features, matches, names = collection.stored()
+        >>> (path,) = export_archives("archives", features, matches, [("view0.png", "view1.png")])
+        >>> archive = read_archive(path)
+        >>> matched = archive.matches >= 0
+        >>> len(archive.keypoints0[matched]) == len(archive.keypoints1[archive.matches[matched]])
+        True
     """
     remedy = "match the pair again"
     found = PairArchive(**read_arrays(path, [field.name for field in fields(PairArchive)], remedy=remedy))

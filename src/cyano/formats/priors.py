@@ -21,8 +21,6 @@ _REMEDY = "give a text file with lines NAME X Y Z, or NAME X Y Z SX SY SZ with s
 class PositionPrior:
     """Where a photograph was taken, about.
 
-        prior = PositionPrior((431.2, 88.0, 12.5), (2.0, 2.0, 5.0))
-
     Attributes:
         position: x, y, z in the map's frame.
         deviations: standard deviations along x, y and z in the map's unit, by which the pose is held to the position;
@@ -31,6 +29,11 @@ class PositionPrior:
 
     Raises:
         InputError: a number is not finite, or a deviation not positive.
+
+    Example:
+        >>> prior = PositionPrior((431.2, 88.0, 12.5), deviations=(2.0, 2.0, 5.0), up=(0.0, 0.0, 1.0))
+        >>> prior.distances(np.array([[431.2, 91.0, 99.0]])).tolist()  # whatever the height
+        [3.0]
     """
 
     position: tuple[float, float, float]

@@ -29,6 +29,11 @@ class RigCamera(Concise):
     Attributes:
         T_rig_to_camera: (4, 4) float64.
         camera: its intrinsics, if they are known.
+
+    Example:
+        >>> right = np.eye(4)
+        >>> right[0, 3] = -0.2  # 0.2 to the right of the rig's origin
+        >>> rig = Rig({"left": RigCamera(np.eye(4)), "right": RigCamera(right)})
     """
 
     T_rig_to_camera: NDArray[np.float64]
@@ -39,14 +44,18 @@ class RigCamera(Concise):
 class Rig:
     """Cameras whose poses to each other are known, by name.
 
-        rig = Rig.read("rig.json")
-        print(rig.cameras["left"].T_rig_to_camera)
-
     Attributes:
         cameras: by name, which is also what the names of their images begin with.
 
     Raises:
         InputError: there is no camera, or a pose is not rigid.
+
+    Example:
+        >>> entries = '[{"cameras": [{"image_prefix": "left/", "ref_sensor": true}]}]'
+        >>> written = Path("rig.json").write_text(entries)
+        >>> rig = Rig.read("rig.json")
+        >>> rig.camera_of("left/7.jpg")
+        ('left', '7.jpg')
     """
 
     cameras: Mapping[str, RigCamera]

@@ -67,7 +67,12 @@ def _found(name_or_path: str | Path | None, keywords: Mapping[str, Any]) -> tupl
 
 
 class AutoConfig:
-    """Finds the configuration's class."""
+    """Finds the configuration's class.
+
+    Example:
+        >>> AutoConfig.from_pretrained().model_type
+        'superglue'
+    """
 
     @classmethod
     def from_pretrained(

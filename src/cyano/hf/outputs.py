@@ -24,7 +24,13 @@ _BESIDE = "network_sizes"
 
 
 class BatchFeature(UserDict[str, Any]):
-    """A dictionary whose entries are attributes too; `model(**batch)` takes it as it is."""
+    """A dictionary whose entries are attributes too; `model(**batch)` takes it as it is.
+
+    Example:
+        >>> inputs = BatchFeature(pixel_values=torch.zeros(1, 2, 3, 480, 640, dtype=torch.float32))
+        >>> inputs.to("cpu", torch.float16).pixel_values.dtype
+        torch.float16
+    """
 
     def __getattr__(self, name: str) -> Any:
         # copy and pickle ask for attributes before `data` is there
@@ -133,6 +139,14 @@ class SuperPointKeypointDescriptionOutput(ModelOutput):
         mask: (B, N) int32, 1 where real, 0 where padded.
         hidden_states: the outputs of the encoder's blocks, if asked for.
         network_sizes: (B, 2) int64, height and width of the image that the network saw. Not in the tuple.
+
+    Example:
+        >>> processor = cyano.SuperPointImageProcessor(size={"height": 240, "width": 320})
+        >>> model = cyano.AutoModelForKeypointDetection.from_pretrained()
+        >>> with torch.no_grad():
+        ...     output = model(**processor(["a.jpg"], return_tensors="pt"))
+        >>> output.keypoints.shape[:2] == output.scores.shape, output.descriptors.shape[2]
+        (True, 128)
     """
 
     loss: Tensor | None = None
@@ -157,6 +171,14 @@ class SuperGlueKeypointMatchingOutput(ModelOutput):
         hidden_states: (B, 2, C, N) each, if asked for.
         attentions: (B, 2, heads, N, N) each, if asked for.
         network_sizes: (B, 2, 2) int64, height and width of the images that the network saw. Not in the tuple.
+
+    Example:
+        >>> processor = cyano.SuperGlueImageProcessor(size={"height": 240, "width": 320})
+        >>> model = cyano.AutoModel.from_pretrained()
+        >>> with torch.no_grad():
+        ...     output = model(**processor([["a.jpg", "b.jpg"]], return_tensors="pt"))
+        >>> output.matches.shape == output.matching_scores.shape == output.mask.shape
+        True
     """
 
     loss: Tensor | None = None

@@ -14,6 +14,14 @@ class SaveConfig:
 
     Trainer saves the tensors alone of every model whose class is not from transformers:
     `Trainer(model, ..., callbacks=[SaveConfig()])`.
+
+    Example:
+        >>> from types import SimpleNamespace as Values
+        >>> trainer = Trainer(model, arguments, callbacks=[SaveConfig()])  # doctest: +SKIP
+        >>> state = Values(is_world_process_zero=True, global_step=5)  # what Trainer tells its callbacks
+        >>> SaveConfig().on_save(Values(output_dir="."), state, None, model=cyano.AutoModel.from_pretrained())
+        >>> Path("checkpoint-5/config.json").exists()
+        True
     """
 
     def on_save(self, args: Any, state: Any, control: Any, *, model: Any, **_: Any) -> None:

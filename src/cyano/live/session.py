@@ -32,6 +32,9 @@ class LiveOptions:
         device: where to run.
         anchor: an image that all frames are matched with; see `Tracker`.
         show_keypoints: whether pages show unmatched keypoints to begin with.
+
+    Example:
+        >>> options = LiveOptions(networks, cyano.MatcherOptions(max_keypoints=512), show_keypoints=True)
     """
 
     networks: Networks
@@ -69,6 +72,19 @@ class LiveSession:
     """Tracks a source until it ends, and takes commands meanwhile.
 
     It never waits for those who look: they get the latest frame when they are ready for one.
+
+    Example:
+        >>> from threading import Event
+        >>> from cyano.video import open_source
+        >>> changed = Event()
+        >>> session = LiveSession(open_source("walk.mp4"), LiveOptions(networks))
+        >>> end = session.listen(changed.set)
+        >>> session.command("match_threshold", 0.3)
+        >>> session.start()
+        >>> waited = changed.wait()
+        >>> session.close()
+        >>> session.latest().state["match_threshold"]
+        0.3
     """
 
     def __init__(self, source: Source, options: LiveOptions) -> None:

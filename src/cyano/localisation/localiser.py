@@ -30,9 +30,11 @@ class Localiser:
     """Localises photographs in one map; networks are built once. For one thread at a time.
 
     Example:
-        >>> localiser = Localiser(Map.open(Path("model"), Recipe(load())))
-        >>> for found in localiser.localise_all(["walk/1.png", "walk/2.png"]):
-        ...     print(found.name, found.status, found.message)
+        >>> localiser = Localiser(Map.open(Path("run"), recipe))
+        >>> for found in localiser.localise_all(["new.png", "scene/view0.png"]):
+        ...     print(found.name, found.status)
+        new.png ok
+        scene/view0.png ok
     """
 
     def __init__(self, place: Map, options: LocaliseOptions = _DEFAULTS, matcher: Matcher | None = None) -> None:
@@ -87,6 +89,13 @@ class Localiser:
         Raises:
             ImageError: the photograph or its mask cannot be read.
             InputError: the camera is of a picture of another shape.
+
+        Example:
+            >>> from cyano.geometry import Camera, LensCamera
+            >>> camera = LensCamera.from_pinhole(Camera(400, 400, 239.5, 179.5, ImageSize(360, 480)))
+            >>> found = Localiser(Map.open(Path("run"), recipe)).localise("new.png", camera)
+            >>> found.status, found.camera_source, found.T_world_to_camera.shape
+            ('ok', 'given', (4, 4))
         """
         photograph = Photograph.read(image, self.matcher, mask)
         return self.localise_photograph(photograph, self.intrinsics(photograph, camera), prior)
@@ -128,10 +137,6 @@ class Localiser:
     ) -> dict[str, Localisation]:
         """Localise photographs that the cameras of a rig took at one moment, all at once: they have one status.
 
-            rig = Rig.read("rig.json")
-            found = localiser.localise_rig({"left": "left/7.jpg", "right": "right/7.jpg"}, rig)
-            print(found["left"].status, found["left"].T_world_to_camera)
-
         Args:
             images: by the names of the rig's cameras; some may lack theirs.
             rig: how the cameras are placed.
@@ -144,6 +149,13 @@ class Localiser:
         Raises:
             ImageError: a photograph or its mask cannot be read.
             InputError: the rig has no camera of a name, or a camera is of a picture of another shape.
+
+        Example:
+            >>> back = np.diag([-1.0, 1.0, -1.0, 1.0])  # half a turn about the vertical axis
+            >>> rig = Rig({"front": RigCamera(np.eye(4)), "back": RigCamera(back)})
+            >>> found = Localiser(Map.open(Path("run"), recipe)).localise_rig({"front": "new.png"}, rig)
+            >>> found["front"].status
+            'ok'
         """
         if not images or not images.keys() <= rig.cameras.keys():
             raise InputError(

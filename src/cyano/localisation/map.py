@@ -37,9 +37,6 @@ _MOVED_PX = 8.0
 class Map:
     """Images with poses, their features, and the points that they see; for one thread at a time.
 
-        place = Map.open(Path("model"), Recipe(load()))
-        print(len(place.names), len(place.model.points))
-
     Attributes:
         folder: of the results of `cyano reconstruct`.
         model: the largest model.
@@ -48,6 +45,13 @@ class Map:
         images: the folder of the images, by which matches are aligned; None to do without.
         in_memory: whether the model is not, or not yet, that of the folder: a map that grows. Nothing made from it is
             kept in the folder then.
+
+    Example:
+        >>> place = Map.open(Path("run"), recipe)
+        >>> len(place.names), place.image("view0.png").camera.model, len(place.features("view0.png"))
+        (6, 'SIMPLE_RADIAL', 200)
+        >>> place.neighbours(np.arange(len(place.model.points)), without=["view1.png"])[0][0] in place.names
+        True
     """
 
     folder: Path
@@ -86,8 +90,6 @@ class Map:
     def from_colmap(cls, sparse: Path, images: Path, out: Path, recipe: Recipe) -> Map:
         """Make a map of any COLMAP model, whose poses and cameras stay, and open it; see `make_map`.
 
-            place = Map.from_colmap(Path("colmap/sparse/0"), Path("photos"), Path("model"), Recipe(load()))
-
         Args:
             sparse: folder of the model, in binary or text form.
             images: folder of its images; those that are not there are left out.
@@ -98,6 +100,12 @@ class Map:
             InputError: there is no such model, or no map comes of it.
             OutputError: it cannot be written.
             MissingExtraError: pycolmap is not installed.
+
+        Example:
+            >>> sparse = Path("run/sparse").rename("posed") / "0"  # a model, whoever made it
+            >>> place = Map.from_colmap(sparse, Path("scene"), Path("run"), recipe)  # features are in run
+            >>> len(place.names)
+            6
         """
         from cyano.localisation.maps.foreign import make_map
 
@@ -177,7 +185,15 @@ class Map:
         return [(name, count) for name, count in counts.most_common() if count and name not in set(without)]
 
     def images_near(self, prior: PositionPrior, radius: float) -> list[str]:
-        """The images whose cameras stand within a radius, in the map's unit, of a position; sorted."""
+        """The images whose cameras stand within a radius, in the map's unit, of a position; sorted.
+
+        Example:
+            >>> place = Map.open(Path("run"), recipe)
+            >>> pose = place.image("view0.png").T_world_to_camera
+            >>> centre = -pose[:3, :3].T @ pose[:3, 3]
+            >>> place.images_near(PositionPrior(tuple(centre)), radius=1e-3)
+            ['view0.png']
+        """
         near = prior.distances(self._centres) <= radius
         return [name for name, counts in zip(self.names, near, strict=True) if counts]
 
@@ -193,6 +209,11 @@ class Map:
             descriptors: (N, D) local ones.
             count: how many images at most.
             among: the only images that count; None for all.
+
+        Example:
+            >>> place = Map.open(Path("run"), recipe)
+            >>> place.most_alike(place.store.read(["view0.png"])[0].descriptors, count=1)
+            ['view0.png']
         """
         asked = self._global.asked(descriptors)
         names = self.names

@@ -13,8 +13,6 @@ __all__ = ["LocaliseOptions"]
 class LocaliseOptions:
     """How photographs are localised.
 
-        strict = LocaliseOptions(threshold_px=2.0, min_inliers=30)
-
     Attributes:
         top_k: images of the map that a photograph is matched with, by the likeness of their global descriptors.
         all_up_to: maps of so many images are matched whole.
@@ -27,6 +25,11 @@ class LocaliseOptions:
 
     Raises:
         InputError: a number is out of its range.
+
+    Example:
+        >>> strict = LocaliseOptions(threshold_px=2.0, min_inliers=30)
+        >>> Localiser(Map.open(Path("run"), recipe), strict).localise("new.png").ok
+        True
     """
 
     top_k: int = 10

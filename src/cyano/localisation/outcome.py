@@ -27,6 +27,12 @@ class Candidate:
         correspondences: its matched keypoints that are points of the map.
         inliers: those of them that agree with the pose.
         aligned: whether its pixels were at hand to align its matches.
+
+    Example:
+        >>> found = Localiser(Map.open(Path("run"), recipe)).localise("new.png")
+        >>> best = found.candidates[0]
+        >>> best.name in collection.names(), best.inliers <= best.correspondences, best.aligned
+        (True, True, True)
     """
 
     name: str
@@ -38,13 +44,6 @@ class Candidate:
 @dataclass(frozen=True, eq=False, repr=False)
 class Localisation(Concise):
     """Where a photograph was taken.
-
-    Example:
-        >>> found = localiser.localise("new.png")
-        >>> if found.ok:
-        ...     print(found.centre, found.confidence, found.camera.params)
-        ... else:
-        ...     print(found.status, found.message)
 
     Attributes:
         name: of the photograph.
@@ -65,6 +64,14 @@ class Localisation(Concise):
         inliers: (K,) bool, which of them agree with the pose.
         seen_in: (K,) int64, the place among `candidates` of the one that each is from.
         candidates: the images of the map that were matched, most inliers first.
+
+    Example:
+        >>> found = Localiser(Map.open(Path("run"), recipe)).localise("new.png")
+        >>> if found.ok:
+        ...     print(found.centre.shape, found.confidence > 0.9, found.camera.model)
+        ... else:
+        ...     print(found.status, found.message)
+        (3,) True SIMPLE_RADIAL
     """
 
     name: str

@@ -41,6 +41,11 @@ def generated_posed_set(folder: Path, count: int = 10, seed: int = 0) -> PosedSe
 
     Raises:
         OutputError: they cannot be written.
+
+    Example:
+        >>> posed = generated_posed_set(Path("table"), count=1)
+        >>> posed.photographs[0].name, posed.photographs[0].T_world_to_camera.shape
+        ('images/000.png', (4, 4))
     """
     scene, found = _scene(seed), []
     for number in range(count):

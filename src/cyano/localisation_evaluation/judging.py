@@ -32,6 +32,11 @@ class Judged:
         degrees: of rotation between the poses; infinite without a pose, or for a photograph of another place.
         percent: distance of the centres in percent of the median distance of the set's cameras; likewise.
         focal_percent: error of the focal length in percent; likewise.
+
+    Example:
+        >>> judged = Judged("new.png", record=None)  # there was no map
+        >>> judged.ok, judged.right, judged.confidence
+        (False, False, 0.0)
     """
 
     name: str
@@ -70,6 +75,11 @@ class Score:
         focal_percent: median error of the focal length.
         focal_recall: percent of the queries whose focal length is within 3 %.
         wrong_but_ok: certain, and not right by `RIGHT`.
+
+    Example:
+        >>> found = score([Judged("1.png", None, degrees=0.1, percent=0.2), Judged("2.png", None)])
+        >>> found.queries, found.ok, found.wrong_but_ok
+        (2, 0, 0)
     """
 
     queries: int
@@ -102,7 +112,13 @@ def judge(record: Record, truth: PosedPhotograph, to_set: Similarity, distance: 
 
 
 def score(judged: Sequence[Judged]) -> Score:
-    """The numbers of a trial."""
+    """The numbers of a trial.
+
+    Example:
+        >>> judged = [Judged("1.png", None, degrees=0.1, percent=0.2), Judged("2.png", None)]
+        >>> score(judged).queries
+        2
+    """
     degrees, percent, focal = (
         np.array([getattr(each, name) for each in judged]) for name in ("degrees", "percent", "focal_percent")
     )
@@ -121,7 +137,12 @@ def score(judged: Sequence[Judged]) -> Score:
 
 
 def auc(right: Sequence[float], wrong: Sequence[float]) -> float:
-    """How often a confidence of the right ones is above one of the wrong ones, ties counting half; NaN without both."""
+    """How often a confidence of the right ones is above one of the wrong ones, ties counting half; NaN without both.
+
+    Example:
+        >>> auc([0.9, 0.8], [0.1, 0.8])
+        0.875
+    """
     if not len(right) or not len(wrong):
         return float("nan")
     higher = np.asarray(right)[:, None] - np.asarray(wrong)[None]

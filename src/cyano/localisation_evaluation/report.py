@@ -24,6 +24,12 @@ def write_report(report: LocalisationReport, folder: Path) -> list[Path]:
 
     Raises:
         OutputError: they cannot be written.
+
+    Example:
+        >>> trials = SetTrials("table", 10, {"map A": (Judged("new.png", None),)})
+        >>> report = LocalisationReport((trials,), ProtocolOptions(Path("results")), matching={}, versions={})
+        >>> [path.name for path in write_report(report, Path("."))]
+        ['report.md', 'report.json']
     """
     files = {"report.md": to_markdown(report), "report.json": json_text(to_dict(report))}
     for name, content in files.items():
@@ -32,7 +38,13 @@ def write_report(report: LocalisationReport, folder: Path) -> list[Path]:
 
 
 def num_failures(report: LocalisationReport) -> int:
-    """Photographs that could not be used, and maps that could not be made."""
+    """Photographs that could not be used, and maps that could not be made.
+
+    Example:
+        >>> trials = SetTrials("table", 10, {}, notes=("map B could not be made",))
+        >>> num_failures(LocalisationReport((trials,), ProtocolOptions(Path("results")), {}, {}))
+        1
+    """
     unusable = sum(
         each.record is not None and each.record.status == "not usable"
         for trials in report.sets
@@ -43,7 +55,14 @@ def num_failures(report: LocalisationReport) -> int:
 
 
 def to_markdown(report: LocalisationReport) -> str:
-    """The report as Markdown."""
+    """The report as Markdown.
+
+    Example:
+        >>> trials = SetTrials("table", 10, {"map A": (Judged("new.png", None),)})
+        >>> report = LocalisationReport((trials,), ProtocolOptions(Path("results")), matching={}, versions={})
+        >>> to_markdown(report).splitlines()[0]
+        '# Localisation'
+    """
     parts = ["# Localisation", _protocol(report), *_own(report), *_focal(report), *_elsewhere(report)]
     return "\n\n".join([*parts, *_omissions(report)]) + "\n"
 
@@ -135,7 +154,14 @@ def _omissions(report: LocalisationReport) -> Iterator[str]:
 
 
 def to_dict(report: LocalisationReport) -> dict[str, Any]:
-    """The report in plain values; what is infinite or undefined is None."""
+    """The report in plain values; what is infinite or undefined is None.
+
+    Example:
+        >>> trials = SetTrials("table", 10, {"map A": (Judged("new.png", None),)})
+        >>> report = LocalisationReport((trials,), ProtocolOptions(Path("results")), matching={}, versions={})
+        >>> to_dict(report)["sets"][0]["set"]
+        'table'
+    """
     options = report.options
     return {
         "format": "cyano-localisation-evaluation-1",

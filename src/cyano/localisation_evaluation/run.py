@@ -72,6 +72,9 @@ class ProtocolOptions:
         localise: how.
         overwrite: replace results of other options.
         seed: of the maps.
+
+    Example:
+        >>> options = ProtocolOptions(Path("results"), folds=5, only=1)  # the first of five maps alone
     """
 
     folder: Path
@@ -91,6 +94,11 @@ class SetTrials:
         photographs: in it.
         judged: by trial, each photograph once.
         notes: on maps that could not be made.
+
+    Example:
+        >>> trials = SetTrials("table", 10, {"map A": (Judged("new.png", None),)}, notes=("map B could not be made",))
+        >>> list(trials.judged), len(trials.notes)
+        (['map A'], 1)
     """
 
     name: str
@@ -109,6 +117,12 @@ class LocalisationReport:
         matching: everything that decides features and matches.
         versions: of the program and of the libraries that decide numbers.
         skipped: why a set is not there, by its name.
+
+    Example:
+        >>> trials = SetTrials("table", 10, {"map A": (Judged("new.png", None),)})
+        >>> report = LocalisationReport((trials,), ProtocolOptions(Path("results")), matching={}, versions={})
+        >>> len(report.sets), report.options.folds
+        (1, 5)
     """
 
     sets: tuple[SetTrials, ...]
@@ -119,7 +133,12 @@ class LocalisationReport:
 
 
 def steps(sets: Sequence[PosedSet], options: ProtocolOptions) -> int:
-    """How often `evaluate_localisation` calls `on_step`."""
+    """How often `evaluate_localisation` calls `on_step`.
+
+    Example:
+        >>> steps([], ProtocolOptions(Path("results")))
+        0
+    """
     own = sum(len(fold.queries) for posed in sets for fold in _folds(posed, options))
     return len(_TRIALS) * own + sum(len(posed.elsewhere) for posed in sets)
 
@@ -147,6 +166,11 @@ def evaluate_localisation(
     Raises:
         OutputError: results of other options are in the folder, or it cannot be written.
         MissingExtraError: pycolmap is not installed.
+
+    Example:
+        >>> sets = [generated_posed_set(Path("table"))]  # doctest: +SKIP
+        >>> report = evaluate_localisation(sets, recipe, ProtocolOptions(Path("results")))  # doctest: +SKIP
+        >>> score(report.sets[0].judged["map A"]).recall  # doctest: +SKIP
     """
     aligning = RememberingMatcher.of(recipe)
     matchers = {True: aligning, False: aligning.unaligned(recipe)}

@@ -35,6 +35,14 @@ class PosedPhotograph:
         name: relative to the folder of its set.
         camera: in Cyano's pixels.
         T_world_to_camera: (4, 4) float64.
+
+    Example:
+        >>> from cyano.geometry import Camera, LensCamera
+        >>> camera = LensCamera.from_pinhole(Camera(400, 400, 239.5, 179.5, ImageSize(360, 480)))
+        >>> pose = np.eye(4)
+        >>> pose[:3, 3] = 0.0, 0.0, 2.0
+        >>> (0.0 - PosedPhotograph("new.png", camera, pose).centre).tolist()
+        [0.0, 0.0, 2.0]
     """
 
     name: str
@@ -56,6 +64,15 @@ class PosedSet:
         folder: that the names are relative to.
         photographs: in the order in which they were taken.
         elsewhere: photographs of other places, none of which may be localised here.
+
+    Example:
+        >>> from cyano.geometry import Camera, LensCamera
+        >>> camera = LensCamera.from_pinhole(Camera.from_focal_35mm(28.0, ImageSize(360, 480)))
+        >>> poses = np.tile(np.eye(4), (2, 1, 1))
+        >>> poses[1, 0, 3] = 2.0
+        >>> photographs = tuple(PosedPhotograph(f"{number}.png", camera, pose) for number, pose in enumerate(poses))
+        >>> PosedSet("street", Path("street"), photographs).distance
+        2.0
     """
 
     name: str
@@ -84,6 +101,18 @@ def find_posed_sets(root: Path, wrong: int = 100, seed: int = 0) -> tuple[list[P
 
     Raises:
         InputError: there is none, or a file is not understood.
+
+    Example:
+        >>> from PIL import Image
+        >>> Path("sets/street").mkdir(parents=True)
+        >>> lines = []
+        >>> for number in range(8):
+        ...     Image.new("L", (64, 48)).save(f"sets/street/{number}.png")
+        ...     lines.append([f"{number}.png", *np.diag([50.0, 50.0, 1.0]).ravel(), *np.eye(4).ravel()])
+        >>> np.savetxt("sets/street/frames.txt", lines, fmt="%s")
+        >>> sets, left_out = find_posed_sets(Path("sets"))
+        >>> sets[0].name, len(sets[0].photographs), left_out
+        ('street', 8, {})
     """
     folders = [root, *sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))]
     posed = [folder for folder in folders if (folder / FRAMES_FILE).is_file()]

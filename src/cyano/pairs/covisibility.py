@@ -22,8 +22,6 @@ def covisible(
 
     Of equal counts the lower name comes first, so the result does not depend on the order of the images.
 
-        covisible([np.array([0, 1, 2]), np.array([1, 2]), np.array([7])], ["a", "b", "c"], least=2)  # a with b
-
     Args:
         seen: (N,) the points that each image sees, numbers of at least 0; what is negative is none.
         names: of the images, each once.
@@ -35,6 +33,11 @@ def covisible(
 
     Raises:
         InputError: a name occurs twice, there is another number of names, or an option is out of its range.
+
+    Example:
+        >>> seen = [np.array([0, 1, 2]), np.array([1, 2]), np.array([7])]
+        >>> [(pair.name0, pair.name1) for pair in covisible(seen, ["a", "b", "c"], least=2)]
+        [('a', 'b')]
     """
     check_count("top_k", top_k, 1)
     check_count("least", least, 1)

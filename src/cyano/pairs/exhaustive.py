@@ -22,6 +22,10 @@ def exhaustive(names: Sequence[str]) -> list[Pair]:
 
     Raises:
         InputError: a name occurs twice.
+
+    Example:
+        >>> [(pair.name0, pair.name1) for pair in exhaustive(["a", "b", "c"])]
+        [('a', 'b'), ('a', 'c'), ('b', 'c')]
     """
     places_of(names)
     return [Pair(name0, name1) for name0, name1 in combinations(names, 2)]

@@ -29,6 +29,11 @@ def read_gps(folder: str | os.PathLike[str], names: Sequence[str], *, heights: b
 
     Raises:
         InputError: a name occurs twice.
+
+    Example:
+        >>> found = read_gps(".", ["a.jpg", "b.jpg"])
+        >>> found.missing  # these carry no position
+        ['a.jpg', 'b.jpg']
     """
     from cyano.exif import facts_in
 

@@ -50,6 +50,11 @@ class Pair:
         K0: (3, 3) float64 intrinsics of camera 0 in pixels, or None.
         K1: (3, 3) float64 intrinsics of camera 1 in pixels, or None.
         T_0to1: (4, 4) float64 rigid motion that maps points of camera 0 to camera 1, or None.
+
+    Example:
+        >>> pair = Pair("a.jpg", "b.jpg", turns1=1)  # b.jpg stands upright after a quarter turn clockwise
+        >>> pair.has_ground_truth
+        False
     """
 
     name0: str
@@ -120,6 +125,11 @@ def read_pairs(path: str | os.PathLike[str]) -> list[Pair]:
     Raises:
         InputError: the file cannot be read, a line is not understood, or the same two names occur twice; the
             message says the file, the line and what to change.
+
+    Example:
+        >>> written = Path("pairs.txt").write_text("a.jpg b.jpg 0 1")
+        >>> read_pairs("pairs.txt")[0].turns1
+        1
     """
     text = read_text(path, remedy="give a pair list, a text file in UTF-8")
     pairs: list[Pair] = []
@@ -179,6 +189,11 @@ def write_pairs(path: str | os.PathLike[str], pairs: Iterable[Pair]) -> None:
     Raises:
         InputError: a name cannot stand in such a list, or the same two names occur twice.
         OutputError: the file cannot be written.
+
+    Example:
+        >>> write_pairs("pairs.txt", [Pair("a.jpg", "b.jpg")])
+        >>> Path("pairs.txt").read_text().split()
+        ['a.jpg', 'b.jpg']
     """
     listed = list(pairs)
     _refuse_repeats(listed)
@@ -215,7 +230,12 @@ def _checked_name(name: str) -> str:
 
 
 def plain_stem(pair: Pair) -> str:
-    """The name that the original program gives a pair's output files: `{stem0}_{stem1}`, without folders."""
+    """The name that the original program gives a pair's output files: `{stem0}_{stem1}`, without folders.
+
+    Example:
+        >>> plain_stem(Pair("left/1.jpg", "right/1.jpg"))
+        '1_1'
+    """
     return f"{PurePath(pair.name0).stem}_{PurePath(pair.name1).stem}"
 
 
@@ -237,6 +257,10 @@ def unique_stems(pairs: Sequence[Pair]) -> list[str]:
 
     Raises:
         InputError: the same two names occur twice.
+
+    Example:
+        >>> unique_stems([Pair("a/1.jpg", "b/1.jpg"), Pair("c/1.jpg", "d/1.jpg"), Pair("c/2.jpg", "d/1.jpg")])
+        ['a+1.jpg=b+1.jpg', 'c+1.jpg=d+1.jpg', '2_1']
     """
     _refuse_repeats(pairs)
     plain = [plain_stem(pair) for pair in pairs]

@@ -23,6 +23,12 @@ class PairList:
         repeated: lines whose pair stands before, in either direction.
         alone: lines that pair an image with itself.
         unknown: (line, name) of lines with an image that the collection does not have.
+
+    Example:
+        >>> written = Path("pairs.txt").write_text("a.jpg a.jpg")
+        >>> found = read_name_pairs("pairs.txt")
+        >>> found.alone, len(found.notes())
+        ([1], 1)
     """
 
     pairs: list[Pair] = field(default_factory=list)
@@ -54,6 +60,12 @@ def read_name_pairs(path: str | os.PathLike[str], names: Sequence[str] | None = 
     Raises:
         InputError: a name occurs twice in `names`, the file cannot be read, or a line is not understood; the
             message says which.
+
+    Example:
+        >>> np.savetxt("pairs.txt", ["a.jpg b.jpg", "b.jpg a.jpg", "a.jpg other.jpg"], fmt="%s")
+        >>> found = read_name_pairs("pairs.txt", names=["a.jpg", "b.jpg"])
+        >>> len(found.pairs), found.repeated, found.unknown
+        (1, [2], [(3, 'other.jpg')])
     """
     places = {} if names is None else places_of(names)
     listed = PairList()

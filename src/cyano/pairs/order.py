@@ -16,7 +16,12 @@ _DIGITS = re.compile(r"([0-9]+)")
 
 
 def natural_order(names: Sequence[str]) -> list[str]:
-    """The names in the order that people count: `img2` before `img10`; equal numbers (`2`, `02`) as texts."""
+    """The names in the order that people count: `img2` before `img10`; equal numbers (`2`, `02`) as texts.
+
+    Example:
+        >>> natural_order(["img10.jpg", "img2.jpg", "img1.jpg"])
+        ['img1.jpg', 'img2.jpg', 'img10.jpg']
+    """
     return sorted(names, key=_natural_key)
 
 

@@ -35,6 +35,12 @@ class Positions:
         positions: (N, 3) float64 in metres, or in the unit of the file that they come from.
         directions: (N, 3) float64 of unit length, in which the images look, None if that is not known.
         missing: names of the images whose position is not known, in the same order.
+
+    Example:
+        >>> np.savetxt("poses.txt", ["a.jpg 0 0 0", "b.jpg 3 4 0"], fmt="%s")
+        >>> found = read_poses("poses.txt", ["a.jpg", "b.jpg", "c.jpg"])
+        >>> found.names, found.positions[1].tolist(), found.missing
+        (['a.jpg', 'b.jpg'], [3.0, 4.0, 0.0], ['c.jpg'])
     """
 
     names: list[str]
@@ -58,6 +64,11 @@ def local_metres(
 
     Returns:
         (N, 3) float64: east, north, up.
+
+    Example:
+        >>> metres = local_metres(np.array([48.0, 48.001]), np.array([11.0, 11.0]), np.zeros(2))
+        >>> float(np.diff(metres[:, 1])[0].round(1))  # a thousandth of a degree north
+        111.2
     """
     return metres_from((*middle_of(latitude, longitude), 0.0), np.stack((latitude, longitude, height), axis=1))
 
@@ -68,6 +79,11 @@ def metres_from(origin: tuple[float, float, float] | None, places: NDArray[np.fl
     Args:
         origin: likewise; None for Earth-centred, Earth-fixed metres.
         places: likewise.
+
+    Example:
+        >>> east, north, up = metres_from((48.0, 11.0, 0.0), np.array([[48.001, 11.0, 10.0]]))[0]
+        >>> round(float(north), 1), round(float(up), 1)
+        (111.2, 10.0)
     """
     earth = _earth_centred(_normals(np.radians(places[:, 0]), np.radians(places[:, 1])), places[:, 2])
     if origin is None:
@@ -79,7 +95,13 @@ def metres_from(origin: tuple[float, float, float] | None, places: NDArray[np.fl
 
 
 def middle_of(latitude: NDArray[np.float64], longitude: NDArray[np.float64]) -> tuple[float, float]:
-    """Degrees north and east of the mean of the verticals of (N,) places; (0, 0) of none."""
+    """Degrees north and east of the mean of the verticals of (N,) places; (0, 0) of none.
+
+    Example:
+        >>> north, east = middle_of(np.array([48.0, 48.002]), np.array([179.0, -179.0]))
+        >>> round(north, 2), abs(round(east))
+        (48.01, 180)
+    """
     normals = _normals(np.radians(latitude), np.radians(longitude))
     x, y, z = normals.mean(axis=0) if len(normals) else np.array([1.0, 0.0, 0.0])
     return math.degrees(math.atan2(z, math.hypot(x, y))), math.degrees(math.atan2(y, x))
@@ -112,6 +134,11 @@ def read_poses(path: str | os.PathLike[str], names: Sequence[str]) -> Positions:
 
     Raises:
         InputError: the file cannot be read, or a line is not understood or names an image a second time.
+
+    Example:
+        >>> np.savetxt("poses.txt", ["a.jpg 0 0 0", "b.jpg 3 4 0"], fmt="%s")
+        >>> read_poses("poses.txt", ["a.jpg", "b.jpg"]).positions.tolist()
+        [[0.0, 0.0, 0.0], [3.0, 4.0, 0.0]]
     """
     places = places_of(names)
     found: dict[str, NDArray[np.float64]] = {}

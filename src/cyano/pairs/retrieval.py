@@ -54,6 +54,11 @@ def retrieval(
     Raises:
         InputError: a name occurs twice, the descriptors are not as many as the names or not finite, or an
             option is out of its range.
+
+    Example:
+        >>> descriptors = np.array([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]])
+        >>> [(pair.name0, pair.name1) for pair in retrieval(descriptors, ["a", "b", "c"], min_score=0.5)]
+        [('a', 'b')]
     """
     _check(top_k, min_score, every, exclude_within)
     places_of(names)

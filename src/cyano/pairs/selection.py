@@ -57,6 +57,11 @@ class PairOptions:
         max_angle: spatial, with COLMAP's poses: largest angle between two views in degrees; None for no limit.
         poses: spatial: images.txt of COLMAP or lines of `name x y z`; None for the GPS position in EXIF.
         pair_list: list: the file, `name0 name1` a line.
+
+    Example:
+        >>> options = PairOptions("sequential", window=5, loop_every=10)
+        >>> options.needs_descriptors, options.used()["window"]
+        (True, 5)
     """
 
     method: PairMethod = "exhaustive"
@@ -102,6 +107,11 @@ class Selection:
     Attributes:
         pairs: each once, in an order that depends on nothing but the names (and that of a list on the list).
         notes: one sentence for each thing that was left out.
+
+    Example:
+        >>> selection = choose_pairs(PairOptions("exhaustive"), ["a.jpg", "b.jpg"])
+        >>> selection.pairs[0].name1, selection.notes
+        ('b.jpg', [])
     """
 
     pairs: list[Pair]
@@ -126,6 +136,12 @@ def choose_pairs(
     Raises:
         InputError: a name occurs twice, a file cannot be used, no image has a position, or what the method
             needs was not given.
+
+    Example:
+        >>> names = ["img1.jpg", "img10.jpg", "img2.jpg"]
+        >>> found = choose_pairs(PairOptions("sequential", window=1), names)
+        >>> [(pair.name0, pair.name1) for pair in found.pairs]
+        [('img1.jpg', 'img2.jpg'), ('img2.jpg', 'img10.jpg')]
     """
     ordered = natural_order(names)
     if options.method == "list" and options.pair_list is not None:

@@ -38,6 +38,10 @@ def sequential(
 
     Raises:
         InputError: a name occurs twice, the window is empty, or a loop pair names another image or one twice.
+
+    Example:
+        >>> [(pair.name0, pair.name1) for pair in sequential(["img1", "img2", "img10"], window=1)]
+        [('img1', 'img2'), ('img2', 'img10')]
     """
     check_count("window", window, 1)
     ordered = natural_order(names) if natural else list(names)

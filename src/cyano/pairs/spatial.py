@@ -51,6 +51,11 @@ def spatial(
     Raises:
         InputError: a name occurs twice, an array does not fit the names or is not finite, or an option is
             missing or out of its range.
+
+    Example:
+        >>> positions = np.array([[0.0, 0.0], [1.0, 0.0], [9.0, 0.0]])
+        >>> [(pair.name0, pair.name1) for pair in spatial(positions, ["a", "b", "c"], max_distance=2.0)]
+        [('a', 'b')]
     """
     if top_k is None and max_distance is None:
         raise InputError("spatial pairs need a limit: give max_distance, top_k or both")

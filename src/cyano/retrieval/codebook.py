@@ -30,6 +30,11 @@ class Codebook(Concise):
         centroids: (K, D) float32.
         made_from: what the centroids follow from, by name: the kind of features, a hash of the sample, the
             number of clusters and the seed.
+
+    Example:
+        >>> book = Codebook(np.eye(4, 16, dtype=np.float32), made_from={"features": "made up"})
+        >>> book.centroids.shape
+        (4, 16)
     """
 
     centroids: NDArray[np.float32]
@@ -66,6 +71,12 @@ def train_codebook(sample: NDArray[np.float32], options: VladOptions, *, feature
     Raises:
         InputError: there are fewer descriptors than clusters.
         MissingExtraError: scikit-learn is not installed.
+
+    Example:
+        >>> sample = np.random.default_rng(0).normal(size=(500, 16)).astype(np.float32)
+        >>> book = train_codebook(sample, VladOptions(clusters=8), features="made up")
+        >>> book.centroids.shape
+        (8, 16)
     """
     if len(sample) < options.clusters:
         raise InputError(
@@ -87,6 +98,10 @@ def save_codebook(codebook: Codebook, path: Path) -> None:
 
     Raises:
         OutputError: it cannot be written.
+
+    Example:
+        >>> book = Codebook(np.eye(4, 16, dtype=np.float32), made_from={"features": "made up"})
+        >>> save_codebook(book, Path("book.safetensors"))
     """
     import safetensors.numpy
 
@@ -103,6 +118,11 @@ def load_codebook(path: Path, features: str | None = None) -> Codebook:
 
     Raises:
         InputError: the file cannot be read, is no codebook, or is one for other descriptors.
+
+    Example:
+        >>> save_codebook(Codebook(np.eye(4, 16, dtype=np.float32), {"features": "made up"}), Path("book.safetensors"))
+        >>> load_codebook(Path("book.safetensors"), features="made up").centroids.shape
+        (4, 16)
     """
     from safetensors import SafetensorError, safe_open
 
@@ -135,6 +155,13 @@ def codebook_for(sample: NDArray[np.float32], options: VladOptions, *, features:
         InputError: see `train_codebook` and `load_codebook`.
         MissingExtraError: scikit-learn is not installed.
         OutputError: the codebook cannot be written.
+
+    Example:
+        >>> sample, kept = np.eye(64, 16, dtype=np.float32), Path("codebooks")
+        >>> book = codebook_for(sample, VladOptions(clusters=4), features="made up", folder=kept)
+        >>> again = codebook_for(sample, VladOptions(clusters=4), features="made up", folder=kept)  # read
+        >>> np.array_equal(again.centroids, book.centroids)
+        True
     """
     if folder is None:
         return train_codebook(sample, options, features=features)

@@ -39,6 +39,13 @@ def describe_collection(
         InputError: local descriptors are not usable, or too few for a codebook.
         MissingExtraError: scikit-learn is not installed.
         OutputError: the codebook cannot be written.
+
+    Example:
+        >>> features, matches, names = collection.stored()
+        >>> def local(name):
+        ...     return features.read([name])[0].descriptors
+        >>> describe_collection(local, names, VladOptions(clusters=8)).shape
+        (6, 1024)
     """
     sample = sample_descriptors(local, names, options)
     codebook = codebook_for(sample, options, features=features, folder=folder)

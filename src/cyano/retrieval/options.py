@@ -23,6 +23,9 @@ class VladOptions:
         images: at most so many images give them.
         seed: of the random choices.
         normalisation: see `vlad`.
+
+    Example:
+        >>> options = VladOptions(clusters=32, normalisation="signed-root")
     """
 
     clusters: int = 64

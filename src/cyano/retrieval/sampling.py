@@ -51,6 +51,12 @@ def sample_descriptors(
 
     Raises:
         InputError: descriptors of two images do not have the same width, or are not finite.
+
+    Example:
+        >>> rows = np.eye(50, 16, dtype=np.float32)
+        >>> options = VladOptions(clusters=8, sample=60, images=60)
+        >>> sample_descriptors(lambda name: rows, ["a.jpg", "b.jpg"], options).shape
+        (60, 16)
     """
     generator = np.random.default_rng(options.seed)
     chosen = sorted(names)

@@ -37,6 +37,11 @@ def vlad(
 
     Raises:
         InputError: descriptors and centroids differ in their width.
+
+    Example:
+        >>> offsets = vlad(np.float32([[0.5, 0.0], [0.0, 0.5]]), np.eye(2, dtype=np.float32))
+        >>> (offsets * 10).round().tolist()
+        [-7.0, 0.0, 0.0, -7.0]
     """
     if descriptors.ndim != 2 or centroids.ndim != 2 or descriptors.shape[1] != centroids.shape[1]:
         raise InputError(f"descriptors {descriptors.shape} do not fit centroids {centroids.shape}; both are (., D)")
@@ -74,6 +79,13 @@ def global_descriptors(
 
     Raises:
         InputError: local descriptors do not have the width of the codebook, or are not finite.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> local = {name: rng.normal(size=(50, 16)).astype(np.float32) for name in ("a.jpg", "b.jpg")}
+        >>> book = Codebook(np.eye(4, 16, dtype=np.float32), made_from={"features": "made up"})
+        >>> global_descriptors(local.__getitem__, ["a.jpg", "b.jpg"], book).shape
+        (2, 64)
     """
     clusters, width = codebook.centroids.shape
     rows = np.empty((len(names), clusters * width), np.float16)

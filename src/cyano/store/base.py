@@ -43,7 +43,14 @@ U = TypeVar("U")
 
 @dataclass(frozen=True)
 class Compaction:
-    """Number of shards and their bytes, before and after."""
+    """Number of shards and their bytes, before and after.
+
+    Example:
+        >>> features, matches, names = collection.stored()
+        >>> done = features.compact()
+        >>> done.shards_after <= done.shards_before
+        True
+    """
 
     shards_before: int
     shards_after: int
@@ -60,6 +67,15 @@ class ShardStore(ABC, Generic[K, T]):
         precision: "float32" stores without loss, "float16" in half the space.
         folder: of this configuration's files.
         quarantine: the items that cannot be made.
+
+    Example:
+        >>> store = MatchStore("store", {"weights": "cyano-small", "threshold": 0.2})
+        >>> for name in ("b.jpg", "c.jpg"):
+        ...     store.write([StoredPair("a.jpg", name, np.int32([[0, 7]]), np.float32([0.9]))])
+        >>> store.count(), len(store.sizes()), store.verify()  # pairs, shards, damaged ones
+        (2, 2, [])
+        >>> store.compact().shards_after, sorted(store.keys()), len(list(store.items()))
+        (1, [('a.jpg', 'b.jpg'), ('a.jpg', 'c.jpg')], 2)
     """
 
     kind: ClassVar[str]
@@ -95,7 +111,12 @@ class ShardStore(ABC, Generic[K, T]):
 
     @classmethod
     def exists(cls, root: str | Path, configuration: Configuration, *, precision: Precision = "float16") -> bool:
-        """Whether there is a store of this configuration already; nothing is made."""
+        """Whether there is a store of this configuration already; nothing is made.
+
+        Example:
+            >>> FeatureStore.exists("run/store", recipe.feature_configuration())
+            True
+        """
         return (Path(root) / cls.kind / config_id(cls.kind, {**configuration, PRECISION: precision})).is_dir()
 
     @abstractmethod
@@ -132,6 +153,10 @@ class ShardStore(ABC, Generic[K, T]):
         Raises:
             InputError: a key occurs twice.
             OutputError: the shard cannot be written.
+
+        Example:
+            >>> store = KeypointStore("store", {"digest": "of the matches"})
+            >>> store.write([StoredKeypoints("a.jpg", np.zeros((0, 2), np.float32), moved=0)])
         """
         by_key = {item_key(self._names(self._key(item))): item for item in items}
         if len(by_key) < len(items):
@@ -151,6 +176,11 @@ class ShardStore(ABC, Generic[K, T]):
 
         Raises:
             InputError: a shard cannot be read.
+
+        Example:
+            >>> features, matches, names = collection.stored()
+            >>> features.missing(["view0.png", "view9.png"])
+            ['view9.png']
         """
         self._shards.refresh()
         absent: list[K] = []
@@ -176,6 +206,11 @@ class ShardStore(ABC, Generic[K, T]):
         Raises:
             InputError: some are not stored, or their shard is damaged, in which case they are missing from now on; or
                 a shard cannot be read.
+
+        Example:
+            >>> features, matches, names = collection.stored()
+            >>> features.read(["view0.png"])[0].keypoints.shape
+            (200, 2)
         """
         asked = list(keys)
         digests = [item_key(self._names(key)) for key in asked]

@@ -36,6 +36,12 @@ class StoredImage(Concise):
 
     Raises:
         InputError: the shapes do not fit together, or a value is not finite.
+
+    Example:
+        >>> features = matcher.extract(["a.jpg"])[0]
+        >>> image = StoredImage.of("a.jpg", "a hash of the file", features)
+        >>> len(image.to_features()) == len(features), list(image.arrays())[0]
+        (True, 'keypoints')
     """
 
     name: str
@@ -90,7 +96,16 @@ class StoredImage(Concise):
 
 
 class FeatureStore(ShardStore[str, StoredImage]):
-    """Features by the name of their image."""
+    """Features by the name of their image.
+
+    Example:
+        >>> store = FeatureStore("store", {"weights": "cyano-small", "max_keypoints": 1024})
+        >>> store.write([StoredImage.of("a.jpg", "a hash of the file", matcher.extract(["a.jpg"])[0])])
+        >>> store.missing(["a.jpg", "b.jpg"]), store.read(["a.jpg"])[0].name
+        (['b.jpg'], 'a.jpg')
+        >>> store.image_sizes(["a.jpg"]), store.stretched_images()
+        ({'a.jpg': ImageSize(height=240, width=320)}, [])
+    """
 
     kind = "features"
 
@@ -110,6 +125,11 @@ class FeatureStore(ShardStore[str, StoredImage]):
 
         Raises:
             InputError: a shard cannot be read.
+
+        Example:
+            >>> features, matches, names = collection.stored()
+            >>> features.changed(dict.fromkeys(names, 0.0), content=lambda name: "another")  # untouched since 1970
+            []
         """
         self._shards.refresh()
         written = cache(self._shards.written)
@@ -141,6 +161,11 @@ class FeatureStore(ShardStore[str, StoredImage]):
 
         Raises:
             InputError: some are not stored, or a shard cannot be read.
+
+        Example:
+            >>> features, matches, names = collection.stored()
+            >>> features.keypoint_counts(["view0.png"])
+            {'view0.png': 200}
         """
         known = dict(self._once(_counts))
         asked = list(names)

@@ -34,7 +34,16 @@ _SET_ASIDE = re.compile(r"[0-9a-f]{32}\.safetensors\.damaged")
 
 @dataclass(frozen=True)
 class Damage:
-    """A shard that is not what was written, or cannot be read, and why."""
+    """A shard that is not what was written, or cannot be read, and why.
+
+    Example:
+        >>> store = KeypointStore("store", {"digest": "of the matches"})
+        >>> store.write([StoredKeypoints("a.jpg", np.float32([[10.25, 20.5]]), moved=1)])
+        >>> (shard,) = store.folder.glob("*.safetensors")
+        >>> written = shard.write_bytes(b"something else")
+        >>> [damage.path.suffix for damage in store.verify()]
+        ['.safetensors']
+    """
 
     path: Path
     reason: str

@@ -31,6 +31,9 @@ class StoredKeypoints(Concise):
 
     Raises:
         InputError: the shape is another, or a value is not finite.
+
+    Example:
+        >>> exact = StoredKeypoints("a.jpg", np.float32([[10.25, 20.5], [30.0, 40.0]]), moved=1)
     """
 
     name: str
@@ -43,7 +46,17 @@ class StoredKeypoints(Concise):
 
 
 class KeypointStore(ShardStore[str, StoredKeypoints]):
-    """Keypoints by the name of their image."""
+    """Keypoints by the name of their image.
+
+    Example:
+        >>> store = KeypointStore("store", {"digest": "of the matches"})
+        >>> store.write([StoredKeypoints("a.jpg", np.float32([[10.25, 20.5]]), moved=1)])
+        >>> store.read(["a.jpg"])[0].keypoints.tolist()
+        [[10.25, 20.5]]
+        >>> other = KeypointStore("store", {"digest": "of other matches"}, force=True)
+        >>> [each.configuration["digest"] for each in store.beside("digest")]
+        ['of other matches']
+    """
 
     kind = "keypoints"
 

@@ -37,6 +37,12 @@ class TwoViewGeometry(Concise):
     Raises:
         InputError: the kind is unknown, or the matrix has another shape, is not finite or cannot be inverted though
             its kind can.
+
+    Example:
+        >>> five_right = np.array([[1.0, 0, 5], [0, 1, 0], [0, 0, 1]])
+        >>> shift = TwoViewGeometry("homography", five_right, np.array([True, False]))
+        >>> shift.swapped().matrix[0].tolist()
+        [1.0, 0.0, -5.0]
     """
 
     kind: ModelKind
@@ -75,6 +81,13 @@ class StoredPair(Concise):
 
     Raises:
         InputError: the shapes do not fit together, an index is negative or a score not finite.
+
+    Example:
+        >>> result = cyano.match("a.jpg", "b.jpg")
+        >>> pair = StoredPair.of("a.jpg", "b.jpg", result.matches)
+        >>> pair.swapped().name0, len(pair.verified) == len(result)
+        ('b.jpg', True)
+        >>> matches = pair.to_matches(len(result.image0.keypoints), len(result.image1.keypoints))
     """
 
     name0: str
@@ -150,6 +163,12 @@ class MatchStore(ShardStore[tuple[str, str], StoredPair]):
     """Matches by the names of the two images; (a, b) and (b, a) are one pair.
 
     Its configuration includes everything that decided the features.
+
+    Example:
+        >>> store = MatchStore("store", {"weights": "cyano-small", "threshold": 0.2})
+        >>> store.write([StoredPair("a.jpg", "b.jpg", np.int32([[0, 7]]), np.float32([0.9]))])
+        >>> store.read([("b.jpg", "a.jpg")])[0].indices.tolist()  # the other way round
+        [[7, 0]]
     """
 
     kind = "matches"

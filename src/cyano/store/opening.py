@@ -25,6 +25,10 @@ def open_stores(root: str | os.PathLike[str]) -> list[AnyStore]:
 
     Raises:
         InputError: there is none, or what is said of one cannot be understood.
+
+    Example:
+        >>> [(store.kind, store.count()) for store in open_stores("run/store")]
+        [('features', 6), ('matches', 15), ('keypoints', 6)]
     """
     stores: list[AnyStore] = []
     for kind, store in _STORES.items():

@@ -25,6 +25,11 @@ class QuarantineEntry:
         item: the name of an image, or the two of a pair.
         reason: of the last report.
         attempts: of all reports together.
+
+    Example:
+        >>> features, matches, names = collection.stored()
+        >>> [entry.item for entry in features.quarantine.entries()]  # nothing was wrong with the images
+        []
     """
 
     item: tuple[str, ...]
@@ -48,7 +53,15 @@ def _is_of(report: _Report, key: str) -> bool:
 
 
 class Quarantine:
-    """The list in a folder; reports of several processes about one item add up."""
+    """The list in a folder; reports of several processes about one item add up.
+
+    Example:
+        >>> quarantine = Quarantine(Path("quarantine"))
+        >>> quarantine.add(("torn.jpg",), "it ends in the middle")
+        >>> [entry.reason for entry in quarantine.entries()]
+        ['it ends in the middle']
+        >>> quarantine.release(("torn.jpg",))
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -35,7 +35,12 @@ _CODES = {np.dtype(dtype): code for code, dtype in _DTYPES.items()}
 
 
 class DamagedShardError(InputError):
-    """A file is not the shard that was once written under its name."""
+    """A file is not the shard that was once written under its name.
+
+    Example:
+        >>> issubclass(DamagedShardError, cyano.CyanoError)
+        True
+    """
 
 
 @dataclass(frozen=True)

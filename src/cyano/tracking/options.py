@@ -31,6 +31,9 @@ class TrackOptions:
 
     Raises:
         InputError: a value is out of its range.
+
+    Example:
+        >>> options = TrackOptions(anchor="first", min_matches=30)  # all frames with the first one
     """
 
     anchor: Anchor = "keyframe"

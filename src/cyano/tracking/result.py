@@ -35,6 +35,16 @@ class FrameResult:
             `TrackOptions.min_matches`, so that none of them is to be trusted.
         new_keyframe: whether the anchor is another one than that of the frame before.
         seconds: of "extract" and "match".
+
+    Example:
+        >>> from cyano.video import open_source
+        >>> tracker = Tracker(matcher)
+        >>> with open_source("walk.mp4") as source:
+        ...     first, second, *others = [tracker.push(frame) for frame in source]
+        >>> second.status, second.anchor_index, len(second.track_ids) == len(second.result)
+        ('tracked', 0, True)
+        >>> second.homography().matrix[:2, 2].round().tolist()  # the picture moved by 8 pixels
+        [-8.0, 0.0]
     """
 
     frame: Frame

@@ -70,15 +70,19 @@ class _View:
 class Tracker:
     """Follows points through the frames of a source.
 
-    Example:
-        >>> tracker = Tracker(matcher, TrackOptions(anchor="keyframe", min_matches=60))
-        >>> for frame in source:
-        ...     seen = tracker.push(frame)
-        ...     seen.result.keypoints1, seen.track_ids  # (K, 2) and (K,)
-
     A point's place in a frame is where the frame looks like the point's surroundings in the keyframe, not where it
     looks like the frame before; so errors do not add up from frame to frame, only from keyframe to keyframe. Each frame
     is extracted once and matched once, twice where a keyframe is due.
+
+    Example:
+        >>> from cyano.video import open_source
+        >>> tracker = Tracker(matcher, TrackOptions(anchor="keyframe", min_matches=60))
+        >>> with open_source("walk.mp4") as source:
+        ...     for frame in source:
+        ...         seen = tracker.push(frame)  # seen.result.keypoints1 (K, 2), seen.track_ids (K,)
+        >>> tracker.restart()  # the last frame is the next keyframe
+        >>> seen.frame.index, tracker.count > 60
+        (3, True)
     """
 
     def __init__(self, matcher: Matcher, options: TrackOptions = TrackOptions(), anchor: Frame | None = None) -> None:  # noqa: B008 - it is frozen

@@ -21,6 +21,11 @@ class Frame(Concise):
         rgb: (H, W, 3) uint8, as displayed: turned as the movie's or the photograph's metadata say.
         time: seconds since the source began, by the movie's own times or a camera's clock; None where nothing tells.
         name: of the frame: the name of its file, or that of the source.
+
+    Example:
+        >>> frame = Frame(0, np.zeros((480, 640, 3), np.uint8), time=0.0)
+        >>> frame.index, frame.name
+        (0, 'frame')
     """
 
     index: int

@@ -29,6 +29,11 @@ class SourceOptions:
 
     Raises:
         InputError: a value is out of its range.
+
+    Example:
+        >>> options = SourceOptions(every=5, end=10.0)  # every fifth frame of the first ten seconds
+        >>> options.takes(10, time=0.4), options.takes(11, time=0.44), options.is_over(10.5)
+        (True, False, True)
     """
 
     every: int = 1

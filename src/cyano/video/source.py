@@ -33,12 +33,15 @@ _STREAM = re.compile(r"(rtsp|rtsps|rtmp|http|https|udp|tcp|srt|mms)://", re.IGNO
 class Source:
     """Frames of a camera, a movie or a folder, to iterate over once.
 
-        with cyano.video.open_source("walk.mp4", SourceOptions(every=2)) as source:
-            for frame in source:
-                print(frame.index, frame.time, frame.rgb.shape)
-
     Attributes:
         options: which frames are taken.
+
+    Example:
+        >>> with open_source("walk.mp4", SourceOptions(every=2)) as source:
+        ...     for frame in source:
+        ...         print(frame.index, frame.time, frame.rgb.shape)
+        0 0.0 (160, 240, 3)
+        2 0.4 (160, 240, 3)
     """
 
     def __init__(self, reader: Reader, options: SourceOptions) -> None:
@@ -67,11 +70,24 @@ class Source:
         self.close()
 
     def stop(self) -> None:
-        """Have the frames end soon; may be called from any thread, unlike `close`."""
+        """Have the frames of a camera or a stream end soon; may be called from any thread, unlike `close`.
+
+        Movies and images are read on demand, and have nothing to stop.
+
+        Example:
+            >>> camera = open_source("/dev/video0")  # doctest: +SKIP
+            >>> camera.stop()  # doctest: +SKIP
+        """
         self._reader.stop()
 
     def close(self) -> None:
-        """Let go of the device or the file."""
+        """Let go of the device or the file.
+
+        Example:
+            >>> source = open_source("walk.mp4")
+            >>> first = next(iter(source))
+            >>> source.close()
+        """
         self._reader.close()
 
     @property
@@ -119,6 +135,11 @@ def open_source(
     Raises:
         InputError: there is no such thing, or it cannot be read.
         MissingExtraError: a movie needs PyAV, and it is not installed.
+
+    Example:
+        >>> with open_source("scene", SourceOptions(globs=("*.png",), fps=10.0)) as source:
+        ...     [(frame.name, frame.time) for frame in source][:2]
+        [('view0.png', 0.0), ('view1.png', 0.1)]
     """
     text = str(name)
     reader = _reader(text, options, watcher, sys.stdin.buffer if lines is None else lines)

@@ -53,13 +53,15 @@ def usual_codec() -> Codec:
 class VideoWriter:
     """A movie that takes its name when it is complete; an exception within the block leaves what was there.
 
-        with VideoWriter(Path("out.webm")) as movie:
-            movie.add(rgb, time=0.0)
-            movie.add(rgb, time=0.04)
-
     Without a picture nothing is written. A picture of another size than the first is fitted into it. Sides are made
     even, as the codecs ask.
 
+    Example:
+        >>> with VideoWriter(Path("out.mp4"), "mp4v", rate=25.0) as movie:
+        ...     for level in (0, 128, 255):
+        ...         movie.add(np.full((96, 128, 3), level, np.uint8))
+        >>> Path("out.mp4").stat().st_size > 0
+        True
     """
 
     def __init__(self, path: Path, codec: Codec | None = None, *, rate: float | None = None, overwrite: bool = False):

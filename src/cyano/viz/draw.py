@@ -67,6 +67,12 @@ def draw_matches(
 
     Raises:
         InputError: a shape or a dtype does not fit, or inliers and errors are both given.
+
+    Example:
+        >>> image = np.full((240, 320, 3), 128, np.uint8)
+        >>> keypoints = np.array([[10.0, 20.0], [300.0, 200.0]])
+        >>> figure = draw_matches(image, image, keypoints, keypoints, inliers=np.array([True, False]))
+        >>> figure.savefig("matches.png")
     """
     plan = plan_matches(
         image0, image1, keypoints0, keypoints1, scores=scores, inliers=inliers, errors=errors, style=style
@@ -97,6 +103,11 @@ def draw_keypoints(
 
     Raises:
         InputError: a shape or a dtype does not fit.
+
+    Example:
+        >>> image = np.full((240, 320, 3), 128, np.uint8)
+        >>> figure = draw_keypoints(image, np.array([[10.0, 20.0], [300.0, 200.0]]), scores=np.array([0.2, 0.9]))
+        >>> figure.savefig("keypoints.png")
     """
     picture = checked_image(image, "image")
     points = checked_keypoints(keypoints, "keypoints")
@@ -119,6 +130,11 @@ def draw_overlay(
 
     Returns:
         A figure whose one axes counts pixels of the image.
+
+    Example:
+        >>> image = np.full((240, 320, 3), 128, np.uint8)
+        >>> figure = draw_overlay(image, image, np.ones((240, 320), bool), mode="anaglyph")
+        >>> figure.savefig("overlay.png")
     """
     figure, _ = _picture(overlay_image(image0, warped1, mask, mode))
     return figure

@@ -58,6 +58,12 @@ def draw_matches_image(  # noqa: PLR0913 - those of draw_matches, and the size
 
     Raises:
         InputError: a shape or a dtype does not fit, or inliers and errors are both given.
+
+    Example:
+        >>> image = np.full((240, 320, 3), 128, np.uint8)
+        >>> keypoints = np.array([[10.0, 20.0], [300.0, 200.0]])
+        >>> draw_matches_image(image, image, keypoints, keypoints, scores=np.array([0.2, 0.9])).shape
+        (240, 650, 3)
     """
     plan = plan_matches(
         image0, image1, keypoints0, keypoints1, scores=scores, inliers=inliers, errors=errors, style=style

@@ -59,6 +59,10 @@ class MatchStyle:
         gap: white pixels between the two images.
         all_keypoints0: (M, 2) keypoints of the first image to show as small dots, matched or not.
         all_keypoints1: (N, 2) keypoints of the second image.
+
+    Example:
+        >>> style = MatchStyle(title="a and b", max_lines=50, stacked=True)
+        >>> picture = cyano.match("a.jpg", "b.jpg").draw_image(style=style)
     """
 
     title: str = ""

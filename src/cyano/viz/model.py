@@ -97,6 +97,13 @@ def draw_model(
 
     Raises:
         InputError: there is no camera.
+
+    Example:
+        >>> points = np.random.default_rng(0).normal(size=(100, 3))
+        >>> camera = np.eye(4)
+        >>> camera[2, 3] = 5.0  # looks at the points from 5 away
+        >>> draw_model(points, camera[None], title="a hundred points").shape
+        (900, 1800, 3)
     """
     frame = frame_of(points, T_world_to_camera)
     axes, centres = frame.axes, camera_centres(T_world_to_camera)[frame.shown]

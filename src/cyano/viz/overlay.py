@@ -45,6 +45,11 @@ def overlay_image(
 
     Raises:
         InputError: the sizes differ, or the mode is not one of the three.
+
+    Example:
+        >>> dark, light = np.full((240, 320, 3), 100, np.uint8), np.full((240, 320, 3), 200, np.uint8)
+        >>> overlay_image(dark, light, np.ones((240, 320), bool))[0, 0].tolist()
+        [150, 150, 150]
     """
     base, other = checked_image(image0, "image0"), checked_image(warped1, "warped1")
     valid = np.asarray(mask, dtype=bool)

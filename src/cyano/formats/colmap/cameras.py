@@ -45,6 +45,11 @@ class CameraOptions:
 
     Raises:
         InputError: the sharing is unknown, or see `CameraEntry`.
+
+    Example:
+        >>> options = CameraOptions("PINHOLE", sharing="all", params=(400, 400, 240, 180))
+        >>> options.entries()[""].params
+        (400, 400, 240, 180)
     """
 
     model: str = "SIMPLE_RADIAL"

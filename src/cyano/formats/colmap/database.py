@@ -52,6 +52,12 @@ class DatabaseSummary:
         guessed_cameras: cameras of which neither EXIF nor anybody told the focal length.
         moved_keypoints: keypoints that are elsewhere than the features have them.
         positions: images whose EXIF tells where they were taken, which COLMAP's pose priors hold.
+
+    Example:
+        >>> features, matches, names = collection.stored()
+        >>> summary = export_database("colmap.db", features, matches)
+        >>> summary.cameras, summary.images, summary.verified_pairs, summary.guessed_cameras
+        (6, 6, 15, 6)
     """
 
     cameras: int
@@ -102,6 +108,12 @@ def export_database(
             missing, or COLMAP cannot hold a name.
         OutputError: the file exists or cannot be written.
         MissingExtraError: pycolmap is not installed.
+
+    Example:
+        >>> features, matches, names = collection.stored()
+        >>> cameras = CameraOptions("PINHOLE", sharing="all", params=(400, 400, 240, 180))
+        >>> export_database("colmap.db", features, matches, cameras, images=dict.fromkeys(names[:3])).pairs
+        3
     """
     if verification not in get_args(Verification):
         raise InputError(f"unknown verification {verification!r}: choose one of {', '.join(get_args(Verification))}")

@@ -40,6 +40,11 @@ class DatabaseImage(Concise):
         model: COLMAP's name of the camera model.
         params: of the camera, in COLMAP's order and pixels.
         keypoints: (N, 2) float32, (x, y) in Cyano's pixels.
+
+    Example:
+        >>> image = read_database("run/database.db").images[0]
+        >>> image.name, image.size, image.model, image.keypoints.shape
+        ('view0.png', ImageSize(height=360, width=480), 'SIMPLE_RADIAL', (200, 2))
     """
 
     name: str
@@ -57,6 +62,11 @@ class Database(Concise):
         images: in the order of their ids.
         pairs: in the order of their images, scores all 1, each with COLMAP's two-view geometry in Cyano's pixels where
             there is one of a known kind.
+
+    Example:
+        >>> database = read_database("run/database.db")
+        >>> len(database.images), len(database.pairs)
+        (6, 15)
     """
 
     images: tuple[DatabaseImage, ...]
@@ -75,6 +85,12 @@ def read_database(path: str | os.PathLike[str]) -> Database:
     Raises:
         InputError: it is no such database, or damaged.
         MissingExtraError: pycolmap is not installed.
+
+    Example:
+        >>> database = read_database("run/database.db")
+        >>> pair = database.pairs[0]
+        >>> pair.name0, pair.name1, pair.geometry.kind
+        ('view0.png', 'view1.png', 'fundamental')
     """
     pycolmap = load_pycolmap()
     with TemporaryDirectory() as folder, quiet(pycolmap):

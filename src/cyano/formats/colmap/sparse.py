@@ -32,6 +32,11 @@ class SparseModel(Concise):
         track_lengths: (P,) int64 how many images see each point.
         half_views: (C, 2) float64 tangents of half the horizontal and vertical fields of view.
         seen: (C,) int64 how many points each image sees.
+
+    Example:
+        >>> model = read_model("run/sparse/0")
+        >>> model.names[0], model.T_world_to_camera.shape, model.points.shape[1]
+        ('view0.png', (6, 4, 4), 3)
     """
 
     names: tuple[str, ...]
@@ -53,6 +58,11 @@ def read_model(folder: str | os.PathLike[str]) -> SparseModel:
     Raises:
         InputError: there is no such model, or it is damaged.
         MissingExtraError: pycolmap is not installed.
+
+    Example:
+        >>> model = read_model("run/sparse/0")
+        >>> len(model.names), len(model.points) == len(model.errors)
+        (6, True)
     """
     with opened_model(folder) as model:
         posed = sorted((image for image in model.images.values() if image.has_pose), key=lambda image: image.name)

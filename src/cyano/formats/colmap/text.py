@@ -54,6 +54,12 @@ def export_text(
     Raises:
         InputError: matches are of other features, or a name has white space, which ends a name in these files.
         OutputError: the folder exists or cannot be written.
+
+    Example:
+        >>> features, matches, names = collection.stored()
+        >>> export_text("text", features, matches, verified=True)
+        >>> Path("text/pairs.txt").exists()
+        True
     """
     names = sorted(features.keys())
     for name in names:
@@ -112,6 +118,13 @@ def read_text_keypoints(path: str | os.PathLike[str]) -> NDArray[np.float32]:
 
     Raises:
         InputError: the file cannot be read or is not of this form.
+
+    Example:
+        >>> features, matches, names = collection.stored()
+        >>> export_text("text", features, matches)
+        >>> path = next(Path("text").rglob("view0.png.txt"))
+        >>> read_text_keypoints(path).shape
+        (200, 2)
     """
     lines = _lines(path)
     try:
@@ -138,6 +151,12 @@ def read_text_matches(path: str | os.PathLike[str]) -> Iterator[StoredPair]:
 
     Raises:
         InputError: the file cannot be read or is not of this form; the message says the line.
+
+    Example:
+        >>> features, matches, names = collection.stored()
+        >>> export_text("text", features, matches)
+        >>> len(list(read_text_matches("text/matches.txt")))
+        15
     """
     names: list[str] = []
     rows: list[tuple[int, int]] = []

@@ -67,6 +67,11 @@ def export_features(
         InputError: an image is not stored, or its name cannot be that of an HDF5 group.
         OutputError: the file exists or cannot be written.
         MissingExtraError: h5py is not installed.
+
+    Example:
+        >>> features, matches, names = collection.stored()
+        >>> export_features(features, "features.h5", names)
+        6
     """
     chosen = sorted(store.keys()) if names is None else list(names)
     with create(path, overwrite=overwrite) as file:
@@ -112,6 +117,12 @@ def read_features(path: str | os.PathLike[str], images: str | os.PathLike[str] |
     Raises:
         InputError: the file is not of this form, or not safe to read; the message says where.
         MissingExtraError: h5py is not installed.
+
+    Example:
+        >>> features, matches, names = collection.stored()
+        >>> count = export_features(features, "features.h5", names)
+        >>> [image.name for image in read_features("features.h5")][:2]
+        ['view0.png', 'view1.png']
     """
     guessed = 0
     with open_checked(path) as file:
@@ -148,6 +159,12 @@ def import_features(
         InputError: the file is not of this form, holds no features, or is not safe to read.
         OutputError: the store holds other features, or cannot be written.
         MissingExtraError: h5py is not installed.
+
+    Example:
+        >>> features, matches, names = collection.stored()
+        >>> count = export_features(features, "features.h5")
+        >>> import_features("features.h5", "imported").count()
+        6
     """
     count = 0
     store: FeatureStore | None = None

@@ -48,6 +48,11 @@ def export_matches(
             name once slashes are dashes.
         OutputError: the file exists, cannot be written, or the disk has too little space.
         MissingExtraError: h5py is not installed.
+
+    Example:
+        >>> features, matches, names = collection.stored()
+        >>> export_matches(features, matches, "matches.h5", [("view0.png", "view1.png")])
+        1
     """
     chosen = sorted(matches.keys()) if pairs is None else list(pairs)
     names = sorted({name for pair in chosen for name in pair})
@@ -83,6 +88,12 @@ def read_matches(path: str | os.PathLike[str], counts: Mapping[str, int]) -> Ite
     Raises:
         InputError: the file is not of this form, not safe to read, of other images or other features.
         MissingExtraError: h5py is not installed.
+
+    Example:
+        >>> features, matches, names = collection.stored()
+        >>> count = export_matches(features, matches, "matches.h5", [("view0.png", "view1.png")])
+        >>> [pair.name1 for pair in read_matches("matches.h5", features.keypoint_counts(names))]
+        ['view1.png']
     """
     images = _by_dashed_name(counts)
     seen: set[tuple[str, str]] = set()
@@ -120,6 +131,13 @@ def import_matches(
         InputError: the file is not of this form, not safe to read, of other images or other features.
         OutputError: the store holds other matches, or cannot be written.
         MissingExtraError: h5py is not installed.
+
+    Example:
+        >>> features, matches, names = collection.stored()
+        >>> counts = export_features(features, "features.h5"), export_matches(features, matches, "matches.h5")
+        >>> imported = import_features("features.h5", "imported")
+        >>> import_matches("matches.h5", "imported", imported).count()
+        15
     """
     counts = features.keypoint_counts(features.keys())
     inherited = {f"features_{name}": value for name, value in features.configuration.items()}

@@ -24,9 +24,6 @@ _OFF_CENTRE = 0.1
 class CameraEntry:
     """What a line of a cameras file, or an option, says of a camera: perhaps its model alone.
 
-        entry = CameraEntry("PINHOLE", (1400, 1400, 960, 540), ImageSize(1080, 1920))
-        lens = entry.lens()
-
     Attributes:
         model: COLMAP's name of it.
         params: in COLMAP's order and pixels, those of the picture as the file stores it; () for nothing.
@@ -36,6 +33,11 @@ class CameraEntry:
 
     Raises:
         InputError: an unknown model, a parameter that is not finite, or other parameters than the model has.
+
+    Example:
+        >>> entry = CameraEntry("PINHOLE", (1400, 1400, 960, 540), ImageSize(1080, 1920))
+        >>> entry.lens().model
+        'PINHOLE'
     """
 
     model: str

@@ -37,6 +37,9 @@ class MappingOptions:
 
     Raises:
         InputError: the mapper is unknown, or a number is out of its range.
+
+    Example:
+        >>> options = MappingOptions(keep_cameras=True, seed=1, threads=1)
     """
 
     mapper: Mapper = "incremental"

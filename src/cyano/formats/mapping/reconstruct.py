@@ -50,6 +50,13 @@ class ModelSummary:
         doubts: reasons not to trust the model as a whole, in words.
         seed: of the start that made it.
         starts: how often mapping was tried.
+
+    Example:
+        >>> summary = sparse_model("run/database.db", "scene", "model", MappingOptions(threads=1))
+        >>> summary.registered, summary.models, summary.sound
+        (6, 1, True)
+        >>> summary.verdict
+        '6 of 6 images registered, and all agree'
     """
 
     mapper: Mapper
@@ -118,6 +125,11 @@ def sparse_model(
         InputError: the database is none, or no sound model comes of it.
         OutputError: the folder exists or cannot be written.
         MissingExtraError: pycolmap is not installed.
+
+    Example:
+        >>> summary = sparse_model("run/database.db", "scene", "model", MappingOptions(threads=1))
+        >>> summary.registered, Path("model/0/points3D.bin").exists()
+        (6, True)
     """
     if images is not None and not Path(images).is_dir():
         raise InputError(f"there is no folder {os.fspath(images)}; give that of the images, or none")

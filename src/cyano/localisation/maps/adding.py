@@ -33,6 +33,11 @@ class Addition:
         alignment: of their keypoints; None where it was left out.
         model: the grown one.
         notes: what the user should know.
+
+    Example:
+        >>> done = add_images(Map.open(Path("run"), recipe), Path("new.png"), Path("grown"))
+        >>> done.extraction.done, done.model.images, done.exit_status
+        (1, 7, 0)
     """
 
     extraction: Summary
@@ -65,10 +70,6 @@ def add_images(
 ) -> Addition:
     """Make a map with further images in it; the old one is only read.
 
-        place = Map.open(Path("model"), Recipe(load()), images=Path("photos"))
-        done = add_images(place, Path("more"), Path("grown"))
-        print(done.model.added, done.model.failed)
-
     The images are localised, those that fail again in the map with the others. Numbers of old images, cameras and
     points stay, and with `fix_old` poses, cameras and points to the last bit.
 
@@ -87,6 +88,12 @@ def add_images(
     Raises:
         InputError: no image can be added, or names do not fit.
         OutputError: results are of other options, made by something else, or cannot be written.
+
+    Example:
+        >>> place = Map.open(Path("run"), recipe, images=Path("scene"))
+        >>> done = add_images(place, Path("new.png"), Path("grown"))
+        >>> list(done.model.added), done.model.failed
+        (['new.png'], {})
     """
     if run.share is not None:
         raise InputError("images are added to a map all at once; add them without a share")

@@ -49,6 +49,12 @@ class ForeignMap:
         model: the points.
         left_out: images of the model that are not in the map, with the reasons.
         notes: what the user should know.
+
+    Example:
+        >>> sparse = Path("run/sparse").rename("posed") / "0"  # a model, whoever made it
+        >>> done = make_map(sparse, Path("scene"), Path("run"), recipe)  # features are in run
+        >>> done.model.images, done.left_out, done.exit_status
+        (6, {}, 0)
     """
 
     extraction: Summary
@@ -83,8 +89,6 @@ def make_map(
 ) -> ForeignMap:
     """Make a map of a COLMAP model: extract, match and align its images, and triangulate with its poses.
 
-        make_map(Path("colmap/sparse/0"), Path("photos"), Path("model"), Recipe(load()))
-
     Args:
         sparse: folder of the model, in binary or text form; it is only read.
         images: folder of its images, under the names that the model has.
@@ -98,6 +102,12 @@ def make_map(
         InputError: there is no such model, no image of it can be used, or no point comes of it.
         OutputError: results are of other options, made by something else, or cannot be written.
         MissingExtraError: pycolmap is not installed.
+
+    Example:
+        >>> done = make_map(Path("run/sparse/0"), Path("scene"), Path("map"), recipe)
+        >>> place = Map.open(Path("map"), recipe)
+        >>> len(place.names)
+        6
     """
     if run.share is not None:
         raise InputError("a map needs all pairs; make it without a share")

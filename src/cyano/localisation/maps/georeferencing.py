@@ -51,6 +51,14 @@ class Georeference:
         noise: standard deviation of a coordinate of the others.
         turn: degrees, standard deviation of the rotation about the longest axis of the positions.
         without_position: names of images of the model.
+
+    Example:
+        >>> places = "2.65 -1.00 1.48", "2.76 -0.69 1.60", "2.83 -0.36 1.72", "2.86 -0.03 1.84", "2.83 0.31 1.96"
+        >>> lines = [f"view{number}.png {place}" for number, place in enumerate(places)]
+        >>> np.savetxt("positions.txt", lines, fmt="%s")
+        >>> found = georeference(Path("run"), Path("positions.txt"), Path("metres"), max_error=0.05)
+        >>> found.frame, found.outliers, found.scale > 0, found.exit_status
+        ('xyz', [], True, 0)
     """
 
     frame: str
@@ -92,9 +100,6 @@ def georeference(
 ) -> Georeference:
     """Write a model in the frame of positions of its cameras, of which less than half may be wrong.
 
-        georeference(Path("model"), "exif", Path("metres"))
-        georeference(Path("model"), Path("gnss.txt"), Path("metres"), coordinates="geodetic")
-
     Args:
         model: a map as of `cyano reconstruct`, or the folder of a COLMAP model; it is only read.
         positions: a file of lines `name x y z`, or "exif" for the GPS positions of the photographs.
@@ -110,6 +115,14 @@ def georeference(
         InputError: there are fewer than three positions, they stand in a line, or too few agree.
         OutputError: it cannot be written.
         MissingExtraError: pycolmap is not installed.
+
+    Example:
+        >>> places = "2.65 -1.00 1.48", "2.76 -0.69 1.60", "2.83 -0.36 1.72", "2.86 -0.03 1.84", "2.83 0.31 1.96"
+        >>> lines = [f"view{number}.png {place}" for number, place in enumerate(places)]
+        >>> np.savetxt("positions.txt", lines, fmt="%s")
+        >>> found = georeference(Path("run"), Path("positions.txt"), Path("metres"))
+        >>> found.without_position, max(found.residuals.values()) < 0.05
+        (['view5.png'], True)
     """
     if out.resolve() == model.resolve():
         raise InputError(f"{out} is the model itself, which is not written; give another folder for the result (--out)")

@@ -46,6 +46,11 @@ class Growth:
         mean_reprojection_error: in pixels, of all observations.
         new_reprojection_error: of those of the added images.
         rounds: how often the images that were left were localised.
+
+    Example:
+        >>> growth = add_images(Map.open(Path("run"), recipe), Path("new.png"), Path("grown")).model
+        >>> growth.images, growth.added["new.png"] > 12, growth.mean_reprojection_error < 1
+        (7, True, True)
     """
 
     images: int
