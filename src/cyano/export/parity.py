@@ -119,8 +119,8 @@ def verdict(part: str, engine: str, agreement: Agreement) -> None:
         raise OutputError(
             f"the {part}'s graph differs from the network in {engine}: {agreement.same_keypoints} of "
             f"{agreement.keypoints} keypoints and {agreement.same_matched} of {agreement.matched} matches are the "
-            f"same, scores to {agreement.worst_score:.2g}; nothing was written. Update onnx, onnxscript and {engine}, or "
-            "report this"
+            f"same, scores to {agreement.worst_score:.2g}; nothing was written. Update onnx, onnxscript and {engine}, "
+            "or report this"
         )
 
 
