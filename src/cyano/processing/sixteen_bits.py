@@ -106,7 +106,7 @@ def deep_colours(content: bytes, shallow: NDArray[np.uint8]) -> NDArray[np.uint1
         import cv2
     except ImportError as error:
         raise MissingExtraError(
-            "dark pictures of 16-bit colours are read with OpenCV: pip install 'cyano-runtime[opencv]', or convert it "
+            "dark 16-bit colour images are read with OpenCV: pip install 'cyano-runtime[opencv]', or convert it "
             "to 8 bits"
         ) from error
     found = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
