@@ -52,6 +52,15 @@ def _examples(value: Any) -> list[doctest.Example]:
 
 
 PUBLIC = _public()
+METHODS = {f"{name}.{method}": function for name, value in PUBLIC.items() for method, function in _methods(value)}
+WITHOUT = {
+    "a module is called, which calls it": r".*\.forward",
+    "engines call it": r"cyano\.engine\.(\w+\.(plan|worker|run)|VerifyPairs\.open|Worker\.save)",
+    "it is there for programs written for another, and does nothing": r"cyano\.adapters\.lightglue\.LightGlue\.compile",
+    "a part of localise or localise_rig": r".*\.Localiser\.(localise_photograph|intrinsics|member|localise_members)",
+    "a part of calling the object": r"cyano\.Super\w+\.(detect|preprocess)",
+}
+"""Why methods need no example, and which: a pattern of their full names."""
 NEEDS = {"scene": re.compile("scene|collection"), "run": re.compile("run|collection")}
 """Which examples use the folders: it takes time to copy them."""
 
@@ -102,3 +111,16 @@ def test_examples_run(
 
 def test_every_public_name_has_an_example() -> None:
     assert [name for name, value in PUBLIC.items() if not _examples(value)] == []
+
+
+def test_every_public_method_is_in_an_example() -> None:
+    """Its own, or that of its class."""
+    missing = []
+    for name, function in METHODS.items():
+        home, _, method = name.rpartition(".")
+        shown = "".join(each.source for each in _examples(PUBLIC[home]))
+        if not _examples(function) and not re.search(rf"\b{method}\(", shown):
+            missing.append(name)
+    assert [name for name in missing if not any(re.fullmatch(each, name) for each in WITHOUT.values())] == []
+    for each in WITHOUT.values():
+        assert any(re.fullmatch(each, name) for name in missing), f"nobody needs {each}"

@@ -208,8 +208,9 @@ class SuperPointConfig(_Config):
         initializer_range: kept for transformers; Cyano initialises by the size of each layer.
 
     Example:
-        >>> cyano.SuperPointConfig(max_keypoints=512).max_keypoints
-        512
+        >>> config = cyano.SuperPointConfig(max_keypoints=512)
+        >>> config.max_keypoints, config.native().max_keypoints
+        (512, 512)
     """
 
     model_type: ClassVar[str] = "superpoint"
@@ -254,8 +255,9 @@ class SuperGlueConfig(_Config):
         attention_probs_dropout_prob: kept for transformers; Cyano has no dropout.
 
     Example:
-        >>> cyano.SuperGlueConfig(hidden_size=128, num_attention_heads=2).hidden_size
-        128
+        >>> config = cyano.SuperGlueConfig(hidden_size=128, num_attention_heads=2)
+        >>> config.hidden_size, config.native().hidden_size
+        (128, 128)
     """
 
     model_type: ClassVar[str] = "superglue"
