@@ -15,6 +15,7 @@ from torch.nn.utils import prune
 from cyano.checkpoints.loading import Networks, load
 from cyano.errors import ImageError, InputError, WeightsError
 from cyano.matcher import Matcher, match
+from cyano.models.fast_superglue import FastSuperGlue
 from cyano.models.superglue import SuperGlue
 from cyano.models.transport import log_transport
 from cyano.options import MatcherOptions
@@ -211,6 +212,7 @@ def test_the_first_layers_alone_are_a_model_of_so_many_layers(photograph: np.nda
     assert superglue is not None
     options = replace(OPTIONS, layers=4, align=False, match_threshold=0.05)
     shallow = Matcher(networks, options, device="cpu")
+    assert isinstance(shallow._superglue, FastSuperGlue)
     if not cpu:
         shallow._superglue = superglue.first_layers(4)
     features = shallow.extract(_shifted(photograph, 48, 32))

