@@ -43,12 +43,14 @@ class PairResult(Correspondences):
 
     Example:
         >>> result = cyano.match("a.jpg", "b.jpg", device="cpu")
+        >>> result.save_npz("matches.npz")
+        >>> result.save_json("matches.json")
         >>> homography = result.homography()
         >>> if homography.ok:
         ...     picture, covered = result.registered()  # image 1 in the frame of image 0
-        >>> result.draw_image(inliers=homography.inliers).dtype, result.fundamental().kind
-        (dtype('uint8'), 'fundamental')
-        >>> figure = result.draw()
+        >>> figure, pixels = result.draw(), result.draw_image(inliers=homography.inliers)
+        >>> result.fundamental().kind, len(result.to_dict()["scores"]) == len(result), result.npz_bytes()[:2]
+        ('fundamental', True, b'PK')
     """
 
     image0: ImageKeypoints
