@@ -65,6 +65,7 @@ def _examples(value: Any) -> list[doctest.Example]:
 
 PUBLIC = _public()
 METHODS = {f"{name}.{method}": function for name, value in PUBLIC.items() for method, function in _methods(value)}
+OWNERS = {id(function): name.rpartition(".")[0] for name, function in reversed(METHODS.items())}
 WITHOUT = {
     "a module is called, which calls it": r".*\.forward",
     "engines call it": r"cyano\.engine\.(\w+\.(plan|worker|run)|VerifyPairs\.open|Worker\.save)",
@@ -105,17 +106,18 @@ def test_examples_run(
 ) -> None:
     folder, names = prepared
     value = PUBLIC[name]
-    shown = "".join(example.source for each in (value, *dict(_methods(value)).values()) for example in _examples(each))
+    shown = [value, *(each for each in dict(_methods(value)).values() if OWNERS[id(each)] == name)]
+    text = "".join(example.source for each in shown for example in _examples(each))
     for path in folder.iterdir():
         if path.is_file():
             shutil.copy(path, tmp_path)
-        elif NEEDS[path.name].search(shown):
+        elif NEEDS[path.name].search(text):
             shutil.copytree(path, tmp_path / path.name, symlinks=True)
     monkeypatch.chdir(tmp_path)
     module = import_module(name.rpartition(".")[0])
     own = {each: getattr(module, each) for each in module.__all__}
     report: list[str] = []
-    for each in (value, *dict(_methods(value)).values()):
+    for each in shown:
         parsed = doctest.DocTest(_examples(each), own | names, each.__qualname__, name, None, None)
         doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(parsed, out=report.append)
     assert not report, "".join(report)
