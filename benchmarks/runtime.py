@@ -1,8 +1,8 @@
 """What cyano-runtime costs without torch, and whether it finds what Cyano finds.
 
-`--environment` is one made by `scripts/runtime DIR`: its sizes, its start and its memory are measured. Matches and
-processor seconds are compared on pairs of the evaluation sets in `--data`, spread evenly, each engine and Cyano on one
-core in turns.
+`--environments` is the folder of `scripts/runtime DIR`, which has one environment for each engine: their sizes, starts
+and memory are measured. Matches and processor seconds are compared on pairs of the evaluation sets in `--data`, spread
+evenly, each engine and Cyano on one core in turns; OpenCV is hidden from the engines that do without it.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ import numpy as np
 from measuring import in_turns, installed, save, summary
 
 ENGINES = ("onnxruntime", "openvino", "opencv")
-PACKAGES = ("cyano-runtime", "numpy", "pillow", "opencv-python-headless", "onnxruntime", "openvino")
+TOOLS = ("pip", "setuptools")
 SAME_PX = 0.1
 
 MATCHING = """
-import resource, sys
+import sys
 from cyano_runtime import Matcher
 Matcher(engine=sys.argv[1]).match(*sys.argv[2:])
 print([line for line in open("/proc/self/status") if line.startswith("VmHWM")][0].split()[1])
@@ -56,9 +56,12 @@ def serve(connection: Connection, name: str, pairs: list[tuple[str, str]]) -> No
         torch.set_num_threads(1)
         match = Matcher.from_pretrained(device="cpu").match
     else:
+        from cyano.processing import resampling
         from cyano_runtime import Matcher as Runtime
         from cyano_runtime import RuntimeOptions
 
+        if name != "opencv":
+            resampling.cv2 = None  # type: ignore[assignment]
         threads = None if name == "opencv" else 1
         match = Runtime(engine=name, options=RuntimeOptions(threads=threads)).match
     match(*pairs[0])
@@ -106,10 +109,11 @@ def shared(mine: np.ndarray, theirs: np.ndarray) -> int:
 
 
 def sizes(environment: Path) -> dict[str, float]:
-    """MB of the files of each package, as installed."""
+    """MB of the files of each package, as installed, and of all of them together."""
     folder = next(environment.glob("lib/python3*/site-packages"))
-    there = {each.metadata["Name"].lower(): each for each in distributions(path=[str(folder)])}
-    return {name: round(_megabytes(there[name]), 1) for name in PACKAGES if name in there}
+    there = {each.metadata["Name"].lower(): _megabytes(each) for each in distributions(path=[str(folder)])}
+    found = {name: size for name, size in sorted(there.items()) if name not in TOOLS}
+    return {name: round(size, 1) for name, size in [*found.items(), ("all", sum(found.values()))]}
 
 
 def _megabytes(package: Distribution) -> float:
@@ -117,27 +121,31 @@ def _megabytes(package: Distribution) -> float:
     return sum(path.stat().st_size for path in paths if path.exists()) / 1e6
 
 
-def started(environment: Path, pair: tuple[str, str], repeats: int) -> dict[str, Any]:
-    """Processor seconds of processes of the environment, and the peak memory of a pair."""
+def started(environment: Path, engine: str, pair: tuple[str, str], repeats: int) -> dict[str, Any]:
+    """Processor seconds of processes of an engine's environment, and the peak memory of a pair."""
     python, program = str(environment / "bin" / "python"), str(environment / "bin" / "cyano-rt")
     commands = {
         "help": [program, "--help"],
         "import": [python, "-c", "import cyano_runtime"],
         "import of Matcher": [python, "-c", "from cyano_runtime import Matcher"],
-        **{f"match, {engine}": [program, "match", *pair, "--engine", engine] for engine in ENGINES},
+        "start": [python, "-c", f"from cyano_runtime import Matcher; Matcher(engine={engine!r})"],
+        "match": [program, "match", *pair, "--engine", engine],
     }
     results: dict[str, Any] = {
         name: summary([_seconds(each) for _ in range(repeats)]) for name, each in commands.items()
     }
-    for engine in ENGINES:
-        run = subprocess.run([python, "-c", MATCHING, engine, *pair], check=True, capture_output=True, text=True)
-        results[f"peak memory, {engine}"] = {"MB": round(int(run.stdout) * 1024 / 1e6, 1)}
-    return results
+    return results | {"peak memory": {"MB": round(int(_run([python, "-c", MATCHING, engine, *pair])) * 1024 / 1e6, 1)}}
+
+
+def _run(command: list[str]) -> str:
+    """What a program says that finds nothing but what is installed in its environment."""
+    alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return subprocess.run(command, check=True, capture_output=True, text=True, env=alone).stdout
 
 
 def _seconds(command: list[str]) -> float:
     before = os.times()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    _run(command)
     after = os.times()
     return after.children_user - before.children_user + after.children_system - before.children_system
 
@@ -145,15 +153,16 @@ def _seconds(command: list[str]) -> float:
 def main() -> None:
     """Measure, print, save."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--environment", type=Path, required=True)
+    parser.add_argument("--environments", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--pairs", type=int, default=32)
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
+    folders, pair = {name: arguments.environments / name for name in ENGINES}, pairs_of(arguments.data, 1)[0]
     results = {
-        "installed_MB": sizes(arguments.environment),
+        "installed_MB": {name: sizes(folder) for name, folder in folders.items()},
         "engines": {name: installed(name) for name in ("onnxruntime", "openvino")},
-        "processes": started(arguments.environment, pairs_of(arguments.data, 1)[0], arguments.repeats),
+        "processes": {name: started(folder, name, pair, arguments.repeats) for name, folder in folders.items()},
         "matches": compared(arguments.data, arguments.pairs),
     }
     print(json.dumps(results, indent=1))

@@ -19,8 +19,9 @@ TAKEN = "cyano_runtime._cyano"
 MODULES = (
     *("atomic", "concise", "correspondences", "devices", "errors", "exif", "onnx_engines", "reading", "types"),
     *("processing.alignment_rules", "processing.decode", "processing.frames", "processing.images", "processing.pixels"),
-    *("processing.resize", "processing.sixteen_bits"),
-    *("viz.colours", "viz.encoding", "viz.fast", "viz.layout", "viz.painting", "viz.sizes", "viz.spread"),
+    *("processing.resampling", "processing.resize", "processing.sixteen_bits"),
+    *("viz.colours", "viz.encoding", "viz.fast", "viz.layout", "viz.painting", "viz.polygons", "viz.sizes"),
+    "viz.spread",
 )
 """Cyano's modules that the runtime is made of, with all that these import."""
 

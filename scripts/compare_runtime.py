@@ -25,7 +25,9 @@ def main() -> None:
     """Run both, print, and end with 1 where they differ."""
     environment, engine = Path(sys.argv[1]), sys.argv[2]
     python = environment / "bin" / "python"
-    subprocess.run([python, "-c", "import importlib.util as u; assert u.find_spec('torch') is None"], check=True)
+    absent = ["torch"] if engine == "opencv" else ["torch", "cv2"]
+    program = f"from importlib.util import find_spec; assert not any(map(find_spec, {absent}))"
+    subprocess.run([python, "-c", program], check=True)
     with tempfile.TemporaryDirectory() as folder:
         scene = load_demo_pair()
         paths = [str(Path(folder, f"{name}.png")) for name in ("left", "right")]

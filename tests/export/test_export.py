@@ -122,6 +122,43 @@ def test_no_keypoints(exported: Export) -> None:
     assert np.isfinite(matched["matching_scores1"]).all()
 
 
+@pytest.fixture(scope="module")
+def masked(tiny: Networks, tmp_path_factory: pytest.TempPathFactory) -> Export:
+    """A detector that takes a mask, checked in onnxruntime."""
+    pytest.importorskip("onnxscript", reason="the extra onnx brings what writes graphs")
+    pytest.importorskip("onnxruntime", reason="the extra onnx brings onnxruntime")
+    options = ExportOptions(parts=("detector",), max_keypoints=COUNT, mask=True)
+    return export_networks(tiny, tmp_path_factory.mktemp("masked") / "onnx", options)
+
+
+def test_a_mask_is_declared(masked: Export) -> None:
+    image, mask = masked.record["graphs"]["detector"]["inputs"]
+    assert image == {"name": "image", "dtype": "float32", "shape": [1, 1, "height", "width"]}
+    assert mask == {"name": "mask", "dtype": "bool", "shape": [1, 1, "height", "width"]}
+    assert masked.record["options"]["mask"] is True
+    assert "mask has to be false" in masked.record["rules"]["frames"]
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_what_a_mask_hides_suppresses_nothing(masked: Export, tiny: Networks, name: EngineName) -> None:
+    """The oracle is the detector of the product, whose mask comes before the suppression."""
+    grey = pictures(ImageSize(117, 152), 3)[0]
+    mask = np.random.default_rng(0).random(grey.shape) < 0.7
+    run = loaded(_content(masked, "detector"), _engine(name), DETECTED)
+    found = run({"image": grey[None, None], "mask": mask[None, None]})
+    places = found["keypoints"][found["valid"].astype(bool)]
+    expected, *_ = _reference(tiny).detect(grey, mask)
+    assert len(places) == len(expected) == COUNT
+    np.testing.assert_allclose(places[np.lexsort(places.T)], expected[np.lexsort(expected.T)], atol=0.01)
+    # Keypoints lie up to half a pixel from their maximum, which the mask shows.
+    columns, rows = np.rint(places).astype(int).T
+    padded = np.pad(mask, 1)
+    assert all(padded[row : row + 3, column : column + 3].any() for row, column in zip(rows, columns, strict=True))
+    whole = run({"image": grey[None, None], "mask": np.ones_like(mask)[None, None]})
+    assert np.abs(whole["keypoints"] - found["keypoints"]).max() > 1  # the mask has an effect
+    np.testing.assert_allclose(np.sort(whole["scores"]), np.sort(_reference(tiny).detect(grey)[1]), atol=2e-6)
+
+
 def test_a_frozen_size_is_refused(tiny: Networks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Descriptors read with the size of the traced image: keypoints and scores are right at all larger sizes."""
     pytest.importorskip("onnxscript", reason="the extra onnx brings what writes graphs")
@@ -185,6 +222,8 @@ def test_verdict(agreement: Agreement) -> None:
         ({"max_keypoints": 0}, "max_keypoints"),
         ({"size": ImageSize(8, 640)}, "at least 16x16"),
         ({"opset": 12}, "opset"),
+        ({"mask": True}, "parts detector,matcher"),
+        ({"mask": True, "parts": ("matcher",)}, "input of the detector"),
         ({"runtime_check": ("tensorrt",)}, "openvino, onnxruntime, opencv"),
     ],
 )

@@ -159,3 +159,14 @@ def test_keypoints_of_structure_keep_away_from_frames_and_others_do_not() -> Non
     assert (keypoints <= highest).all()
     others = keypoint_maps(probabilities, picture, SuperPointConfig())
     assert (others.scores[0, 15:20] > 0).any()
+
+
+@pytest.mark.parametrize("margin", [1, 2, 5, MARGIN_PX])
+def test_the_margin_is_a_square(margin: int) -> None:
+    """The oracle is OpenCV's dilation."""
+    picture = _framed(_bars(*ALL), 0.0)
+    frame = constant_frame(picture)
+    assert frame.any()
+    kernel = np.ones((2 * margin + 1, 2 * margin + 1), np.uint8)
+    assert np.array_equal(near_frame(picture, margin), cv2.dilate(frame.astype(np.uint8), kernel).astype(bool))
+    assert np.array_equal(near_frame(picture, 0), frame)

@@ -191,3 +191,12 @@ class TestRefusals:
     def test_images_too_small_for_the_network_are_refused(self, shape: tuple[int, ...]) -> None:
         with pytest.raises(ImageError, match=rf"is {shape[0]}x{shape[1]} pixels .* too small"):
             read(np.zeros(shape, np.float32))
+
+
+def test_pictures_of_sixteen_bits_and_floats_are_rounded_to_eight() -> None:
+    every = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    nearest = np.rint(every / 257)  # 65535 / 255; no value lies between two
+    for source in (every, np.stack([every] * 3, axis=2)):
+        np.testing.assert_array_equal(grey_and_rgb(source)[1], np.stack([nearest] * 3, axis=2))
+    floats = (every / 65535).astype(np.float32)
+    np.testing.assert_array_equal(grey_and_rgb(floats)[1][..., 0], nearest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -169,6 +170,16 @@ def test_dark_colours_keep_their_lower_halves(tmp_path: Path, suffix: str) -> No
     assert read(path).stretched is not None
     cv2.imwrite(str(path), COLOURS[..., ::-1])
     np.testing.assert_array_equal(read_pixels(path).pixels, COLOURS >> 8)  # as Pillow has it
+
+
+def test_without_opencv_only_dark_colours_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    np.testing.assert_array_equal(read_pixels(tiff(COLOURS)).pixels, COLOURS >> 8)
+    np.testing.assert_array_equal(read_pixels(tiff(RAMP >> 4)).pixels, RAMP >> 4)  # grey is Pillow's
+    separate = tiff(np.moveaxis(COLOURS >> 4, -1, 0), planar=2)
+    np.testing.assert_array_equal(read_pixels(separate).pixels, COLOURS >> 4)
+    with pytest.raises(ImageError, match=r"image: dark .* pip install 'cyano-runtime\[opencv\]'"):
+        read(tiff(COLOURS >> 4))
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import cv2
@@ -210,9 +212,22 @@ def test_engines_are_chosen_and_refused(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
     assert engines.chosen("auto") == "onnxruntime"
     versions.update(onnxruntime=None)
-    assert engines.chosen("auto") == "opencv"
+    assert engines.chosen("auto") == "openvino"
     with pytest.raises(MissingExtraError, match=r"pip install 'cyano-runtime\[onnxruntime\]'"):
         engines.chosen("onnxruntime")
+    versions.update(openvino=None)
+    assert engines.chosen("auto") == "opencv"
+    versions.update(opencv=None)
+    with pytest.raises(MissingExtraError, match=r"no engine .* pip install 'cyano-runtime\[onnxruntime\]'"):
+        engines.chosen("auto")
+
+
+def test_engines_are_told_by_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert engines.available()["opencv"] == version("opencv-python-headless")
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    assert engines.available()["opencv"] is None
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    assert engines.available()["onnxruntime"] is None
 
 
 def test_opencv_4_and_threads_of_opencv_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,9 +87,12 @@ def test_rewriting_changes_imports_alone() -> None:
     ).replace("from cyano import", "from cyano_runtime._cyano import")
 
 
-def test_it_works_where_there_is_neither_torch_nor_cyano(tmp_path: Path) -> None:
-    """Built as for the wheel, with imports of torch, Cyano and matplotlib refused."""
+@pytest.mark.parametrize(("engine", "refused"), [("opencv", ""), ("onnxruntime", ", cv2=None")])
+def test_it_works_where_there_is_neither_torch_nor_cyano(tmp_path: Path, engine: str, refused: str) -> None:
+    """Built as for the wheel, with imports of torch, Cyano and matplotlib refused; those of OpenCV where not needed."""
     pytest.importorskip("onnx", reason="the small export is written with onnx")
+    if engine == "onnxruntime":
+        pytest.importorskip("onnxruntime", reason="onnxruntime, which computes where there is no OpenCV, is missing")
     from support.tiny_export import COUNT, HIDDEN, write_tiny_export
 
     _setup()
@@ -100,14 +103,15 @@ def test_it_works_where_there_is_neither_torch_nor_cyano(tmp_path: Path) -> None
     program = f"""
 import sys
 import tomllib
-sys.modules.update(torch=None, cyano=None, matplotlib=None)
+sys.modules.update(torch=None, cyano=None, matplotlib=None{refused})
 import numpy as np
 from cyano_runtime import Matcher
 from cyano_runtime.cli import main
 picture = np.random.default_rng(0).integers(0, 255, (120, 160), np.uint8)
-result = Matcher({str(tmp_path / "tiny")!r}, "opencv").match(picture, picture)
+result = Matcher({str(tmp_path / "tiny")!r}, {engine!r}).match(picture, picture)
 assert len(result) == {COUNT - HIDDEN}, result
 assert result.draw_image().shape[2] == 3
+Matcher({str(tmp_path / "tiny")!r}, {engine!r}).extract(np.kron(picture, np.ones((8, 8), np.uint8)))
 main(["--version"])
 """
     environment = {"PYTHONPATH": str(tmp_path / "lib"), "HOME": str(tmp_path)}

@@ -5,13 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from unittest.mock import patch
 
 import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from cyano.viz import MatchStyle, draw_keypoints, draw_matches, draw_matches_image, draw_overlay
+from cyano.processing import resampling
+from cyano.viz import MatchStyle, draw_keypoints, draw_matches, draw_matches_image, draw_overlay, painting
 from cyano.viz.colours import INLIER, OUTLIER, PLAIN, SCORE_ANCHORS, UNMATCHED
 from cyano.viz.sizes import NOTEBOOK_SIDE, PICTURE_SIDE
 
@@ -36,8 +38,16 @@ def file_picture(*arguments: np.ndarray, **options: object) -> np.ndarray:
     return draw_matches_image(*arguments, **options, longest_side=PICTURE_SIDE)  # type: ignore[arg-type]
 
 
+def picture_without_opencv(*arguments: np.ndarray, **options: object) -> np.ndarray:
+    """As cyano-runtime paints it."""
+    with patch.object(painting, "cv2", None), patch.object(resampling, "cv2", None):
+        return file_picture(*arguments, **options)
+
+
 RENDERERS = pytest.mark.parametrize(
-    "render", [figure_picture, draw_matches_image, file_picture], ids=["matplotlib", "painted", "painted at 1800"]
+    "render",
+    [figure_picture, draw_matches_image, file_picture, picture_without_opencv],
+    ids=["matplotlib", "painted", "painted at 1800", "by Pillow"],
 )
 Render = Callable[..., np.ndarray]
 

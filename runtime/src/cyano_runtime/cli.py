@@ -138,7 +138,7 @@ def _env(given: argparse.Namespace) -> None:
         "numpy": metadata.version("numpy"),
         "pillow": metadata.version("pillow"),
         **engines.available(),
-        "engine": engines.chosen("auto"),
+        "engine": engines.chosen("auto") if any(engines.available().values()) else None,
         "cache": None if (cache := engines.cache_folder()) is None else str(cache),
         "weights": f"{weights.name} ({weights.licence})",
     }

@@ -10,8 +10,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, TypeAlias, cast, get_args
 
-import cv2
-
 from cyano.errors import InputError, MissingExtraError
 from cyano.onnx_engines import EngineName, EngineSettings
 from cyano_runtime.options import RuntimeOptions
@@ -21,17 +19,28 @@ __all__ = ["EngineChoice", "available", "cache_folder", "chosen", "settings_of"]
 EngineChoice: TypeAlias = Literal["auto", "openvino", "onnxruntime", "opencv"]
 
 _X86 = ("x86_64", "amd64", "i386", "i686")
+_DISTRIBUTIONS = {
+    "openvino": ("openvino",),
+    "onnxruntime": ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-directml"),
+    "opencv": ("opencv-python-headless", "opencv-python", "opencv-contrib-python-headless", "opencv-contrib-python"),
+}
+"""What brings each engine."""
 
 
 def available() -> dict[str, str | None]:
     """The engines with their versions; None for those that are not installed."""
-    versions: dict[str, str | None] = {}
-    for name in ("openvino", "onnxruntime"):
+    return {name: _version(name, "cv2" if name == "opencv" else name) for name in _DISTRIBUTIONS}
+
+
+def _version(name: str, module: str) -> str | None:
+    if find_spec(module) is None:
+        return None
+    for distribution in _DISTRIBUTIONS[name]:
         try:
-            versions[name] = metadata.version(name) if find_spec(name) is not None else None
-        except metadata.PackageNotFoundError:  # under another name, such as onnxruntime-gpu
-            versions[name] = "of unknown version"
-    return {**versions, "opencv": cv2.__version__}
+            return metadata.version(distribution)
+        except metadata.PackageNotFoundError:
+            continue
+    return "of unknown version"
 
 
 def chosen(name: str) -> EngineName:
@@ -39,14 +48,16 @@ def chosen(name: str) -> EngineName:
 
     Raises:
         InputError: there is no such engine.
-        MissingExtraError: it is not installed.
+        MissingExtraError: it is not installed, or none is.
     """
     if name not in get_args(EngineChoice):
         raise InputError(f"engine is one of {', '.join(get_args(EngineChoice))}, not {name!r}")
     there = available()
     if name == "auto":
-        order = ["openvino", "onnxruntime"] if platform.machine().lower() in _X86 else ["onnxruntime"]
-        name = next((each for each in order if there[each] is not None), "opencv")
+        fastest = ["openvino", "onnxruntime"] if platform.machine().lower() in _X86 else ["onnxruntime", "openvino"]
+        name = next((each for each in (*fastest, "opencv") if there[each] is not None), "")
+    if not name:
+        raise MissingExtraError("no engine for the networks is installed: pip install 'cyano-runtime[onnxruntime]'")
     if there[name] is None:
         raise MissingExtraError(f"{name} is not installed: pip install 'cyano-runtime[{name}]'")
     return cast("EngineName", name)

@@ -46,13 +46,13 @@ class Matcher:
 
         Args:
             weights: a folder of `cyano export`; None for what comes with the package.
-            engine: "openvino", "onnxruntime" or "opencv"; "auto" is the first of these that is installed, OpenVINO on
-                x86 processors alone.
+            engine: "openvino", "onnxruntime" or "opencv"; "auto" is the first of these that is installed, but on
+                processors other than x86 onnxruntime before OpenVINO.
             options: how to match.
 
         Raises:
             WeightsError: the weights are missing or damaged, or the engine does not take them.
-            MissingExtraError: the engine is not installed.
+            MissingExtraError: the engine is not installed, or none is.
             InputError: there is no such engine, or the options do not fit the export.
         """
         self.options = options
@@ -118,13 +118,17 @@ class Matcher:
     def _features(self, image: LoadedImage) -> Features:
         """Resize, run the detector, and leave out what is no keypoint or lies at a constant frame."""
         grey, frame = resize.apply(image, self.options.resize)
-        found = self._detector({"image": grey[None, None]})
+        allowed = ~near_frame(grey) if self.weights.structure else np.ones(grey.shape, np.bool_)
+        inputs: dict[str, NDArray[np.generic]] = {"image": grey[None, None]}
+        if self.weights.masked:
+            inputs["mask"] = allowed[None, None]
+        found = self._detector(inputs)
         keypoints, scores = (np.asarray(found[name], np.float32) for name in ("keypoints", "scores"))
         valid = np.asarray(found["valid"], np.bool_)
-        if self.weights.structure:
+        if not self.weights.masked:
             last = frame.network.width - 1, frame.network.height - 1
             columns, rows = np.rint(keypoints).astype(np.intp).clip(0, last).T
-            valid &= ~near_frame(grey)[rows, columns]
+            valid &= allowed[rows, columns]
         kept = np.flatnonzero(valid)
         kept = kept[np.argsort(-scores[kept], kind="stable")][: self.options.max_keypoints]
         seen = grey.astype(np.float16) if self.options.align else None

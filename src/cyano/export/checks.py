@@ -28,7 +28,9 @@ FEW = ((1, 5), (127, 2))
 """Numbers of keypoints that a matcher has to bear as well."""
 
 
-def check_detector(content: bytes, engine: EngineName, reference: Reference, size: ImageSize | None) -> Agreement:
+def check_detector(
+    content: bytes, engine: EngineName, reference: Reference, size: ImageSize | None, *, mask: bool = False
+) -> Agreement:
     """Compare a detector's graph with the network.
 
     Args:
@@ -36,6 +38,7 @@ def check_detector(content: bytes, engine: EngineName, reference: Reference, siz
         engine: to run it with.
         reference: the network.
         size: the only one that the graph takes; None for any.
+        mask: whether the graph takes one.
 
     Raises:
         OutputError: they differ.
@@ -43,10 +46,16 @@ def check_detector(content: bytes, engine: EngineName, reference: Reference, siz
     run, agreement = loaded(content, engine, DETECTED), Agreement()
     for seed, each in enumerate(_sizes(size)):
         grey = pictures(each, seed)[0]
-        found = run({"image": grey[None, None]})
+        inputs: dict[str, NDArray[np.generic]] = {"image": grey[None, None]}
+        seen = None
+        if mask:
+            seen = np.ones((each.height, each.width), np.bool_)
+            seen[: each.height // 5] = seen[:, -(each.width // 7) :] = False
+            inputs["mask"] = seen[None, None]
+        found = run(inputs)
         valid = found["valid"].astype(bool)
         kept = tuple(found[name][valid].astype(np.float32) for name in DETECTED[:3])
-        compare_keypoints(agreement, reference.detect(grey), kept)
+        compare_keypoints(agreement, reference.detect(grey, seen), kept)
     verdict("detector", engine, agreement)
     return agreement
 

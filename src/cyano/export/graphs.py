@@ -69,10 +69,15 @@ class DetectorGraph(nn.Module):
         self.network = network
         self.keypoints = PortableKeypoints(rules, rules.max_keypoints)
 
-    def forward(self, image: Tensor) -> DetectedKeypoints:
-        """(1, 1, H, W) grey values in [0, 1] -> K keypoints; H and W at least 8."""
+    def forward(self, image: Tensor, mask: Tensor | None = None) -> DetectedKeypoints:
+        """Detect the keypoints of one image.
+
+        Args:
+            image: (1, 1, H, W) grey values in [0, 1]; H and W at least 8.
+            mask: (1, 1, H, W) bool, False where there are to be no keypoints; None for anywhere.
+        """
         dense = self.network(image)
-        keypoints, scores, valid = self.keypoints(image, dense.scores)
+        keypoints, scores, valid = self.keypoints(image, dense.scores, mask)
         return DetectedKeypoints(keypoints, scores, portable_descriptors(dense.descriptors, keypoints), valid)
 
 
@@ -86,11 +91,15 @@ class Normalisation(nn.Module):
         return ((keypoints - size / 2) / (size.amax(0, keepdim=True) * 7 / 10))[None]
 
 
-def detector_model(module: DetectorGraph, opset: int) -> ModelProto:
-    """The detector's graph for images of any size."""
+def detector_model(module: DetectorGraph, opset: int, *, mask: bool = False) -> ModelProto:
+    """The detector's graph for images of any size, with a second input `mask` if that is asked for."""
     count, channels = module.keypoints.count, module.network.config.descriptor_decoder_dim
     outputs = {"keypoints": (count, 2), "scores": (count,), "descriptors": (count, channels), "valid": (count,)}
-    return traced(module.eval(), {"image": _image()}, outputs, opset)
+    image, free = _image()
+    inputs: dict[str, Example] = {"image": (image, free)}
+    if mask:
+        inputs["mask"] = (torch.ones_like(image, dtype=torch.bool), free)
+    return traced(module.eval(), inputs, outputs, opset)
 
 
 def matcher_model(module: PortableSuperGlue, opset: int) -> ModelProto:

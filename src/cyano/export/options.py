@@ -31,6 +31,8 @@ class ExportOptions:
         opset: version of ONNX's operations.
         keypoints: "dynamic" leaves out of the detector's outputs those that are not valid. Engines that want all shapes
             to be known beforehand cannot run that.
+        mask: the detector's graph has a second input, which says where keypoints may be; `cyano-runtime` leaves out
+            constant frames with it.
         runtime_check: engines that have to agree with the networks before anything is written.
 
     Raises:
@@ -47,6 +49,7 @@ class ExportOptions:
     precision: StoredAs = "float32"
     opset: int = 20
     keypoints: KeypointCount = "fixed"
+    mask: bool = False
     runtime_check: tuple[EngineName, ...] = ("onnxruntime",)
 
     def __post_init__(self) -> None:
@@ -54,6 +57,8 @@ class ExportOptions:
         _check_names("runtime_check", self.runtime_check, get_args(EngineName))
         _check_names("precision", (self.precision,), get_args(StoredAs))
         _check_names("keypoints", (self.keypoints,), get_args(KeypointCount))
+        if self.mask and ("pair" in self.parts or "detector" not in self.parts):
+            raise InputError("a mask is an input of the detector alone; export the parts detector,matcher")
         if not 1 <= self.max_keypoints <= 2**16:
             raise InputError(f"max_keypoints is a number from 1 to {2**16}, not {self.max_keypoints}")
         if self.size is not None and min(self.size.width, self.size.height) < LEAST_SIDE:

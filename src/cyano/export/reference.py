@@ -46,13 +46,21 @@ class Reference:
         self._matcher = FastSuperGlue(matcher) if isinstance(matcher, SuperGlue) else deepcopy(matcher)
 
     @torch.inference_mode()
-    def detect(self, grey: NDArray[np.float32]) -> Detected:
-        """Keypoints (N, 2), scores (N,), descriptors (N, D) of an (H, W) picture; constant frames count as picture."""
+    def detect(self, grey: NDArray[np.float32], mask: NDArray[np.bool_] | None = None) -> Detected:
+        """Keypoints (N, 2), scores (N,), descriptors (N, D) of an (H, W) picture; constant frames count as picture.
+
+        Args:
+            grey: the picture.
+            mask: (H, W), False where there are to be no keypoints; None for anywhere.
+        """
         image = torch.from_numpy(grey)[None, None]
         dense = self._detector(image)
         response, scores = None, dense.scores
         if self._rules.keypoint_localisation == "structure":
             response, scores = response_and_scores(image, dense.scores)
+        if mask is not None:
+            height, width = scores.shape[1:]
+            scores = scores * torch.from_numpy(mask[:height, :width])
         maps = KeypointMaps(suppress_non_maxima(scores, self._rules.nms_radius), dense.scores, response)
         rules = self._rules
         picked, values = pick_keypoints(

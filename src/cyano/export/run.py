@@ -42,6 +42,11 @@ RULES = {
     "order": "outputs have names; their order is up to the engine",
 }
 
+MASK_RULES = {
+    "frames": "constant frames around a picture are not looked for: mask has to be false there, and 16 pixels around",
+    "mask": "false where there are to be no keypoints; what it hides suppresses no others",
+}
+
 
 @dataclass(frozen=True)
 class Export:
@@ -95,7 +100,9 @@ class _Exporter:
         for side in ("", "0", "1"):
             lengths |= {} if size is None else {f"height{side}": size.height, f"width{side}": size.width}
         parts = set(options.parts)
-        detector = detector_model(self.detector, options.opset) if parts & {"detector", "pair"} else None
+        detector = None
+        if parts & {"detector", "pair"}:
+            detector = detector_model(self.detector, options.opset, mask=options.mask)
         matcher = None
         if self.portable is not None and parts & {"matcher", "pair"}:
             matcher = matcher_model(self.portable, options.opset)
@@ -118,7 +125,7 @@ class _Exporter:
     def _check(self, part: Part, content: bytes, engine: Any) -> Agreement:
         size = self.options.size
         if part == "detector":
-            return check_detector(content, engine, self.reference, size)
+            return check_detector(content, engine, self.reference, size, mask=self.options.mask)
         if part == "matcher":
             count = None if size is None else self.options.max_keypoints
             return check_matcher(content, engine, self.reference, self.doubtful, count)
@@ -227,7 +234,7 @@ def _record(exporter: _Exporter, graphs: dict[str, Any], parity: dict[str, Any])
             "doubtful_threshold": exporter.doubtful,
             "sinkhorn_iterations": exporter.matching.sinkhorn_iterations,
         },
-        "rules": RULES,
+        "rules": RULES | (MASK_RULES if options.mask else {}),
         "versions": {
             **{name: version(name) for name in packages},
             **{engine: engine_version(engine) for engine in options.runtime_check},

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -84,8 +83,17 @@ def near_frame(grey: NDArray[np.floating], margin: int = MARGIN_PX) -> NDArray[n
     frame = constant_frame(grey)
     if not frame.any():
         return frame
-    side = 2 * margin + 1
-    return cv2.dilate(frame.astype(np.uint8), np.ones((side, side), np.uint8)).astype(np.bool_)
+    return _dilated(_dilated(frame, margin).T, margin).T
+
+
+def _dilated(mask: NDArray[np.bool_], margin: int) -> NDArray[np.bool_]:
+    """What lies within so many rows of a row where the (H, W) mask is true, by windows of doubling length."""
+    reached, length = np.pad(mask, ((margin, margin), (0, 0))), 1
+    while length <= 2 * margin:
+        step = min(length, 2 * margin + 1 - length)
+        reached = reached[:-step] | reached[step:]
+        length += step
+    return reached
 
 
 def _edge(side: NDArray[np.floating]) -> _Edge | None:

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -155,7 +154,7 @@ def grey_and_rgb(pixels: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.
     if pixels.ndim == 2:
         grey = pixels.astype(np.float32)
         grey /= np.float32(white)
-        return grey, cv2.cvtColor(_eight_bits(pixels, white), cv2.COLOR_GRAY2RGB).astype(np.uint8, copy=False)
+        return grey, np.repeat(_eight_bits(pixels, white), 3).reshape(*pixels.shape, 3)
     if pixels.shape[2] == 4:
         pixels = _over_white(pixels, white)
     return _luma(pixels, white), _eight_bits(pixels, white)
@@ -165,7 +164,11 @@ def _eight_bits(pixels: NDArray[Any], white: float) -> NDArray[np.uint8]:
     """Scaled to 0..255 and rounded; 8-bit pixels are returned as they are."""
     if pixels.dtype == np.uint8:
         return pixels
-    return cv2.convertScaleAbs(pixels, alpha=255 / white).astype(np.uint8, copy=False)
+    scaled, factor = np.empty(pixels.shape, np.uint8), np.float32(255 / white)
+    for rows in _bands(pixels):
+        values = pixels[rows] * factor
+        scaled[rows] = np.rint(values, out=values)
+    return scaled
 
 
 def _luma(rgb: NDArray[Any], white: float) -> NDArray[np.float32]:

@@ -3,7 +3,7 @@
 The rules are those of `keypoint_maps`, `suppress_non_maxima`, `pick_keypoints`, `refine` and `sample_descriptors`, in
 operations that ONNX has: pooling for windows, a mask for the threshold, one number of keypoints for all images. Sizes
 are read from tensors, since one that is read as a number may be frozen when a graph is made
-(docs/decisions/0025-portable-form.md). Constant frames are not looked for.
+(docs/decisions/0025-portable-form.md). Constant frames are not looked for; a mask can say where they are.
 """
 
 from __future__ import annotations
@@ -54,20 +54,23 @@ class PortableKeypoints(nn.Module):
         self.config, self.count = config, count
         self.register_buffer("filters", torch.from_numpy(hessian_filters()))
 
-    def forward(self, image: Tensor, probabilities: Tensor) -> PickedKeypoints:
+    def forward(self, image: Tensor, probabilities: Tensor, mask: Tensor | None = None) -> PickedKeypoints:
         """Pick the keypoints of one image.
 
         Args:
             image: (1, 1, H, W) in [0, 1].
             probabilities: (1, h, w) of the detector, which drops a last strip of fewer than 8 rows or columns.
+            mask: (1, 1, H, W) bool, False where there are to be no keypoints; None for anywhere. What it hides
+                suppresses no other keypoint.
         """
         heat = probabilities[None]
         if self.config.keypoint_localisation == "structure":
-            seen = _numbers(heat, 2), _numbers(heat, 3)  # slices would ask about sizes
-            response = self._response(image).index_select(2, seen[0]).index_select(3, seen[1])
+            response = _cut(self._response(image), heat)
             scores, refine = _structured_scores(heat, response), _to_summits
         else:
             response, scores, refine = heat, heat, _to_centroids
+        if mask is not None:
+            scores = scores * _cut(mask.float(), heat)
         suppressed = _suppressed(scores, self.config.nms_radius)
         return self._pick(suppressed[0, 0], response[0, 0], refine)
 
@@ -128,6 +131,11 @@ def sides(plane: Tensor) -> tuple[Tensor, Tensor]:
 def _numbers(plane: Tensor, axis: int) -> Tensor:
     """0, 1, ... along an axis, as int64."""
     return torch.arange(plane.shape[axis], dtype=torch.int64, device=plane.device)
+
+
+def _cut(plane: Tensor, heat: Tensor) -> Tensor:
+    """The first rows and columns of (1, 1, H, W), as many as (1, 1, h, w) has; slices would ask about sizes."""
+    return plane.index_select(2, _numbers(heat, 2)).index_select(3, _numbers(heat, 3))
 
 
 def _part(share: Tensor, beyond: int) -> Tensor:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from cyano.errors import ImageError, InputError
 from cyano.processing.images import MIN_SIDE, ImageLimits, LoadedImage
+from cyano.processing.resampling import averaged, interpolated
 from cyano.types import ImageSize, ResizeMap
 
 __all__ = ["ResizeRule", "apply"]
@@ -133,19 +133,15 @@ def apply(image: LoadedImage, rule: ResizeRule, quarter_turns: int = 0) -> tuple
 def _resized(grey: NDArray[np.float32], size: ImageSize) -> NDArray[np.float32]:
     """The image at another size; the same array if that is its size.
 
-    OpenCV averages over areas only when no axis grows (else INTER_AREA falls back to a kind of nearest
-    neighbour), hence the two steps.
+    Averages need an image no axis of which grows (OpenCV's INTER_AREA otherwise becomes a kind of nearest neighbour),
+    hence the two steps. Sums of weights may miss one by a rounding error, hence the limits.
     """
     height, width = grey.shape
     shrunk = min(size.height, height), min(size.width, width)
     if shrunk != grey.shape:
-        grey = _interpolated(grey, *shrunk, cv2.INTER_AREA)
+        grey = averaged(grey, *shrunk)
+        np.clip(grey, 0, 1, out=grey)
     if grey.shape != (size.height, size.width):
-        grey = _interpolated(grey, size.height, size.width, cv2.INTER_LINEAR)
+        grey = interpolated(grey, size.height, size.width)
+        np.clip(grey, 0, 1, out=grey)
     return grey
-
-
-def _interpolated(grey: NDArray[np.float32], height: int, width: int, how: int) -> NDArray[np.float32]:
-    """(height, width) in [0, 1]; OpenCV's sums of weights may miss one by a rounding error."""
-    resized = np.asarray(cv2.resize(grey, (width, height), interpolation=how), dtype=np.float32)
-    return np.clip(resized, 0, 1, out=resized)

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from typing import Any, BinaryIO
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
-from cyano.errors import ImageError
+from cyano.errors import ImageError, MissingExtraError
 
 __all__ = ["deep_colours", "is_deep", "planes", "upright", "whites"]
 
@@ -95,9 +94,19 @@ def deep_colours(content: bytes, shallow: NDArray[np.uint8]) -> NDArray[np.uint1
 
     Returns:
         Pixels of the same shape; None where the picture is not dark, or cannot be read another way.
+
+    Raises:
+        MissingExtraError: it is dark, and OpenCV is not installed.
     """
     if np.quantile(shallow[..., :3], 0.999, method="nearest") >= _DARK:
         return None
+    try:
+        import cv2
+    except ImportError as error:
+        raise MissingExtraError(
+            "dark pictures of 16-bit colours are read with OpenCV: pip install 'cyano-runtime[opencv]', or convert it "
+            "to 8 bits"
+        ) from error
     found = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     if found is None or found.dtype != np.uint16 or found.shape != shallow.shape:
         return None

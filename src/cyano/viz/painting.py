@@ -1,4 +1,7 @@
-"""What pictures are painted with: lines, dots and text onto arrays, smooth at any width, by OpenCV and Pillow."""
+"""What pictures are painted with: lines, dots and text onto arrays, smooth at any width, by OpenCV and Pillow.
+
+Without OpenCV, as in `cyano-runtime`, Pillow paints all of it; edges differ by parts of a pixel.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,16 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
+
+from cyano.viz.polygons import fill_polygons
+
+try:
+    import cv2
+except ImportError:  # cyano-runtime without its extra
+    cv2 = None  # type: ignore[assignment]
 
 __all__ = ["paint_dots", "paint_lines", "paint_text", "text_width"]
 
@@ -20,8 +29,8 @@ SHIFT = 4
 FARTHEST = 1e7
 """Pixels from the origin up to which OpenCV's sixteenths are whole numbers that it can hold."""
 
-THINNEST = 1.8
-"""Pixels below which a line is OpenCV's thinnest, which is 1.4 wide: no polygon comes out so thin."""
+THINNEST, THIN = 1.8, 1.4
+"""Pixels below which a line is OpenCV's thinnest, and the width of that: no polygon comes out so thin."""
 
 INSET = 0.7
 """Pixels by which the smooth polygons that stand for lines come out larger than asked, on each side."""
@@ -54,14 +63,14 @@ def paint_lines(
         colours: (K, 3).
         width: in pixels.
     """
+    if cv2 is None:
+        fill_polygons(canvas, _bars(starts, ends, width if width >= THINNEST else THIN), colours)
+        return
     if width < THINNEST:
         for start, end, colour in zip(_fixed(starts).tolist(), _fixed(ends).tolist(), colours.tolist(), strict=True):
             cv2.line(canvas, start, end, colour, 1, cv2.LINE_AA, SHIFT)
         return
-    along = ends - starts
-    length = np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
-    aside = (width / 2 - INSET) * np.stack([-along[:, 1], along[:, 0]], axis=1) / length
-    corners = _fixed(np.stack([starts + aside, ends + aside, ends - aside, starts - aside], axis=1))
+    corners = _fixed(_bars(starts, ends, width - 2 * INSET))
     for corner, colour in zip(corners, colours.tolist(), strict=True):
         cv2.fillConvexPoly(canvas, corner, colour, cv2.LINE_AA, SHIFT)
 
@@ -86,11 +95,16 @@ def paint_dots(
         rimmed: whether they have a dark rim.
     """
     rim = max(RIM * diameter, LEAST_RIM) if rimmed else 0.0
-    radius = max((diameter - rim) / 2, 1.5) - SPREAD
+    radius = max((diameter - rim) / 2, 1.5) - (0.0 if cv2 is None else SPREAD)
     angles = np.linspace(0, 2 * np.pi, 10 if radius < 4 else 32, endpoint=False)
     circle = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    inner, outer = (_fixed(points[:, None] + r * circle) for r in (radius, radius + rim))
-    for dark, bright, colour in zip(outer, inner, colours.tolist(), strict=True):
+    inner, outer = (points[:, None] + r * circle for r in (radius, radius + rim))
+    if cv2 is None:
+        both = np.stack([outer, inner], axis=1), np.stack([np.zeros_like(colours), colours], axis=1)
+        polygons, shades = (each[:, 0 if rimmed else 1 :].reshape(-1, *each.shape[2:]) for each in both)
+        fill_polygons(canvas, polygons, shades)
+        return
+    for dark, bright, colour in zip(_fixed(outer), _fixed(inner), colours.tolist(), strict=True):
         if rimmed:
             cv2.fillConvexPoly(canvas, dark, (0, 0, 0), cv2.LINE_AA, SHIFT)
         cv2.fillConvexPoly(canvas, bright, colour, cv2.LINE_AA, SHIFT)
@@ -143,6 +157,14 @@ def _font(letter: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
             # Without shaping, so that text is the same with every build of Pillow.
             return ImageFont.truetype(path, letter, layout_engine=ImageFont.Layout.BASIC)
     return ImageFont.load_default(letter)
+
+
+def _bars(starts: NDArray[np.float64], ends: NDArray[np.float64], width: float) -> NDArray[np.float64]:
+    """(K, 4, 2) corners of lines from (K, 2) to (K, 2) positions, so many pixels wide."""
+    along = ends - starts
+    length = np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
+    aside = width / 2 * np.stack([-along[:, 1], along[:, 0]], axis=1) / length
+    return np.stack([starts + aside, ends + aside, ends - aside, starts - aside], axis=1)
 
 
 def _fixed(points: NDArray[np.float64]) -> NDArray[np.int32]:

@@ -40,6 +40,9 @@ def export(
     keypoints: Annotated[
         Literal["fixed", "dynamic"], typer.Option(help="dynamic: detector.onnx outputs no padding.")
     ] = "fixed",
+    mask: Annotated[
+        bool, typer.Option("--mask", help="detector.onnx takes a mask of where keypoints may be; no pair.onnx.")
+    ] = False,
     runtime_check: Annotated[
         str,
         typer.Option(metavar="NAMES", help="Engines to compare with the networks: onnxruntime,opencv,openvino."),
@@ -60,6 +63,7 @@ def export(
                 precision=precision,
                 opset=opset,
                 keypoints=keypoints,
+                mask=mask,
                 runtime_check=_names(runtime_check),
             )
         done = export_networks(load(weights), folder, options, overwrite=overwrite)
