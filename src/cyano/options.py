@@ -62,6 +62,9 @@ class MatcherOptions:
     Example:
         >>> options = cyano.MatcherOptions(resize=cyano.ResizeRule.longest(1024), max_keypoints=2048)
         >>> matcher = cyano.Matcher.from_pretrained(options=options, device="cpu")
+        >>> detection, assignment = options.over(networks.superpoint.config, networks.superglue.config)
+        >>> detection.max_keypoints, options.confirmed_threshold(assignment) == assignment.matching_threshold / 4
+        (2048, True)
     """
 
     resize: ResizeRule = DEFAULT_RESIZE

@@ -37,6 +37,8 @@ class SuperPoint(nn.Module):
         >>> extractor = SuperPoint(max_num_keypoints=100).eval()
         >>> extractor.extract(load_image("a.jpg"))["keypoints"].shape
         torch.Size([1, 100, 2])
+        >>> len(extractor.features(load_image("a.jpg")))  # as cyano.Features
+        100
     """
 
     def __init__(
@@ -176,7 +178,14 @@ class LightGlue(nn.Module):
         return self._matched(self.results(list(zip(side0, side1, strict=True))), side0[0].keypoints.device)
 
     def results(self, pairs: list[tuple[Features, Features]]) -> list[PairResult]:
-        """The matches of pairs of features, aligned where these have what that takes."""
+        """The matches of pairs of features, aligned where these have what that takes.
+
+        Example:
+            >>> features = matcher.extract(["a.jpg", "b.jpg"])
+            >>> (result,) = LightGlue().results([tuple(features)])
+            >>> type(result).__name__
+            'PairResult'
+        """
         return self._matchers.on(pairs[0][0].keypoints.device).match_features(pairs)
 
     def _matched(self, results: list[PairResult], device: torch.device) -> dict[str, Any]:

@@ -82,10 +82,6 @@ class LensCamera:
 
     The other models are scaled, turned and handed to COLMAP, but not projected here.
 
-        lens = LensCamera("SIMPLE_RADIAL", ImageSize(3024, 4032), (3000.0, 2015.5, 1511.5, -0.02))
-        half = lens.scaled(ImageSize(1512, 2016))
-        turned = lens.turned(6)  # as a phone held upright displays it
-
     Attributes:
         model: COLMAP's name of it.
         size: of the image.
@@ -97,9 +93,17 @@ class LensCamera:
             not positive.
 
     Example:
-        >>> camera = LensCamera("SIMPLE_RADIAL", ImageSize(480, 640), (500.0, 319.5, 239.5, -0.1))
-        >>> camera.project([[0.0, 0.0, 2.0]]).tolist()
-        [[319.5, 239.5]]
+        >>> lens = LensCamera("SIMPLE_RADIAL", ImageSize(480, 640), (500.0, 319.5, 239.5, -0.1))
+        >>> lens.project([[0.0, 0.0, 2.0]]).tolist(), lens.normalise([[319.5, 239.5]]).tolist()
+        ([[319.5, 239.5]], [[0.0, 0.0]])
+        >>> bool(lens.undistorted_points([[19.5, 239.5]])[0, 0] < 19.5)  # the barrel is taken out
+        True
+        >>> lens.scaled(ImageSize(240, 320)).params[0], lens.zoomed(2.0).params[0]
+        (250.0, 1000.0)
+        >>> lens.turned(6).size  # as a phone held upright displays it
+        ImageSize(height=640, width=480)
+        >>> lens.displayed(ImageSize(960, 1280), orientation=6).focal_length  # of a larger photograph
+        1000.0
     """
 
     model: str
@@ -125,6 +129,10 @@ class LensCamera:
 
         Raises:
             InputError: its size is not known.
+
+        Example:
+            >>> LensCamera.from_pinhole(Camera(500, 500, 319.5, 239.5, ImageSize(480, 640))).model
+            'PINHOLE'
         """
         if camera.size is None:
             raise InputError("a LensCamera needs the size of its images; give the camera its size")

@@ -43,8 +43,10 @@ class SuperGlueForKeypointMatching(PretrainedModel, SuperGlue):
 
     Example:
         >>> model = cyano.SuperGlueForKeypointMatching.from_pretrained()
-        >>> model.config.matching_threshold
-        0.2
+        >>> with torch.no_grad():
+        ...     outputs = model(features=[tuple(matcher.extract(["a.jpg", "b.jpg"]))])
+        >>> outputs.matches.shape[:2]
+        torch.Size([1, 2])
     """
 
     config_class = SuperGlueConfig
