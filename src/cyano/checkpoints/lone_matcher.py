@@ -74,7 +74,7 @@ def load_matcher(name_or_path: str | Path | None, features: str, hub: HubOptions
     if whole:
         networks = load(name_or_path, hub)
         if networks.superglue is None:
-            raise WeightsError(f"{networks.source} holds a detector alone; give the folder of a matcher")
+            raise WeightsError(f"{networks.source} has no matcher; give weights that have one")
         return LoneMatcher(networks.superglue, features, networks.source)
     try:
         config = superglue_from_dict(data)
