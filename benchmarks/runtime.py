@@ -12,6 +12,7 @@ import json
 import os
 import statistics
 import subprocess
+import tempfile
 import time
 from importlib.metadata import Distribution, distributions
 from multiprocessing.connection import Connection
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from measuring import in_turns, installed, save, summary
 
@@ -134,7 +136,19 @@ def started(environment: Path, engine: str, pair: tuple[str, str], repeats: int)
     results: dict[str, Any] = {
         name: summary([_seconds(each) for _ in range(repeats)]) for name, each in commands.items()
     }
-    return results | {"peak memory": {"MB": round(int(_run([python, "-c", MATCHING, engine, *pair])) * 1024 / 1e6, 1)}}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, images in (("peak memory", pair), ("peak memory, 12 megapixels", enlarged(pair, Path(folder)))):
+            peak = int(_run([python, "-c", MATCHING, engine, *images]))
+            results[name] = {"MB": round(peak * 1024 / 1e6, 1)}
+    return results
+
+
+def enlarged(pair: tuple[str, str], folder: Path) -> tuple[str, str]:
+    """The pair as photographs of 12 megapixels, in JPEG."""
+    paths = folder / "a.jpg", folder / "b.jpg"
+    for source, path in zip(pair, paths, strict=True):
+        Image.open(source).convert("RGB").resize((4000, 3000)).save(path, quality=90)
+    return str(paths[0]), str(paths[1])
 
 
 def _run(command: list[str]) -> str:

@@ -25,7 +25,7 @@ _FIRST_WAIT, _LONGEST_WAIT = 1.0, 30.0
 _BETWEEN_FAILURES = 0.01
 """Seconds before a camera that gave no frame is asked again."""
 
-_CAMERA_REMEDY = "that it is there and that nobody else uses it"
+_CAMERA_REMEDY = "that it is connected and not in use"
 
 _PARTING = 3.0
 """Seconds that a thread is waited for at the end; one that hangs in a device's driver ends with the program."""

@@ -145,7 +145,7 @@ def open_source(
     text = str(name)
     reader = _reader(text, options, watcher, sys.stdin.buffer if lines is None else lines)
     if reader.kind == "images" and options.fps is None and (options.start or options.end is not None):
-        raise InputError("images have no times, so start and end mean nothing; say how many there are a second (fps)")
+        raise InputError("images have no times, so start and end cannot be used; give fps, frames per second")
     return Source(reader, options)
 
 

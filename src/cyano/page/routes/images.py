@@ -29,7 +29,7 @@ def router(service: Service) -> APIRouter:
         """The body is the file as it is; the answer is its id, and its size as it is displayed."""
         length = announced(request, limits.upload_bytes)
         if length is None:
-            raise Problem("length", "an upload says how long it is", headers={"connection": "close"})
+            raise Problem("length", "an upload needs a Content-Length header", headers={"connection": "close"})
         with service.arriving(length):
             content = await whole(request, limits.upload_bytes, limits)
             return await service.add_image(request, content)
