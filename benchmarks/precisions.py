@@ -1,4 +1,4 @@
-"""How many matches are the same in float32 and in mixed precision, on pairs of evaluation sets with the wheel's weights.
+"""How many matches are the same in float32 and mixed precision, on pairs of evaluation sets with the wheel's weights.
 
 usage: scripts/bench precisions SETS [--sets fox,kitti00,...] [--pairs 10] [--save NAME]
 

@@ -40,11 +40,23 @@ def _public() -> dict[str, Any]:
 
 
 def _methods(value: Any) -> Iterator[tuple[str, Any]]:
-    """Public methods that a class defines itself, properties left out."""
-    for name, member in vars(value).items() if inspect.isclass(value) else ():
-        function = getattr(member, "__func__", member)
-        if not name.startswith("_") and inspect.isfunction(function) and function.__doc__:
+    """Public methods that the reference has with a class, properties left out."""
+    for name in dir(value) if inspect.isclass(value) else ():
+        home = next((base for base in value.__mro__ if name in vars(base)), value)
+        function = getattr(vars(home).get(name), "__func__", vars(home).get(name))
+        if name.startswith("_") or not inspect.isfunction(function) or not function.__module__.startswith("cyano."):
+            continue
+        if function.__doc__ and (home is value or _is_told_with_others(home)):
             yield name, function
+
+
+def _is_told_with_others(base: type) -> bool:
+    """Whether a base has no place of its own in the reference: see `without_a_page` in docs/_extensions."""
+    return (
+        base.__module__.startswith("cyano.")
+        and not base.__module__.startswith("cyano.models")
+        and not any(getattr(import_module(module), base.__name__, None) is base for module in MODULES)
+    )
 
 
 def _examples(value: Any) -> list[doctest.Example]:
@@ -52,6 +64,16 @@ def _examples(value: Any) -> list[doctest.Example]:
 
 
 PUBLIC = _public()
+METHODS = {f"{name}.{method}": function for name, value in PUBLIC.items() for method, function in _methods(value)}
+OWNERS = {id(function): name.rpartition(".")[0] for name, function in reversed(METHODS.items())}
+WITHOUT = {
+    "a module is called, which calls it": r".*\.forward",
+    "engines call it": r"cyano\.engine\.(\w+\.(plan|worker|run)|VerifyPairs\.open|Worker\.save)",
+    "it is there for programs written for another, and does nothing": r"cyano\.adapters\.lightglue\.LightGlue\.compile",
+    "a part of localise or localise_rig": r".*\.Localiser\.(localise_photograph|intrinsics|member|localise_members)",
+    "a part of calling the object": r"cyano\.Super\w+\.(detect|preprocess)",
+}
+"""Why methods need no example, and which: a pattern of their full names."""
 NEEDS = {"scene": re.compile("scene|collection"), "run": re.compile("run|collection")}
 """Which examples use the folders: it takes time to copy them."""
 
@@ -84,17 +106,18 @@ def test_examples_run(
 ) -> None:
     folder, names = prepared
     value = PUBLIC[name]
-    shown = "".join(example.source for each in (value, *dict(_methods(value)).values()) for example in _examples(each))
+    shown = [value, *(each for each in dict(_methods(value)).values() if OWNERS[id(each)] == name)]
+    text = "".join(example.source for each in shown for example in _examples(each))
     for path in folder.iterdir():
         if path.is_file():
             shutil.copy(path, tmp_path)
-        elif NEEDS[path.name].search(shown):
+        elif NEEDS[path.name].search(text):
             shutil.copytree(path, tmp_path / path.name, symlinks=True)
     monkeypatch.chdir(tmp_path)
     module = import_module(name.rpartition(".")[0])
     own = {each: getattr(module, each) for each in module.__all__}
     report: list[str] = []
-    for each in (value, *dict(_methods(value)).values()):
+    for each in shown:
         parsed = doctest.DocTest(_examples(each), own | names, each.__qualname__, name, None, None)
         doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(parsed, out=report.append)
     assert not report, "".join(report)
@@ -102,3 +125,16 @@ def test_examples_run(
 
 def test_every_public_name_has_an_example() -> None:
     assert [name for name, value in PUBLIC.items() if not _examples(value)] == []
+
+
+def test_every_public_method_is_in_an_example() -> None:
+    """Its own, or that of its class."""
+    missing = []
+    for name, function in METHODS.items():
+        home, _, method = name.rpartition(".")
+        shown = re.sub("  # .*", "", "".join(each.source for each in _examples(PUBLIC[home])))
+        if not _examples(function) and not re.search(rf"\b{method}\(", shown):
+            missing.append(name)
+    assert [name for name in missing if not any(re.fullmatch(each, name) for each in WITHOUT.values())] == []
+    for each in WITHOUT.values():
+        assert any(re.fullmatch(each, name) for name in missing), f"nobody needs {each}"

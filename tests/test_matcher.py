@@ -107,7 +107,7 @@ def test_features_once_then_many_matches(matcher: Matcher, photograph: np.ndarra
 
 
 def test_matches_of_a_known_warp_are_exact_once_aligned(photograph: np.ndarray) -> None:
-    """A turn, a zoom and other light: half a pixel by the detector alone, a tenth of one with the two pictures."""
+    """A turn, a zoom and other light: half a pixel by the has no matcher, a tenth of one with the two pictures."""
     warp = np.array([[0.95, -0.2, 60.0], [0.2, 0.95, -20.0]])
     image0 = cv2.cvtColor(photograph, cv2.COLOR_RGB2GRAY)
     image1 = cv2.convertScaleAbs(cv2.warpAffine(image0, warp, (500, 400), flags=cv2.INTER_CUBIC), alpha=0.7, beta=40)
@@ -272,7 +272,7 @@ def test_bad_options_name_themselves(bad: dict[str, object]) -> None:
 
 
 def test_a_detector_alone_cannot_match() -> None:
-    with pytest.raises(WeightsError, match="detector alone"):
+    with pytest.raises(WeightsError, match="has no matcher"):
         Matcher(Networks(random_superpoint(), None, "some/detector", None))
 
 

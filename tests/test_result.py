@@ -119,7 +119,7 @@ def test_cameras_are_fitted_to_the_images() -> None:
     np.testing.assert_allclose(found.T_0to1, expected.T_0to1, atol=1e-12)
     other = Camera.from_field_of_view(60.0, ImageSize(300, 200))
     for estimate in (result.essential, result.relative_pose):
-        with pytest.raises(InputError, match=r"b\.jpg is 300x200 pixels and its camera is of a picture of 200x300"):
+        with pytest.raises(InputError, match=r"b\.jpg is 300x200 pixels, but its camera is for an image of 200x300"):
             estimate(camera, other)
 
 
@@ -166,7 +166,7 @@ def test_registered_image() -> None:
 def test_what_cannot_be_registered_or_drawn_says_why() -> None:
     with pytest.raises(InputError, match="cannot be registered: no homography"):
         _result(count=3, outliers=0).registered()
-    with pytest.raises(InputError, match=r"pixels of a\.jpg are not at hand"):
+    with pytest.raises(InputError, match=r"pixels of a\.jpg are not available"):
         _result(pixels=False).draw()
 
 

@@ -206,7 +206,7 @@ class TestFeatures:
         with pytest.raises(InputError, match=r"floats in \[0, 1\], not torch.uint8"):
             Features(*good, self.frame, image=torch.ones(15, 20, dtype=torch.uint8))
         for shape in ((1, 15, 20), (20, 15), (30, 40)):
-            with pytest.raises(InputError, match=r"is \(15, 20\) as their frame says, not "):
+            with pytest.raises(InputError, match=r"must be \(15, 20\), the size in their frame, not "):
                 Features(*good, self.frame, image=torch.ones(shape))
 
     def test_what_holds_no_finite_numbers_is_refused(self) -> None:

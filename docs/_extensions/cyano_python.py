@@ -13,9 +13,10 @@ from sphinx.errors import PycodeError
 from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docutils import SphinxDirective
 
-__all__ = ["MODULES", "elsewhere", "public_names", "setup"]
+__all__ = ["MODULES", "elsewhere", "public_names", "setup", "without_a_page"]
 
 MODULES = (
+    "cyano.hf",  # before the names that `cyano` has of it
     "cyano",
     "cyano.geometry",
     "cyano.collection",
@@ -31,7 +32,6 @@ MODULES = (
     "cyano.engine",
     "cyano.checkpoints",
     "cyano.export",
-    "cyano.hf",
     "cyano.evaluation",
     "cyano.localisation_evaluation",
     "cyano.errors",
@@ -44,6 +44,9 @@ MODULES = (
 )
 """Modules whose `__all__` is public; a name is described where it stands first in this order."""
 
+
+READABLE = ("cyano.models.superglue", "cyano.models.superpoint")
+"""Networks whose methods are for those who read them (docs/architecture.md)."""
 
 LONGEST_VALUE = 200
 """Characters of a constant that are shown; longer ones are described by their comment alone."""
@@ -83,10 +86,26 @@ def elsewhere(module: str, name: str) -> str | None:
     return None
 
 
+def without_a_page(value: type) -> list[type]:
+    """The bases whose members are described with the class: those of Cyano that are not public themselves."""
+    public = {id(getattr(import_module(module), name)) for module in MODULES for name in public_names(module)}
+    return [
+        base
+        for base in value.__mro__[1:]
+        if base.__module__.startswith("cyano.") and base.__module__ not in READABLE and id(base) not in public
+    ]
+
+
+def _inherited(value: type) -> str:
+    shown = without_a_page(value)
+    others = dict.fromkeys(base.__name__ for base in value.__mro__[1:] if base not in shown)
+    return f"\n   :inherited-members: {', '.join(others)}" if shown else ""
+
+
 def _block(module: str, name: str) -> str:
     value = getattr(import_module(module), name)
     if inspect.isclass(value):
-        members = "" if issubclass(value, BaseException) else "\n   :members:"
+        members = "" if issubclass(value, BaseException) else f"\n   :members:{_inherited(value)}"
         return f".. autoclass:: {module}.{name}{members}\n"
     if inspect.isfunction(value):
         return f".. autofunction:: {module}.{name}\n"

@@ -45,8 +45,14 @@ class Matcher:
 
     Example:
         >>> matcher = cyano.Matcher.from_pretrained(device="cpu")
-        >>> features = matcher.extract(["a.jpg", "b.jpg"])  # once an image
-        >>> (result,) = matcher.match_features([(features[0], features[1])])  # any pairs of them
+        >>> result = matcher.match("a.jpg", "b.jpg")
+        >>> first, second = matcher.extract(["a.jpg", "b.jpg"])  # once an image
+        >>> (result,) = matcher.match_features([(first, second)])  # any pairs of them
+        >>> counts = [len(result) for result in matcher.iter_matches([(first, second), (second, first)])]
+        >>> matcher.probabilities(first, second).shape == (len(first) + 1, len(second) + 1)
+        True
+        >>> len(matcher.describe("a.jpg", first.keypoints[:5], first.scores[:5]))
+        5
     """
 
     def __init__(
@@ -70,7 +76,7 @@ class Matcher:
             InputError: the device is unknown, or the batch size is not positive.
         """
         if networks.superglue is None:
-            raise WeightsError(f"{networks.source} holds a detector alone; matching needs a SuperGlue as well")
+            raise WeightsError(f"{networks.source} has no matcher; matching needs a SuperGlue as well")
         if not isinstance(batch_size, int) or batch_size < 1:
             raise InputError(f"batch_size must be a whole number of at least 1, not {batch_size!r}")
         self.options = options

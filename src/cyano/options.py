@@ -62,6 +62,9 @@ class MatcherOptions:
     Example:
         >>> options = cyano.MatcherOptions(resize=cyano.ResizeRule.longest(1024), max_keypoints=2048)
         >>> matcher = cyano.Matcher.from_pretrained(options=options, device="cpu")
+        >>> detection, assignment = options.over(networks.superpoint.config, networks.superglue.config)
+        >>> detection.max_keypoints, options.confirmed_threshold(assignment) == assignment.matching_threshold / 4
+        (2048, True)
     """
 
     resize: ResizeRule = DEFAULT_RESIZE
@@ -116,7 +119,7 @@ class MatcherOptions:
         """
         kinds = superglue.gnn_layers_types
         if self.layers is not None and self.layers > len(kinds):
-            raise InputError(f"these weights have {len(kinds)} layers, not {self.layers}; ask for at most so many")
+            raise InputError(f"these weights have {len(kinds)} layers, not {self.layers}; ask for at most {len(kinds)}")
         return (
             replace(
                 superpoint,

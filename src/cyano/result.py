@@ -43,9 +43,14 @@ class PairResult(Correspondences):
 
     Example:
         >>> result = cyano.match("a.jpg", "b.jpg", device="cpu")
+        >>> result.save_npz("matches.npz")
+        >>> result.save_json("matches.json")
         >>> homography = result.homography()
         >>> if homography.ok:
         ...     picture, covered = result.registered()  # image 1 in the frame of image 0
+        >>> figure, pixels = result.draw(), result.draw_image(inliers=homography.inliers)
+        >>> result.fundamental().kind, len(result.to_dict()["scores"]) == len(result), result.npz_bytes()[:2]
+        ('fundamental', True, b'PK')
     """
 
     image0: ImageKeypoints
@@ -93,6 +98,12 @@ class PairResult(Correspondences):
         Returns:
             The result with the matches that were verified beside those that it had, and the estimates, whose inliers
             are of these matches.
+
+        Example:
+            >>> result = cyano.match("a.jpg", "b.jpg", device="cpu")
+            >>> more, (homography,) = result.verified(cyano.PairResult.homography)
+            >>> len(more) >= len(result), len(homography.inliers) == len(more)
+            (True, True)
         """
         whole = self
         if self.doubtful is not None:
@@ -123,6 +134,11 @@ class PairResult(Correspondences):
 
         Raises:
             InputError: a camera is of a picture of another shape than its image.
+
+        Example:
+            >>> camera = cyano.Camera.from_field_of_view(60.0, ImageSize(480, 640))
+            >>> cyano.match("scene/view0.png", "scene/view1.png").essential(camera, camera).kind
+            'essential'
         """
         sides = self.image0.side(self.keypoints0, camera0), self.image1.side(self.keypoints1, camera1)
         return calibrated(geometry.estimate_essential, sides, options, self.is_doubtful)
@@ -135,9 +151,6 @@ class PairResult(Correspondences):
     ) -> geometry.RobustEstimate:
         """The motion from camera 0 to camera 1, translation up to scale.
 
-            lens = LensCamera("SIMPLE_RADIAL", ImageSize(480, 640), (500.0, 319.5, 239.5, -0.1))
-            print(cyano.match("a.jpg", "b.jpg").relative_pose(lens, lens).facts())
-
         Args:
             camera0: intrinsics in pixels of the original image 0 as it is displayed, for any size of it; the distortion
                 of a `LensCamera` is taken out of the points. None takes its EXIF focal length.
@@ -147,6 +160,13 @@ class PairResult(Correspondences):
         Raises:
             InputError: a camera is not given and the image has no EXIF focal length, or it is of a picture of another
                 shape than the image.
+
+        Example:
+            >>> from cyano.geometry import LensCamera
+            >>> lens = LensCamera("SIMPLE_RADIAL", ImageSize(360, 480), (400.0, 239.5, 179.5, -0.01))
+            >>> pose = cyano.match("scene/view0.png", "scene/view1.png").relative_pose(lens, lens)
+            >>> pose.ok, pose.T_0to1.shape
+            (True, (4, 4))
         """
         sides = self.image0.side(self.keypoints0, camera0), self.image1.side(self.keypoints1, camera1)
         return calibrated(geometry.estimate_relative_pose, sides, options, self.is_doubtful)
@@ -219,7 +239,7 @@ def _pixels(image: ImageKeypoints) -> NDArray[np.uint8]:
     """The original image, or an error that says why there is none."""
     if image.rgb is None:
         raise InputError(
-            f"the pixels of {image.name} are not at hand: matches of features come without images; "
+            f"the pixels of {image.name} are not available: matches of features come without images; "
             "draw with cyano.viz.draw_matches and the images themselves"
         )
     return image.rgb

@@ -35,8 +35,9 @@ class ImageSize:
     """Height and width of an image in pixels.
 
     Example:
-        >>> cyano.ImageSize(height=480, width=640).width
-        640
+        >>> size = cyano.ImageSize(height=480, width=640)
+        >>> size.width, size.turned(1), size.has_shape_of(cyano.ImageSize(960, 1280))
+        (640, ImageSize(height=640, width=480), True)
     """
 
     height: int
@@ -83,6 +84,10 @@ class ResizeMap:
         >>> frame = cyano.ResizeMap(cyano.ImageSize(960, 1280), cyano.ImageSize(480, 640))
         >>> frame.to_network(np.array([[0.5, 0.5]])).tolist()  # between the first four pixels: the first small one
         [[0.0, 0.0]]
+        >>> frame.to_original(np.array([[0.0, 0.0]])).tolist()
+        [[0.5, 0.5]]
+        >>> cyano.ResizeMap.identity(cyano.ImageSize(480, 640)).scale
+        (1.0, 1.0)
     """
 
     original: ImageSize
@@ -161,8 +166,8 @@ class Features(Concise):
         >>> frame = cyano.ResizeMap(cyano.ImageSize(480, 640), cyano.ImageSize(480, 640))
         >>> rows = np.eye(2, 128, dtype=np.float32)  # unit length
         >>> features = cyano.Features(np.float32([[10, 20], [30, 40]]), np.float32([0.9, 0.8]), rows, frame)
-        >>> len(features)
-        2
+        >>> len(features), features.half().descriptors.dtype, features.half().to("cpu").descriptors.dtype
+        (2, torch.float16, torch.float32)
     """
 
     keypoints: torch.Tensor
@@ -182,7 +187,7 @@ class Features(Concise):
         self._check_shapes()
         tensors = (self.keypoints, self.scores, self.descriptors, self.extras, self.image)
         if len(devices := {tensor.device for tensor in tensors if tensor is not None}) > 1:
-            raise InputError(f"features lie on one device, not on {' and '.join(sorted(map(str, devices)))}")
+            raise InputError(f"features must be on one device, not on {' and '.join(sorted(map(str, devices)))}")
 
     def _check_shapes(self) -> None:
         count = len(self.keypoints) if self.keypoints.ndim else 0
@@ -196,7 +201,9 @@ class Features(Concise):
             raise InputError(f"extras of {count} keypoints are ({count}, E), not {tuple(self.extras.shape)}")
         seen = self.frame.network.height, self.frame.network.width
         if self.image is not None and self.image.shape != seen:
-            raise InputError(f"the image of features is {seen} as their frame says, not {tuple(self.image.shape)}")
+            raise InputError(
+                f"the image of features must be {seen}, the size in their frame, not {tuple(self.image.shape)}"
+            )
 
     def __len__(self) -> int:
         return int(self.keypoints.shape[0])
@@ -277,6 +284,11 @@ class Matches(Concise):
     Example:
         >>> forward, backward = np.array([1, -1]), np.array([-1, 0])  # keypoint 0 of image 0 is keypoint 1 of image 1
         >>> matches = cyano.Matches(forward, backward, np.float32([0.9, 0]), np.float32([0, 0.9]))
+        >>> matches.count, matches.above(0.95).count, matches.without(np.array([0])).count
+        (1, 0, 0)
+        >>> others = cyano.Matches(np.array([-1, 0]), np.array([1, -1]), np.float32([0, 0.5]), np.float32([0.5, 0]))
+        >>> matches.joined(others.beyond(matches)).count
+        2
     """
 
     matches0: NDArray[np.int64]

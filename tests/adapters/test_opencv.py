@@ -211,7 +211,7 @@ def test_wrong_input(features: CyanoFeatures, call: Any, message: str) -> None:
 
 def test_wrong_pairs_for_stitching(pair: PairResult, matcher: Matcher, pictures: Pictures) -> None:
     found = matcher.extract(pictures[:2])
-    with pytest.raises(InputError, match="no pair of 2 images"):
+    with pytest.raises(InputError, match="not a pair of 2 images"):
         to_stitching(found, {(0, 2): pair})
     with pytest.raises(InputError, match="not of these features"):
         to_stitching([found[0], matcher.extract([pictures[3]])[0]], {(0, 1): pair})

@@ -64,7 +64,7 @@ def test_a_foreign_key_is_logged(caplog: pytest.LogCaptureFixture) -> None:
 def test_names_from_before_the_first_release() -> None:
     assert superglue_from_dict({"descriptor_dim": 64, "num_heads": 2}) == SuperGlueConfig(64, num_attention_heads=2)
     assert superglue_from_dict({"descriptor_dim": 64, "hidden_size": 64}).hidden_size == 64
-    with pytest.raises(InputError, match="different things"):
+    with pytest.raises(InputError, match="contradict each other"):
         superglue_from_dict({"descriptor_dim": 64, "hidden_size": 128})
 
 

@@ -42,7 +42,7 @@ def test_a_token_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("short\n")
     result = run("serve", "--token-file", tmp_path / "token")
     assert result.exit_code == 1
-    assert "holds no token" in result.output
+    assert "has no token" in result.output
 
 
 def test_a_port_that_is_taken() -> None:

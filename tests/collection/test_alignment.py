@@ -183,7 +183,7 @@ def test_what_is_not_aligned_is_not_written(tmp_path: Path) -> None:
     pytest.importorskip("pycolmap", reason="the extra collections brings pycolmap")
     collection, *_ = _write(tmp_path)
     for write in (write_database, write_hloc):
-        with pytest.raises(InputError, match=r"4 images .* are not aligned .*cyano align"):
+        with pytest.raises(InputError, match=r"4 images .* have no refined keypoints .*cyano align"):
             write(collection)
     assert not collection.database.exists()
     assert not collection.hloc.exists()

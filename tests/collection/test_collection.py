@@ -117,7 +117,7 @@ def test_images_that_have_changed_are_told_of(collection: Collection) -> None:
     other.touch()
     assert extract_images(collection).kept == 6
     card.write_bytes(other.read_bytes())
-    with pytest.raises(InputError, match=f"1 images are others now .*{card.name}.*--out"):
+    with pytest.raises(InputError, match=f"1 images have changed .*{card.name}.*--out"):
         extract_images(collection)
     assert collection.extraction().open().compact().shards_after == 1
     with pytest.raises(InputError, match=card.name):
@@ -157,7 +157,7 @@ def test_a_changed_mask_is_a_changed_image(collection: Collection, tmp_path: Pat
 def test_wrong_cameras_are_refused_before_the_work(collection: Collection) -> None:
     pytest.importorskip("pycolmap", reason="the extra collections brings pycolmap")
     listed = {"absent/": CameraEntry("PINHOLE", (500.0, 500.0, 320.0, 240.0))}
-    with pytest.raises(InputError, match="'absent/' are of no image"):
+    with pytest.raises(InputError, match="'absent/' belong to no image"):
         reconstruct(collection, cameras=CameraOptions(listed=listed))
     assert not collection.store.exists()
     with pytest.raises(InputError, match="PINHOLE has the parameters fx, fy, cx, cy"):
@@ -215,7 +215,7 @@ def test_derived_files(tmp_path: Path) -> None:
     assert source_of(target) is None
     derived(target, "y", make, Size)
     (tmp_path / "result.json").unlink()
-    with pytest.raises(OutputError, match="was not made here"):
+    with pytest.raises(OutputError, match="was not made by this command"):
         derived(target, "y", make, Size)
     assert derived(target, "y", make, Size, force=True) == Size(3)
 

@@ -101,7 +101,7 @@ def test_images_are_found(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no images"):
         find_images(_empty(tmp_path / "empty"))
     (tmp_path / "empty" / "c.HEIC").touch()
-    with pytest.raises(InputError, match=r"1 pictures of other kinds were passed over \(1 \.heic\)"):
+    with pytest.raises(InputError, match=r"1 images of other types were skipped \(1 \.heic\)"):
         find_images(tmp_path / "empty")
     with pytest.raises(InputError, match="is not a folder"):
         find_images(tmp_path / "absent")
@@ -152,7 +152,7 @@ def test_what_is_passed_over_is_counted_and_named(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(os, "scandir", refusing)
     assert find_images(tmp_path, readable) == ["a.jpg", "f.avif", "g.jfif", "h.jp2"]
     others, locked = passed_over(tmp_path, readable)
-    told = "4 pictures of other kinds were passed over (1 .cr2, 2 .heic, 1 .jxl): b.heic, c.HEIC, d.jxl"
+    told = "4 images of other types were skipped (1 .cr2, 2 .heic, 1 .jxl): b.heic, c.HEIC, d.jxl"
     assert others.startswith(told)
     assert "pillow-heif" in others
     assert locked == "1 folders cannot be read: locked (Permission denied)"

@@ -130,10 +130,10 @@ def test_names_do_not_lead_out_of_the_folder(images: Path, tmp_path: Path) -> No
     names = ["../a.png", str(images / "card.png"), "absent.png", "card.png", *odd]
     summary = run_stage(extraction(images, tmp_path), names)
     reasons = {failure.item[0]: failure.reason for failure in summary.failures}
-    assert "leads out" in reasons["../a.png"]
-    assert "leads out" in reasons[names[1]]
+    assert "is outside" in reasons["../a.png"]
+    assert "is outside" in reasons[names[1]]
     assert "no such file" in reasons["absent.png"]
-    assert "no valid text, which COLMAP needs; rename the file" in reasons[odd[0]]
+    assert "not valid UTF-8, which COLMAP needs; rename the file" in reasons[odd[0]]
     assert "null character" in reasons[odd[1]]
     assert "too long" in reasons[odd[2]]
     assert summary.done == 1
@@ -157,7 +157,7 @@ def test_changed_options_are_refused(images: Path, undisturbed: Path, tmp_path: 
 
 def test_recipes_that_are_none() -> None:
     networks = recipe().networks
-    with pytest.raises(WeightsError, match="detector alone"):
+    with pytest.raises(WeightsError, match="has no matcher"):
         replace(recipe(), networks=replace(networks, superglue=None))
     with pytest.raises(InputError, match="rotations"):
         recipe(rotations="auto")

@@ -234,7 +234,7 @@ def test_wrong_options(options: dict[str, Any], message: str) -> None:
 
 def test_a_detector_alone(tiny: Networks, tmp_path: Path) -> None:
     alone = Networks(tiny.superpoint, None, "detector", None)
-    with pytest.raises(WeightsError, match="detector alone"):
+    with pytest.raises(WeightsError, match="has no matcher"):
         export_networks(alone, tmp_path / "onnx")
 
 

@@ -61,7 +61,7 @@ def test_toml_and_lines_say_the_same(tmp_path: Path, name: str) -> None:
         ("a.jpg PINHOLE 0 180", "line 2: an image has at least 1x1 pixels"),
         ("a.jpg 320 180 300 160 90", "line 2: not NAME MODEL WIDTH HEIGHT PARAMS"),
         ("PINHOLE 320 180 300 300 160 90", "line 2: not NAME"),
-        ("left/* PINHOLE 320 180 300 300 160 90", "'left/\\*' stands in it twice"),
+        ("left/* PINHOLE 320 180 300 300 160 90", "'left/\\*' appears twice"),
     ],
 )
 def test_lines_that_are_wrong_are_named(tmp_path: Path, line: str, told: str) -> None:
@@ -106,19 +106,19 @@ def test_colmaps_cameras_are_those_of_its_images(tmp_path: Path) -> None:
 def test_colmaps_cameras_alone_are_of_all_or_refused(tmp_path: Path) -> None:
     path = colmaps_files(tmp_path, {"a.jpg": 3})
     (tmp_path / "images.txt").unlink()
-    with pytest.raises(InputError, match="has 2 cameras and does not say of which images"):
+    with pytest.raises(InputError, match="has 2 cameras but no image names"):
         read_cameras_file(path)
     path.write_text("".join(line for line in path.read_text().splitlines(keepends=True) if not line.startswith("7")))
     assert read_cameras_file(path) == {"": LEFT}
     (tmp_path / "images.txt").write_text("1 1 0 0 0 0 0 0 7 a.jpg\n\n")
-    with pytest.raises(InputError, match="is no image of a camera in"):
+    with pytest.raises(InputError, match="is not an image of a camera in"):
         read_cameras_file(path)
 
 
 def test_lists_of_any_length_are_checked_before_the_work() -> None:
     many = {f"{n}.jpg": CameraEntry("PINHOLE", (300 + n / 7, 300.0, 160.0, 90.0), SIZE) for n in range(6000)}
     need_camera(CameraOptions(listed=many), many)  # more than a command line takes
-    with pytest.raises(InputError, match=r"'1\.jpg' are of no image"):
+    with pytest.raises(InputError, match=r"'1\.jpg' belong to no image"):
         need_camera(CameraOptions(listed=many), many.keys() - {"1.jpg"})
     with pytest.raises(InputError, match="PINHOLE has the parameters fx, fy, cx, cy"):
         CameraEntry("PINHOLE", (300.0, 160.0, 90.0), SIZE)

@@ -138,9 +138,9 @@ def test_both_forms_of_pair_names_are_read(tmp_path: Path) -> None:
         assert pair.indices.tolist() == [[1, 4], [2, 0]]
         assert pair.scores.tolist() == [0.5, 0.25]
     for other, message in (
-        ({"b.jpg": 5}, "is no pair of the images"),
+        ({"b.jpg": 5}, "is not a pair of the images"),
         (counts | {"a-x": 3, "1.jpg_b.jpg": 5}, "may be several pairs"),
-        (counts | {"a-x_1.jpg": 3}, "cannot tell"),
+        (counts | {"a-x_1.jpg": 3}, "slashes as dashes"),
         (counts | {"b.jpg": 4}, "has 4 keypoints"),
     ):
         with pytest.raises(InputError, match=message):
@@ -162,11 +162,11 @@ def test_what_the_files_cannot_hold_is_refused(tmp_path: Path) -> None:
     beyond = np.array([[0, 3], [1, 2]], np.int32)
     scores = np.ones(2, np.float32)
     matches.write([StoredPair("a", "a-b", twice, scores), StoredPair("a", "a/b", beyond, scores)])
-    with pytest.raises(InputError, match=r"cannot tell 'a-b' from 'a/b'"):
+    with pytest.raises(InputError, match=r"slashes as dashes, so 'a-b' and 'a/b'"):
         export_matches(store, matches, tmp_path / "x.h5")
     with pytest.raises(InputError, match="has several matches"):
         export_matches(store, matches, tmp_path / "x.h5", [("a", "a-b")])
-    with pytest.raises(InputError, match="name keypoint 3 of 'a/b', which has 3"):
+    with pytest.raises(InputError, match="refer to keypoint 3 of 'a/b', which has 3"):
         export_matches(store, matches, tmp_path / "x.h5", [("a", "a/b")])
     assert not list(tmp_path.glob("*x.h5*"))
     export_features(store, tmp_path / "x.h5", ["a", "a/b", "a-b"])

@@ -45,7 +45,7 @@ def test_a_rig_is_what_colmap_reads(tmp_path: Path) -> None:
     assert rig.cameras["left"].camera is None
     assert rig.cameras["right"].camera == CameraEntry("OPENCV", (500, 501, 320, 240, 0.01, 0, 0, 0))
     assert rig.camera_of("right/a/7.jpg") == ("right", "a/7.jpg")
-    with pytest.raises(InputError, match="of no camera of the rig"):
+    with pytest.raises(InputError, match="belongs to no camera of the rig"):
         rig.camera_of("middle/7.jpg")
 
 
@@ -54,8 +54,8 @@ def test_a_rig_is_what_colmap_reads(tmp_path: Path) -> None:
     [
         ([[LEFT], [RIGHT]], "holds 2 rigs"),
         ([[LEFT, {"image_prefix": "right/"}]], "calibrate the rig first"),
-        ([[LEFT, LEFT]], "stands in it twice"),
-        ([[]], "one camera at least"),
+        ([[LEFT, LEFT]], "appears twice"),
+        ([[]], "at least one camera"),
         ([[LEFT, {**RIGHT, "cam_from_rig_rotation": [0, 0, 0, 0]}]], "not all of it is 0"),
         ([[{**LEFT, "prefix": ""}]], "did you mean 'image_prefix'"),
     ],

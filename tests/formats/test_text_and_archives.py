@@ -58,7 +58,7 @@ def test_text_that_is_none(tmp_path: Path) -> None:
     path = tmp_path / "x.txt"
     for text in ("", "1", "1 128\n0 0 1 0\n", "2 1\n1 1 1 0 0\n", "1 1\nnan 1 1 0 0\n", "1 1\n1 x 1 0 0\n"):
         path.write_text(text)
-        with pytest.raises(InputError, match="is no COLMAP text file of features"):
+        with pytest.raises(InputError, match="is not a COLMAP text file of features"):
             read_text_keypoints(path)
     for text, line in (
         ("a b\n0 x\n", 2),

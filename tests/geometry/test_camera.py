@@ -130,5 +130,5 @@ def test_rounded_sizes_have_the_same_shape(size: tuple[int, int], fits: bool) ->
 def test_a_camera_of_another_shape_is_refused() -> None:
     camera = Camera.from_field_of_view(60.0, SIZE)
     for size in (ImageSize(640, 480), ImageSize(480, 480)):
-        with pytest.raises(InputError, match=r"a\.jpg is .* pixels and its camera is of a picture of 640x480"):
+        with pytest.raises(InputError, match=r"a\.jpg is .* pixels, but its camera is for an image of 640x480"):
             camera.fitted(size, "a.jpg")

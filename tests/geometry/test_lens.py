@@ -185,7 +185,7 @@ def test_cameras_are_values() -> None:
 def test_what_is_no_camera_is_refused(given: tuple, told: str) -> None:
     with pytest.raises(InputError, match=told):
         LensCamera(*given)
-    with pytest.raises(InputError, match="knows the size"):
+    with pytest.raises(InputError, match="needs the size"):
         LensCamera.from_pinhole(Camera(500.0, 500.0, 320.0, 240.0))
 
 
@@ -220,7 +220,7 @@ def test_a_camera_is_that_of_the_stored_or_the_displayed_picture_by_its_shape() 
     assert lens.displayed(small, 6) == lens.scaled(small).turned(6)
     assert lens.displayed(upright, 6) == lens.scaled(small)  # stored upright, displayed as the camera's picture
     for stored, orientation in ((upright, 1), (upright, 3), (ImageSize(400, 400), 6)):
-        with pytest.raises(InputError, match="another shape"):
+        with pytest.raises(InputError, match="another aspect ratio"):
             lens.displayed(stored, orientation)
 
 

@@ -96,7 +96,7 @@ def test_features_in_place_of_pixels(right_model: SuperGlueForKeypointMatching, 
     with pytest.raises(InputError, match="at least one pair"):
         right_model(features=[])
     turned = Features(first.keypoints, first.scores, first.descriptors, ResizeMap(ImageSize(9, 9), ImageSize(9, 9), 1))
-    with pytest.raises(InputError, match="turned"):
+    with pytest.raises(InputError, match="rotated"):
         right_model(features=[(turned, second)])
     foreign = Features(first.keypoints, first.scores, first.descriptors[:, 1:], first.frame)
     with pytest.raises(InputError, match="the same weights"):

@@ -61,7 +61,7 @@ def test_the_principal_point_of_a_part_of_a_picture_is_found(left: int, top: int
     assert focal == pytest.approx(600, rel=0.01)
     assert (x, y) == pytest.approx((CAMERA.cx - left, CAMERA.cy - top), abs=9)
     assert np.degrees(rotation_angle_between(found.T_world_to_camera[:3, :3], between()[:3, :3])) < 1
-    assert "a part of a picture" in found.message
+    assert "a cropped image" in found.message
     assert found.ok
 
 

@@ -121,7 +121,7 @@ def test_a_line_for_each_photograph(scene: Scene, found: tuple[Path, dict[str, A
         x, y, z = each["centre"]
         assert line.startswith(f"{each['name']}  ok  at ({x:.3f}, {y:.3f}, {z:.3f})  towards (")
         assert line.endswith(f"{each['inliers']} inliers  confidence {each['confidence']:.2f}  camera given (400 px)")
-    assert "3 of 3 photographs localised" in result.stdout
+    assert "3 of 3 images localised" in result.stdout
 
 
 def test_other_options_are_refused_unless_they_replace(scene: Scene, found: tuple[Path, dict[str, Any]]) -> None:
@@ -189,7 +189,7 @@ def test_names_on_standard_input_with_a_camera(scene: Scene, tmp_path: Path) -> 
     # There is no folder of the map's images here, which is told, as is where to give it.
     assert len(document["notes"]) == 1
     assert "--images" in document["notes"][0]
-    assert "not aligned" in only["message"]
+    assert "not refined" in only["message"]
 
 
 def test_cameras_of_a_file(scene: Scene, tmp_path: Path) -> None:
@@ -247,7 +247,7 @@ def test_photographs_of_a_rig_are_localised_together(scene: Scene, tmp_path: Pat
     again = localise(scene, tmp_path / "walk", *options[:-1])
     assert "2 reused" in again.stderr + again.stdout
     (tmp_path / "walk" / "middle.png").write_bytes((scene.queries / "q_1.png").read_bytes())
-    assert "of no camera of the rig" in localise(scene, tmp_path / "walk", *options[:2]).stderr
+    assert "belongs to no camera of the rig" in localise(scene, tmp_path / "walk", *options[:2]).stderr
 
 
 def test_positions_that_are_known_restrict_the_search(scene: Scene, tmp_path: Path) -> None:
@@ -261,7 +261,7 @@ def test_positions_that_are_known_restrict_the_search(scene: Scene, tmp_path: Pa
     (tmp_path / "priors.txt").write_text("q_1.png 900 900 900\n")
     far = localise(scene, scene.queries / "q_1.png", *near)
     assert far.exit_code == 3
-    assert "no candidates: no image of the map stands within" in far.stdout
+    assert "no candidates: no image of the map is within" in far.stdout
     assert "not georeferenced" in localise(scene, scene.queries, "--prior", "exif").stderr
 
 

@@ -54,7 +54,7 @@ def test_a_model_without_points_is_one_error(command: str, places: dict[str, Pat
     without_points(places["MAP"])
     result = run(*arguments(command, places))
     assert result.exit_code == 1
-    assert "has no points to localise by" in result.stderr.replace("\n", " ")
+    assert "has no points, which localisation needs" in result.stderr.replace("\n", " ")
     assert not places["OUT"].exists()
 
 

@@ -82,7 +82,7 @@ def test_a_photograph_that_exif_turns_has_the_pose_of_what_is_displayed(
     assert_right(scene, name, found.T_world_to_camera)
     shown = localiser.localise(tmp_path / name, replace(GIVEN, size=ImageSize(360, 480)))  # that of the upright picture
     np.testing.assert_array_equal(shown.T_world_to_camera, found.T_world_to_camera)
-    with pytest.raises(InputError, match="another shape"):
+    with pytest.raises(InputError, match="another aspect ratio"):
         localiser.localise(tmp_path / name, replace(GIVEN, size=ImageSize(480, 480)))
 
 
@@ -164,13 +164,13 @@ def test_without_the_pictures_of_the_map_nothing_is_aligned_and_that_is_told(sce
     found = Localiser(Map.open(scene.without_images(tmp_path), few())).localise(scene.queries / name, GIVEN)
     assert found.ok
     assert not found.aligned
-    assert "not aligned" in found.message
+    assert "not refined" in found.message
     degrees, steps = scene.errors(name, found.T_world_to_camera)
     assert degrees < 0.15  # a keypoint is half a pixel of the detector off instead
     assert steps < 0.04
     wanted = Localiser(Map.open(scene.model, few(align=False), scene.images)).localise(scene.queries / name, GIVEN)
     assert not wanted.aligned
-    assert "not aligned" not in wanted.message  # it was asked for
+    assert "not refined" not in wanted.message  # it was asked for
 
 
 def test_a_picture_of_the_map_that_is_gone_or_another_one_costs_its_alignment(scene: Scene, tmp_path: Path) -> None:
@@ -245,7 +245,7 @@ def test_a_map_without_points_is_none(scene: Scene, tmp_path: Path) -> None:
     for number in list(model.points3D):
         model.delete_point3D(number)
     model.write(folder / "sparse" / "0")
-    with pytest.raises(InputError, match="no points to localise by"):
+    with pytest.raises(InputError, match="no points, which localisation needs"):
         Map.open(folder, few(), scene.images)
     points = scene.model / "sparse" / "0" / "points3D.bin"
     (folder / "sparse" / "0" / "points3D.bin").write_bytes(points.read_bytes()[:-5])

@@ -27,7 +27,7 @@ def test_a_list_has_positions_with_deviations_or_without(tmp_path: Path) -> None
     }
     found = with_priors([Query("c.jpg", Path("c.jpg")), Query("d.jpg", Path("d.jpg"))], priors)
     assert [query.prior for query in found] == [priors["c.jpg"], None]
-    with pytest.raises(InputError, match="none of the photographs"):
+    with pytest.raises(InputError, match="none of the images"):
         with_priors([Query("d.jpg", Path("d.jpg"))], priors)
 
 
@@ -35,7 +35,7 @@ def test_a_list_has_positions_with_deviations_or_without(tmp_path: Path) -> None
     ("text", "told"),
     [
         ("a.jpg 1 2", "line 1: not NAME X Y Z"),
-        ("a.jpg 1 2 3\na.jpg 1 2 4", "line 2: 'a.jpg' stands in it twice"),
+        ("a.jpg 1 2 3\na.jpg 1 2 4", "line 2: 'a.jpg' appears twice"),
         ("a.jpg 1 2 3 0.1 0 0.1", "line 1: standard deviations are positive"),
         ("a.jpg 1 nan 3", "finite"),
     ],
@@ -73,5 +73,5 @@ def test_exif_is_a_place_of_unknown_height_in_a_georeferenced_map(tmp_path: Path
         north = metres_from(None if origin is None else (48.51, -2.0, 0.0), np.array([[48.52, -2.0, 12.5]]))
         assert first.distances(north)[0] == pytest.approx(1112, abs=1)  # a hundredth of a degree of the meridian
     (tmp_path / "georeference.json").write_text(json.dumps({"frame": "xyz", "origin": None}))
-    with pytest.raises(InputError, match="no frame on the Earth"):
+    with pytest.raises(InputError, match="no geographic frame"):
         GeoFrame.of_map(tmp_path)

@@ -38,7 +38,7 @@ def test_a_similarity_is_found_from_poses_on_a_line() -> None:
     moved = true.scale * true.R @ point + true.t
     seen, there = poses["3"] @ [*point, 1], truths["3"] @ [*moved, 1]
     np.testing.assert_allclose(there[:3], 2.5 * seen[:3], atol=1e-12)
-    with pytest.raises(InputError, match="takes three"):
+    with pytest.raises(InputError, match="needs three"):
         similarity(dict(list(poses.items())[:2]), truths)
 
 

@@ -140,7 +140,7 @@ def test_images_of_colmap(tmp_path: Path) -> None:
         ("a 1 2\n", "line 1: 3 fields"),
         ("a 1 2 3\nb 1 2 x\n", "line 2: .*'x'"),
         ("a 1 2 nan\n", "line 1: .*not finite"),
-        ("a 1 2 3\n\na 1 2 3\n", "line 3: 'a' stands in the file before"),
+        ("a 1 2 3\n\na 1 2 3\n", "line 3: 'a' appears twice"),
         ("1 0 0 0 0 0 0 0 1 a\n\n", "line 1: .*quaternion"),
         ("1 1 0 0 0 0 0 0 1 a\n2 1 0 0 0 0 0 0 1 b\n", "line 2: .*2-D points"),
         ("1 1 0 0 0 0 0 0 1 a\n\n2 1 0 0\n", "line 3: 4 fields"),

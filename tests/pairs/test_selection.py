@@ -46,7 +46,7 @@ def test_spatial(tmp_path: Path) -> None:
     chosen = choose_pairs(PairOptions("spatial", max_distance=2.0, poses=poses), SHUFFLED)
     assert named(chosen.pairs) == [("i0", "i1"), ("i1", "i10")]
     assert chosen.notes == [f"9 of 12 images have no position in {poses} and are in no pair: i2, i3, i4 and 6 more"]
-    with pytest.raises(InputError, match="does not say where images look"):
+    with pytest.raises(InputError, match="has no viewing directions"):
         choose_pairs(PairOptions("spatial", max_angle=20.0, poses=poses), NAMES)
     with pytest.raises(InputError, match="none of the 12 images has a position in EXIF"):
         choose_pairs(PairOptions("spatial"), NAMES, folder=tmp_path)

@@ -88,7 +88,7 @@ def test_what_makes_no_sense_is_refused() -> None:
         ({"top_k": 1, "max_angle": 20.0}, "go together"),
         ({"top_k": 1, "directions": here}, "go together"),
         ({"top_k": 1, "directions": here, "max_angle": 181.0}, "0 to 180 degrees"),
-        ({"top_k": 1, "directions": np.array([(0.0, 0, 1), (0, 0, 0)]), "max_angle": 9.0}, "'b' has no length"),
+        ({"top_k": 1, "directions": np.array([(0.0, 0, 1), (0, 0, 0)]), "max_angle": 9.0}, "'b' is zero"),
     ):
         with pytest.raises(InputError, match=fact):
             spatial(here, names, **options)

@@ -173,7 +173,7 @@ def test_a_list_says_the_masks_of_images_and_folders(tmp_path: Path) -> None:
     [
         ("a.jpg\n", "line 1: not NAME MASK"),
         ("a b.jpg mask.png\n", "line 1: not NAME MASK; put a tab"),
-        ("a/* 1.png\na/ 2.png\n", "'a/' stands in it twice"),
+        ("a/* 1.png\na/ 2.png\n", "'a/' appears twice"),
     ],
 )
 def test_lists_that_are_wrong_are_refused(tmp_path: Path, text: str, told: str) -> None:

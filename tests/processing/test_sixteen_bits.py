@@ -99,7 +99,7 @@ def test_dark_colours_keep_their_bits_however_they_are_turned(orientation: int) 
 def test_planes_that_cannot_be_read_are_refused() -> None:
     planes = np.moveaxis(COLOURS, -1, 0)
     inks = np.concatenate([planes, planes[:1]])
-    with pytest.raises(ImageError, match="separate planes is read as RGB"):
+    with pytest.raises(ImageError, match="separate planes is supported only for RGB"):
         read(tiff(inks, planar=2, photometric=5))
     with pytest.raises(ImageError, match="not an image that can be read"):  # YCbCr, which Pillow does not open so
         read(tiff(planes, planar=2, photometric=6))
@@ -200,7 +200,7 @@ def test_formats_that_pillow_brings(tmp_path: Path) -> None:
         assert found.rgb.shape == np.asarray(expected).shape
         assert np.abs(found.rgb.astype(int) - np.asarray(expected)).mean() < 8  # of 255, for what compression loses
     # With the package the file is damaged; without, it is named.
-    told = r"x\.heic: " + ("" if find_spec("pillow_heif") else "HEIC pictures are read with pillow-heif: pip install")
+    told = r"x\.heic: " + ("" if find_spec("pillow_heif") else "HEIC images are read with pillow-heif: pip install")
     (tmp_path / "x.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(100))
     with pytest.raises(ImageError, match=told):
         read(tmp_path / "x.heic")

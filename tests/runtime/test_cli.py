@@ -97,3 +97,15 @@ def test_the_start_loads_no_engine_and_no_picture_library() -> None:
     run = [sys.executable, "-c", program]
     printed = subprocess.run(run, capture_output=True, text=True, check=True, env={"PYTHONPATH": path}).stdout
     assert printed.strip() == "[]"
+
+
+def test_without_an_engine(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("openvino", "onnxruntime", "cv2"):
+        monkeypatch.setitem(sys.modules, module, None)
+    main(["env", "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert told["onnxruntime"] is told["opencv"] is told["engine"] is None
+    with pytest.raises(SystemExit, match="1"):
+        main(["match", "a.png", "b.png", "-w", "tiny"])
+    expected = "error: no engine for the networks is installed: pip install 'cyano-runtime[onnxruntime]'\n"
+    assert capsys.readouterr().err == expected

@@ -139,7 +139,7 @@ def test_files_are_those_of_cyano(export: Path, tmp_path: Path) -> None:
 
 
 def test_thresholds(export: Path) -> None:
-    with pytest.raises(InputError, match=r"has matches from 0\.05 on, not from 0\.01"):
+    with pytest.raises(InputError, match=r"gives scores from 0\.05, not from 0\.01"):
         Matcher(export, options=RuntimeOptions(match_threshold=LEAST / 5))
     nothing = Matcher(export, options=RuntimeOptions(match_threshold=0.97, align=False)).match(_image(), _image())
     assert len(nothing) == 0
@@ -180,7 +180,7 @@ def test_damaged_exports_are_refused(tmp_path: Path) -> None:
         with pytest.raises(WeightsError, match=reason):
             Matcher(export)
 
-    refused("is no cyano-export-1", {"format": "cyano-export-2"})
+    refused("is not a cyano-export-1", {"format": "cyano-export-2"})
     refused("lacks what a matcher needs", {"options": {}})
     refused("lacks what a matcher needs", {"graphs": {"detector": {}, "matcher": {}}})
     refused("has no matcher; export with --parts", {"graphs": {"detector": document["graphs"]["detector"]}})

@@ -57,7 +57,7 @@ def test_a_lost_record_is_written_anew(tmp_path: Path) -> None:
 
 def test_what_is_no_configuration_is_refused(tmp_path: Path) -> None:
     for value in (math.nan, Path()):
-        with pytest.raises(InputError, match="a configuration is"):
+        with pytest.raises(InputError, match="a configuration maps names to"):
             FeatureStore(tmp_path, {"value": value})  # type: ignore[dict-item]
     with pytest.raises(InputError, match="unknown precision 'int8': choose one of float16, float32"):
         FeatureStore(tmp_path, {}, precision="int8")  # type: ignore[arg-type]
@@ -80,7 +80,7 @@ def test_all_stores_of_a_folder_open(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no store"):
         open_stores(tmp_path / "features")
     features.folder.rename(features.folder.with_name("renamed"))
-    with pytest.raises(InputError, match="not that of this folder"):
+    with pytest.raises(InputError, match="belongs to another folder"):
         open_stores(tmp_path)
 
 

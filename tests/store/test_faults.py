@@ -125,7 +125,7 @@ def test_damage_is_found_set_aside_and_made_again(tmp_path: Path) -> None:
             assert damage.path.name == name
             assert str(damage.path) in damage.reason
         else:
-            with pytest.raises(InputError, match=r"lacks .* run again"):
+            with pytest.raises(InputError, match=r"lacks .* repeat the command"):
                 reader.read(PAIRS)
         lost = reader.missing(PAIRS)
         assert lost in [sorted(tile, key=PAIRS.index) for tile in tiles]

@@ -96,8 +96,8 @@ def recipe(**changes: object) -> TrainingConfig:
         ({"superglue": replace(CONFIG, input_size=64)}, "input_size has to be 128"),
         ({"superglue": replace(CONFIG, input_size=0)}, "input_size has to be 128"),
         ({"superglue": replace(CONFIG, keypoint_extras=0)}, "keypoint_extras 3"),
-        ({"rounds": read_config("minutes").rounds}, "which SIFT has no use for"),
-        ({"shapes": read_config("minutes").shapes}, "which SIFT has no use for"),
+        ({"rounds": read_config("minutes").rounds}, "which SIFT does not use"),
+        ({"shapes": read_config("minutes").shapes}, "which SIFT does not use"),
         ({"features": "superpoint"}, "not for SuperPoint"),
     ],
 )
@@ -122,7 +122,7 @@ def test_a_detector_needs_its_stages(tmp_path: Path) -> None:
 
 def test_sift_takes_no_detector(tmp_path: Path) -> None:
     images = write_photographs(tmp_path / "images", 3)
-    with pytest.raises(InputError, match="no detector to give"):
+    with pytest.raises(InputError, match="no detector can be given"):
         train_matcher(
             read_config("sift"), images, None, tmp_path / "run", torch.device("cpu"), NOBODY, detector="cyano-small"
         )

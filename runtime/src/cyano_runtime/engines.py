@@ -70,7 +70,7 @@ def settings_of(options: RuntimeOptions, engine: EngineName) -> EngineSettings:
         InputError: OpenCV is asked for a number of threads, which is the process's.
     """
     if engine == "opencv" and options.threads is not None:
-        raise InputError("OpenCV's threads are those of the process: call cv2.setNumThreads instead")
+        raise InputError("OpenCV has one number of threads per process: call cv2.setNumThreads instead")
     cache = cache_folder() if engine == "openvino" else None
     return EngineSettings(options.threads, options.precision == "fastest", cache)
 

@@ -70,7 +70,7 @@ class Export:
         path = folder / "export.json"
         document = read_json(path, remedy=_REMEDY, error=WeightsError)
         if not isinstance(document, Mapping) or document.get("format") != _FORMAT:
-            raise WeightsError(f"{path} is no {_FORMAT}; {_REMEDY}")
+            raise WeightsError(f"{path} is not a {_FORMAT} file; {_REMEDY}")
         try:
             weights, options = document["weights"], document["options"]
             files = {name: _file(path, document["graphs"], name) for name in INPUTS}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,8 @@ from cyano.errors import InputError
 from cyano.onnx_engines import opened
 from cyano.processing import resize
 from cyano.processing.frames import near_frame
-from cyano.processing.images import ImageSource, LoadedImage, read
-from cyano.types import Matches
+from cyano.processing.images import ImageSource, read
+from cyano.types import Matches, ResizeMap
 from cyano_runtime import engines
 from cyano_runtime.alignment import align_matches
 from cyano_runtime.engines import EngineChoice
@@ -25,6 +26,22 @@ from cyano_runtime.result import ImageKeypoints, PairResult
 __all__ = ["Matcher"]
 
 DEFAULT_OPTIONS = RuntimeOptions()
+
+
+class _Seen(NamedTuple):
+    """An image as it goes to the detector.
+
+    Attributes:
+        grey: (h, w) float32 in [0, 1].
+        frame: the way back to the original image.
+        name: of the original image.
+        rgb: (H, W, 3) uint8 of it.
+    """
+
+    grey: NDArray[np.float32]
+    frame: ResizeMap
+    name: str
+    rgb: NDArray[np.uint8]
 
 
 class Matcher:
@@ -60,7 +77,9 @@ class Matcher:
         self.weights = Export.read(weights)
         least, asked = self.weights.least, options.match_threshold
         if asked is not None and asked < least:
-            raise InputError(f"the export has matches from {least:g} on, not from {asked:g}; export with less")
+            raise InputError(
+                f"the exported graph gives scores from {least:g}, not from {asked:g}; export with a lower threshold"
+            )
         self._least, self._usual = (least, self.weights.usual) if asked is None else (asked, asked)
         settings = engines.settings_of(options, self.engine)
         self._detector, self._matcher = (
@@ -83,8 +102,8 @@ class Matcher:
         Raises:
             ImageError: an image cannot be read or used.
         """
-        loaded0, loaded1 = self._read(image0), self._read(image1)
-        return self._matched(self._features(loaded0), self._features(loaded1), (loaded0, loaded1))
+        seen = self._read(image0), self._read(image1)  # before a network runs, since engines keep their memory
+        return self._matched(self._features(seen[0]), self._features(seen[1]), seen)
 
     def extract(self, image: ImageSource) -> Features:
         """Detect and describe the keypoints of an image, once, to match it many times.
@@ -112,12 +131,14 @@ class Matcher:
                 raise InputError(f"features to match are what `extract` gives, not {type(given).__name__}")
         return self._matched(features0, features1, None)
 
-    def _read(self, image: ImageSource) -> LoadedImage:
-        return read(image, self.options.limits, stretch=self.options.stretch)
+    def _read(self, image: ImageSource) -> _Seen:
+        """Read and resize: the grey values of all pixels, four bytes each, are not kept."""
+        loaded = read(image, self.options.limits, stretch=self.options.stretch)
+        return _Seen(*resize.apply(loaded, self.options.resize), loaded.name, loaded.rgb)
 
-    def _features(self, image: LoadedImage) -> Features:
-        """Resize, run the detector, and leave out what is no keypoint or lies at a constant frame."""
-        grey, frame = resize.apply(image, self.options.resize)
+    def _features(self, image: _Seen) -> Features:
+        """Run the detector, and leave out what is no keypoint or lies at a constant frame."""
+        grey, frame = image.grey, image.frame
         allowed = ~near_frame(grey) if self.weights.structure else np.ones(grey.shape, np.bool_)
         inputs: dict[str, NDArray[np.generic]] = {"image": grey[None, None]}
         if self.weights.masked:
@@ -135,9 +156,7 @@ class Matcher:
         descriptors = np.asarray(found["descriptors"], np.float32)[kept]
         return Features(frame.to_original(keypoints[kept]), scores[kept], descriptors, frame, seen)
 
-    def _matched(
-        self, features0: Features, features1: Features, images: tuple[LoadedImage, LoadedImage] | None
-    ) -> PairResult:
+    def _matched(self, features0: Features, features1: Features, images: tuple[_Seen, _Seen] | None) -> PairResult:
         """Match, align, and put together."""
         matches = self._assign(features0, features1)
         features1, matches = align_matches(features0, features1, matches, self._usual)

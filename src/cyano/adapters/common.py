@@ -46,7 +46,7 @@ class DeviceMatchers:
         self.options = options or MatcherOptions()
         if border is not None:
             if border < 0:
-                raise InputError(f"keypoints keep 0 or more pixels from the border, not {border}")
+                raise InputError(f"the border is 0 or more pixels, not {border}")
             detector = self.networks.superpoint
             detector.config = replace(detector.config, border_removal_distance=border)
         self._matchers: dict[torch.device, Matcher] = {}

@@ -70,7 +70,9 @@ class CyanoMatcher(nn.Module):
         """
         sides = [self._extracted(data, side) for side in "01"]
         if len(sides[0]) != len(sides[1]) or not sides[0]:
-            raise InputError(f"{len(sides[0])} images 0 cannot be matched with {len(sides[1])} images 1; give as many")
+            raise InputError(
+                f"{len(sides[0])} images 0 cannot be matched with {len(sides[1])} images 1; give equal numbers"
+            )
         device = sides[0][0].keypoints.device
         results = self._matchers.on(device).match_features(zip(*sides, strict=True))
         counts = torch.tensor([len(each) for each in results], dtype=torch.int64, device=device)

@@ -37,6 +37,8 @@ class SuperPoint(nn.Module):
         >>> extractor = SuperPoint(max_num_keypoints=100).eval()
         >>> extractor.extract(load_image("a.jpg"))["keypoints"].shape
         torch.Size([1, 100, 2])
+        >>> len(extractor.features(load_image("a.jpg")))  # as cyano.Features
+        100
     """
 
     def __init__(
@@ -172,13 +174,18 @@ class LightGlue(nn.Module):
             )
         side0, side1 = (_features(data[key], key) for key in ("image0", "image1"))
         if len(side0) != len(side1) or not side0:
-            raise InputError(
-                f"{len(side0)} images 0 cannot be matched with {len(side1)} images 1; give as many of both"
-            )
+            raise InputError(f"{len(side0)} images 0 cannot be matched with {len(side1)} images 1; give equal numbers")
         return self._matched(self.results(list(zip(side0, side1, strict=True))), side0[0].keypoints.device)
 
     def results(self, pairs: list[tuple[Features, Features]]) -> list[PairResult]:
-        """The matches of pairs of features, aligned where these have what that takes."""
+        """The matches of pairs of features, aligned where these have what that takes.
+
+        Example:
+            >>> features = matcher.extract(["a.jpg", "b.jpg"])
+            >>> (result,) = LightGlue().results([tuple(features)])
+            >>> type(result).__name__
+            'PairResult'
+        """
         return self._matchers.on(pairs[0][0].keypoints.device).match_features(pairs)
 
     def _matched(self, results: list[PairResult], device: torch.device) -> dict[str, Any]:
@@ -302,11 +309,11 @@ def _features(table: Mapping[str, Any], name: str) -> list[Features]:
     wanted = ("keypoints", "keypoint_scores", "descriptors", "image_size")
     missing = [key for key in wanted if key not in table]
     if missing:
-        raise InputError(f"{name} has no {missing[0]!r}: give what extract returned, with its axis of batches")
+        raise InputError(f"{name} has no {missing[0]!r}: give what extract returned, with its batch dimension")
     keypoints, scores, descriptors, sizes = (table[key] for key in wanted)
     seen = table.get("network_size", sizes)
     if not all(isinstance(each, Tensor) and len(each) == len(keypoints) for each in (scores, descriptors, sizes, seen)):
-        raise InputError(f"{name} has keypoints of {len(keypoints)} images, and something else of another number")
+        raise InputError(f"{name} has entries of unequal numbers of images; give what extract returned")
     return [
         Features(places, values, words, ResizeMap(_size(size), _size(network)))
         for places, values, words, size, network in zip(keypoints, scores, descriptors, sizes, seen, strict=True)

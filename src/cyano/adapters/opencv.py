@@ -48,6 +48,8 @@ class CyanoFeatures:
         (100, (100, 128), 128)
         >>> len(features.detect(cv2.imread("b.jpg"))), features.defaultNorm() == cv2.NORM_L2
         (100, True)
+        >>> features.descriptorType() == cv2.CV_32F, features.empty(), "Cyano" in features.getDefaultName()
+        (True, False, True)
     """
 
     def __init__(self, matcher: Matcher) -> None:
@@ -156,6 +158,10 @@ class CyanoDescriptorMatcher:
         >>> matches = matcher.match(descriptors, descriptors)
         >>> len(matcher.knnMatch(descriptors, descriptors, k=2)), matches[0].distance < 0.5
         (100, True)
+        >>> sure = matcher.radiusMatch(descriptors, descriptors, maxDistance=0.1)
+        >>> matcher.isMaskSupported()
+        True
+        >>> matcher.clearPairInfo()
     """
 
     def __init__(self, matcher: Matcher) -> None:
@@ -219,7 +225,7 @@ class CyanoDescriptorMatcher:
         """
         if self._pair is None:
             raise InputError(
-                "call setPairInfo(keypoints0, keypoints1, size0, size1) before match: SuperGlue reads where"
+                "call setPairInfo(keypoints0, keypoints1, size0, size1) before match: SuperGlue needs positions"
             )
         sides = []
         for (places, frame), given in zip(self._pair, (queryDescriptors, trainDescriptors), strict=True):

@@ -104,9 +104,11 @@ def to_stitching(
     infos = [cv2.detail.MatchesInfo() for _ in range(count * count)]
     for (i, j), result in results.items():
         if not (0 <= i < count and 0 <= j < count and i != j):
-            raise InputError(f"({i}, {j}) is no pair of {count} images; they are counted from 0")
+            raise InputError(f"({i}, {j}) is not a pair of {count} images; they are counted from 0")
         if (len(result.image0.keypoints), len(result.image1.keypoints)) != (len(features[i]), len(features[j])):
-            raise InputError(f"the matches of ({i}, {j}) are not of these features")
+            raise InputError(
+                f"the matches of ({i}, {j}) are not of these features; give the features that were matched"
+            )
         found = result.homography(options or RobustOptions())
         matrix = _centred(found.matrix, result) if found.ok and found.matrix is not None else None
         back = None if matrix is None else np.linalg.inv(matrix)

@@ -104,6 +104,8 @@ class SuperPoint(nn.Module):
         ...     found = detector({"image": image})
         >>> found["keypoints"][0].shape, found["descriptors"][0].shape
         (torch.Size([100, 2]), torch.Size([128, 100]))
+        >>> len(detector.features([image[0]])[0])  # as cyano.Features
+        100
     """
 
     def __init__(self, config: Mapping[str, Any] | None = None, *, engine: Engine | None = None) -> None:
@@ -190,11 +192,18 @@ class SuperGlue(nn.Module):
 
         Raises:
             InputError: the sides have unequal numbers of images.
+
+        Example:
+            >>> detector, matcher = SuperPoint({"max_keypoints": 100}).eval(), SuperGlue().eval()
+            >>> image = torch.rand(1, 120, 160, generator=torch.Generator().manual_seed(0))
+            >>> with torch.no_grad():
+            ...     features = detector.features([image])
+            ...     keypoints1, found = matcher.matched(features, features)
+            >>> keypoints1[0].shape, found["matches0"].shape
+            (torch.Size([100, 2]), torch.Size([1, 100]))
         """
         if len(side0) != len(side1):
-            raise InputError(
-                f"{len(side0)} images 0 cannot be matched with {len(side1)} images 1; give as many of both"
-            )
+            raise InputError(f"{len(side0)} images 0 cannot be matched with {len(side1)} images 1; give equal numbers")
         if not side0:
             raise InputError("a batch has at least one pair of images")
         device = side0[0].keypoints.device

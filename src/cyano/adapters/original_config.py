@@ -76,7 +76,7 @@ class Engine(DeviceMatchers):
         super().__init__(_weights(matches.weights or points.weights), options, border=points.remove_borders)
         superglue = self.networks.superglue
         if superglue is None:
-            raise WeightsError(f"{self.networks.source} holds a detector alone; give a matcher's weights as well")
+            raise WeightsError(f"{self.networks.source} has no matcher; give a matcher's weights as well")
         sizes = superglue.config
         own = (sizes.input_size or sizes.hidden_size, sizes.keypoint_encoder_sizes, sizes.gnn_layers_types)
         asked = (matches.descriptor_dim or points.descriptor_dim, matches.keypoint_encoder, matches.GNN_layers)

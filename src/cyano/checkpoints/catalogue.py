@@ -123,7 +123,7 @@ def entry(name: str) -> WeightsEntry:
         WeightsError: the name is not in the catalogue.
     """
     if name not in CATALOGUE:
-        raise WeightsError(f"no weights are known by the name {name!r}; known are {', '.join(CATALOGUE)}")
+        raise WeightsError(f"there are no weights named {name!r}; known are {', '.join(CATALOGUE)}")
     return CATALOGUE[name]
 
 

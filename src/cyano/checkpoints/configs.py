@@ -85,7 +85,7 @@ def with_new_names(data: Mapping[str, object]) -> dict[str, object]:
     renamed = {key: value for key, value in data.items() if key not in _OLD_NAMES}
     for old, new in _OLD_NAMES.items():
         if old in data and renamed.setdefault(new, data[old]) != data[old]:
-            raise InputError(f"{old} ({data[old]}) and {new} ({renamed[new]}) say different things; remove {old}")
+            raise InputError(f"{old} ({data[old]}) and {new} ({renamed[new]}) contradict each other; remove {old}")
     return renamed
 
 

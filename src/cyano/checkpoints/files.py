@@ -94,24 +94,24 @@ def _check_looks(path: Path) -> None:
 
 def _checked(path: Path, content: object) -> dict[str, Tensor]:
     if not isinstance(content, Mapping) or not content:
-        raise WeightsError(f"{path} holds no tensors by name; save the network's state_dict() alone")
+        raise WeightsError(f"{path} has no named tensors; save only the network's state_dict()")
     tensors: dict[str, Tensor] = {}
     for name, value in content.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
             raise WeightsError(
-                f"{path} holds {name!r}, which is no tensor but {type(value).__name__}; "
-                "save the network's state_dict() alone"
+                f"{path} holds {name!r}, which is not a tensor but {type(value).__name__}; "
+                "save only the network's state_dict()"
             )
         is_plain = value.layout == torch.strided and not value.is_meta
         if not is_plain or (value.is_floating_point() and value.dtype not in _FLOATS):
             raise WeightsError(
-                f"{path} holds {name!r} in a form that is not read ({value.dtype}, {value.layout}, on "
+                f"{path} holds {name!r} in an unsupported form ({value.dtype}, {value.layout}, on "
                 f"{value.device}); save dense tensors in float32 or half precision"
             )
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise WeightsError(
-                f"{path} holds values in {name!r} that are not finite; the file is damaged or the training "
-                "diverged, take another one"
+                f"{path} has non-finite values in {name!r}; the file is damaged or the training "
+                "diverged, use another one"
             )
         tensors[name] = value.detach()
     return tensors

@@ -113,8 +113,7 @@ def _fetch(name: str, hub: HubOptions) -> Path:
         )
     except GatedRepoError as error:
         raise WeightsError(
-            f"{name} asks for consent on its page on the hub; give it there, then log in by `hf auth login` or "
-            "pass token="
+            f"{name} is gated: accept its terms on its page on the hub, then log in by `hf auth login` or pass token="
         ) from error
     except RepositoryNotFoundError as error:
         raise WeightsError(
@@ -126,7 +125,9 @@ def _fetch(name: str, hub: HubOptions) -> Path:
             f"{name} on the Hugging Face hub has no revision {hub.revision!r}; give a branch, tag or commit of it"
         ) from error
     except HFValidationError as error:
-        raise WeightsError(f"{name} is not a folder here, nor a possible name on the Hugging Face hub") from error
+        raise WeightsError(
+            f"{name} is not a folder here, nor a possible name on the Hugging Face hub; check the name"
+        ) from error
     except LocalEntryNotFoundError as error:
         raise WeightsError(_offline(name)) from error
     except OSError as error:  # all else that goes wrong on the network or the disk

@@ -171,7 +171,9 @@ def need_extra() -> None:
 
 def _folders(collections: list[Path], images: list[Path]) -> list[tuple[Path, Path | None]]:
     if images and len(images) != len(collections):
-        raise typer.BadParameter(f"--images is given {len(images)} times for {len(collections)} collections; once each")
+        raise typer.BadParameter(
+            f"--images is given {len(images)} times for {len(collections)} collections; give it once for each"
+        )
     for folder in (*collections, *images):
         shared.existing_folder(folder, "--collection" if folder in collections else "--images")
     return [(folder, images[number] if images else None) for number, folder in enumerate(collections)]
@@ -180,7 +182,7 @@ def _folders(collections: list[Path], images: list[Path]) -> list[tuple[Path, Pa
 def _token(path: Path) -> str:
     token = read_text(path, remedy="check --token-file").strip()
     if not re.fullmatch(r"[A-Za-z0-9._~+/=-]{16,512}", token):
-        raise InputError(f"{path} holds no token: 16 letters and digits or more, in one line")
+        raise InputError(f"{path} has no token: write 16 or more letters and digits on one line")
     return token
 
 

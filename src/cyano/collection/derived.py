@@ -66,7 +66,7 @@ def derived(target: Path, made_from: str, make: Callable[[Path], T], kind: type[
     exists = os.path.lexists(target)
     if exists and not record.exists() and not force:
         raise OutputError(
-            f"{target} is there and was not made here; move it away, or replace it with "
+            f"{target} exists already and was not made by this command; move it away, or replace it with "
             "--overwrite (in Python, force=True)"
         )
     known = _read(record)

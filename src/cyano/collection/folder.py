@@ -67,7 +67,7 @@ class Collection:
 
     def __post_init__(self) -> None:
         if self.out.resolve().is_relative_to(self.images.resolve()):
-            raise InputError(f"{self.out} lies in the folder of the images; give a folder outside of {self.images}")
+            raise InputError(f"{self.out} is inside the image folder; give a folder outside {self.images}")
 
     @property
     def store(self) -> Path:
@@ -141,7 +141,7 @@ class Collection:
             6
         """
         if self.verification is None:
-            raise InputError("keypoints are aligned where matches are verified; verify them, or leave alignment out")
+            raise InputError("refinement needs verified matches; verify them, or leave alignment out")
         images, root = self.images.absolute(), self.store.absolute()
         return AlignImages.of(self.recipe, images, root, self.verification, names)
 
@@ -155,7 +155,7 @@ class Collection:
         features, matches, names = self.extraction().open(), self.matching().open(), self.names()
         absent = set(features.missing(names))
         if len(absent) == len(names):
-            raise InputError(f"no image of {self.images} has features in {self.out}; first: cyano extract")
+            raise InputError(f"no image of {self.images} has features in {self.out}; run `cyano extract` first")
         return features, matches, [name for name in names if name not in absent]
 
     def notes(self) -> list[str]:

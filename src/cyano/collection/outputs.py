@@ -243,7 +243,7 @@ def write_hloc_features(collection: Collection, *, force: bool = False) -> HlocF
     absent = set(features.missing(listed))
     names = [name for name in listed if name not in absent]
     if not names:
-        raise InputError(f"there are no features of {collection.images} yet; first: cyano extract")
+        raise InputError(f"there are no features of {collection.images} yet; run `cyano extract` first")
     made_from = checksum(features.folder.name.encode("ascii"), *sorted(item_key((name,)) for name in names))
 
     def make(path: Path) -> HlocFeatures:
@@ -302,8 +302,8 @@ def _source(collection: Collection, align: bool) -> _Source:
     waiting = missing.difference(*(entry.item for entry in store.quarantine.entries()))
     if waiting:
         raise InputError(
-            f"{len(waiting)} images of {collection.images} are not aligned ({some(sorted(waiting))}); "
-            "first: cyano align (in Python align_images), or leave alignment out"
+            f"{len(waiting)} images of {collection.images} have no refined keypoints ({some(sorted(waiting))}); "
+            "run `cyano align` first (in Python align_images), or leave alignment out"
         )
     aligned = [name for name in names if name not in missing]
     return _Source(features, matches, names, stage.digest, store, aligned)

@@ -101,7 +101,7 @@ def reconstruct(
         True
     """
     if run.share is not None:
-        raise InputError("a model takes all pairs; extract and match in shares, then reconstruct without one")
+        raise InputError("a model needs all pairs; extract and match in shares, then reconstruct without a share")
     need_pycolmap()  # better missed now than after hours
     need_camera(cameras, collection.names())
     extraction = extract_images(collection, run)

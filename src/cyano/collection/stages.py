@@ -73,8 +73,8 @@ def extract_images(collection: Collection, run: Run = DEFAULT_RUN) -> Summary:
     changed = stage.changed(names, force=run.force)
     if changed:
         raise InputError(
-            f"{len(changed)} images are others now than when their features were stored in {collection.out} "
-            f"({some(changed)}); put the images back, or give another folder of results (--out)"
+            f"{len(changed)} images have changed since their features were stored in {collection.out} "
+            f"({some(changed)}); restore the images, or give another folder of results (--out)"
         )
     return _run(stage, "extract", names, run)
 
@@ -160,7 +160,7 @@ def select_pairs(
     names = [name for name in names if name not in broken]
     if len(names) < 2:
         reasons = "".join(f"; {name}: {set_apart[name]}" for name in sorted(broken)[:3])
-        raise InputError(f"{len(names)} images of {collection.images} can be used, and pairs take two{reasons}")
+        raise InputError(f"{len(names)} images of {collection.images} can be used, and a pair needs two{reasons}")
     method = "as asked for"
     if options is None:
         few = len(names) <= EXHAUSTIVE_UP_TO

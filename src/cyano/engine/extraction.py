@@ -189,7 +189,7 @@ def _head(paths: Sequence[Path]) -> str:
 def _inside(folder: Path, name: str) -> Path:
     """The path of an image; lists of images come from anywhere and must not lead out of the folder."""
     if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
-        raise ImageError(f"{name!r} leads out of the folder of the images; name images relative to that folder")
+        raise ImageError(f"{name!r} is outside the image folder; name images relative to that folder")
     return folder / name
 
 
@@ -202,9 +202,9 @@ def _nameable(name: str) -> None:
     try:
         name.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise ImageError(f"the name {name!r} is no valid text, which COLMAP needs; rename the file") from error
+        raise ImageError(f"the name {name!r} is not valid UTF-8, which COLMAP needs; rename the file") from error
     if "\0" in name:
-        raise ImageError(f"{name!r} holds a null character, which no file's name can; check the list")
+        raise ImageError(f"{name!r} has a null character, which no file name can; check the list")
 
 
 def _stored(name: str, image: _Prepared, features: Features) -> StoredImage:

@@ -62,7 +62,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if self.options.rotations != "off":
-            raise InputError("features are extracted once per image and do not turn; use rotations='off'")
+            raise InputError("features are extracted once per image, without rotations; use rotations='off'")
         if self.masks is not None and not self.masks.exists():
             raise InputError(f"{self.masks}: there is no such folder or file; masks are a folder or one image")
         if self.masks is not None and is_list(self.masks):
@@ -76,7 +76,7 @@ class Recipe:
     def _in_force(self) -> tuple[SuperPointConfig, SuperGlueConfig]:
         superglue = self.networks.superglue
         if superglue is None:
-            raise WeightsError(f"{self.networks.source} holds a detector alone; matching needs a SuperGlue as well")
+            raise WeightsError(f"{self.networks.source} has no matcher; matching needs a SuperGlue as well")
         return self.options.over(self.networks.superpoint.config, superglue.config)
 
     @property

@@ -83,8 +83,8 @@ class VerifyPairs(Stage[ImagePair, StoredPair]):
         """
         if not self.recipe.has_matches(self.root, None):
             raise InputError(
-                f"{self.root} holds no matches of these options that wait for their geometry; first, and with the same "
-                "options: cyano match-all --no-verify"
+                f"{self.root} has no unverified matches of these options; first run, with the same "
+                "options, `cyano match-all --no-verify`"
             )
         return self.recipe.matches(self.root, None)
 

@@ -171,11 +171,14 @@ class Stage(ABC, Generic[K, T]):
     """A stage as plain values that may be sent to any process: what goes in, what is done, what comes out.
 
     Example:
-        >>> stage = ExtractImages(recipe, Path("scene"), Path("run/store"))
+        >>> stage = ExtractImages(recipe, Path("scene").absolute(), Path("run/store"))
         >>> store = stage.open()
         >>> units = stage.plan(collection.names(), store.folder.name)
         >>> sum(len(unit.items) for unit in units), store.count()
         (6, 6)
+        >>> receipts = list(LocalEngine().run(stage, units))  # nothing is left to do for stage.worker()
+        >>> sum(receipt.done for receipt in receipts)
+        6
     """
 
     @abstractmethod

@@ -207,9 +207,7 @@ def evaluate_pair(
 def _true_essential(T_0to1: NDArray[np.floating]) -> NDArray[np.float64]:
     essential = essential_from_pose(T_0to1)
     if not essential.any():
-        raise InputError(
-            "the true pose has no translation, so no epipolar lines to judge matches by; leave this pair out"
-        )
+        raise InputError("the ground-truth pose has no translation and so no epipolar lines; leave this pair out")
     return essential
 
 

@@ -117,9 +117,10 @@ def verdict(part: str, engine: str, agreement: Agreement) -> None:
     )
     if not agreed:
         raise OutputError(
-            f"the {part}'s graph is not the network in {engine}: {agreement.same_keypoints} of {agreement.keypoints} "
-            f"keypoints and {agreement.same_matched} of {agreement.matched} matches are the same, scores to "
-            f"{agreement.worst_score:.2g}; nothing was written. Update onnx, onnxscript and {engine}, or report this"
+            f"the {part}'s graph differs from the network in {engine}: {agreement.same_keypoints} of "
+            f"{agreement.keypoints} keypoints and {agreement.same_matched} of {agreement.matched} matches are the "
+            f"same, scores to {agreement.worst_score:.2g}; nothing was written. Update onnx, onnxscript and {engine}, "
+            "or report this"
         )
 
 

@@ -74,7 +74,7 @@ class Reference:
         """What a matcher's graph gives for these inputs, without padding in the computation."""
         sides = [{name: torch.from_numpy(inputs[f"{name}{side}"]) for name in _SIDE} for side in "01"]
         if self._matcher is None:
-            raise WeightsError("these weights hold a detector alone")
+            raise WeightsError("these weights have no matcher; give a matcher's weights as well")
         if isinstance(self._matcher, PortableSuperGlue):
             self._matcher.match_threshold.fill_(threshold)
             found = self._matcher(*(side[name] for side in sides for name in _SIDE))

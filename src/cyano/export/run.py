@@ -72,7 +72,7 @@ class _Exporter:
 
     def __init__(self, networks: Networks, options: ExportOptions) -> None:
         if networks.superglue is None and set(options.parts) != {"detector"}:
-            raise WeightsError(f"{networks.source} holds a detector alone; export the part detector alone")
+            raise WeightsError(f"{networks.source} has no matcher; export only the part detector")
         self.options, self.networks = options, networks
         self.rules = replace(networks.superpoint.config, max_keypoints=options.max_keypoints)
         matcher = networks.superglue

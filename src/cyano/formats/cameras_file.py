@@ -87,7 +87,7 @@ def read_cameras_file(path: str | os.PathLike[str]) -> dict[str, CameraEntry]:
     for name, camera in listed:
         key = entry_name(name)
         if key in found:
-            raise InputError(f"{path}: {name!r} stands in it twice; remove one")
+            raise InputError(f"{path}: {name!r} appears twice; remove one")
         found[key] = camera
     return found
 
@@ -126,8 +126,8 @@ def _of_colmap(cameras: dict[str, CameraEntry], path: str | os.PathLike[str]) ->
     if not beside.is_file():
         if len(cameras) > 1:
             raise InputError(
-                f"{path} has {len(cameras)} cameras and does not say of which images; put COLMAP's images.txt beside "
-                "it, or write names of images instead of the numbers"
+                f"{path} has {len(cameras)} cameras but no image names; put COLMAP's images.txt beside "
+                "it, or write image names instead of the numbers"
             )
         yield from (("", camera) for camera in cameras.values())
         return
@@ -138,7 +138,7 @@ def _of_colmap(cameras: dict[str, CameraEntry], path: str | os.PathLike[str]) ->
         if not fields:
             continue
         if len(fields) != _OF_IMAGE or fields[-2] not in cameras:
-            raise InputError(f"{beside}: {row!r:.100} is no image of a camera in {path}; export the model anew")
+            raise InputError(f"{beside}: {row!r:.100} is not an image of a camera in {path}; export the model again")
         number, name = fields[-2:]
         camera = cameras[number]
         yield name.rstrip(), CameraEntry(camera.model, camera.params, camera.size, shared=number)

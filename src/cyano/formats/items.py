@@ -79,8 +79,8 @@ def check_indices(pair: StoredPair, counts: Mapping[str, int]) -> None:
             raise InputError(f"{name!r} has matches but no features; give the features that the matches were made from")
         if len(indices) and indices.max() >= counts[name]:
             raise InputError(
-                f"matches of {pair.name0!r} and {pair.name1!r} name keypoint {indices.max()} of {name!r}, which has "
-                f"{counts[name]}; give the features that the matches were made from"
+                f"matches of {pair.name0!r} and {pair.name1!r} refer to keypoint {indices.max()} of {name!r}, which "
+                f"has {counts[name]}; give the features that the matches were made from"
             )
 
 
@@ -103,7 +103,7 @@ def dense_matches(pair: StoredPair, count0: int) -> tuple[NDArray[np.int64], NDA
     scores[pair.indices[:, 0]] = pair.scores
     if (matches >= 0).sum() < len(pair.scores):
         raise InputError(
-            f"a keypoint of {pair.name0!r} has several matches in {pair.name1!r}; the format holds one, so match them "
+            f"a keypoint of {pair.name0!r} has several matches in {pair.name1!r}; the format allows one, so match them "
             "one to one"
         )
     return matches, scores
@@ -118,5 +118,5 @@ def check_path(name: str) -> str:
     parts = name.split("/")
     rooted = PurePosixPath(name).is_absolute() or bool(PureWindowsPath(name).drive)
     if rooted or "\0" in name or any(part in ("", ".", "..") for part in parts):
-        raise InputError(f"no file can be named after the image {name!r}: it has to be a path inside of a folder")
+        raise InputError(f"no file can be named after the image {name!r}: it has to be a relative path inside a folder")
     return name

@@ -78,7 +78,7 @@ def read_priors(path: str | os.PathLike[str]) -> dict[str, PositionPrior]:
             raise InputError(f"{where}: not NAME X Y Z; {_REMEDY}")
         name = text.rsplit(None, count)[0]
         if name in found:
-            raise InputError(f"{where}: {name!r} stands in it twice; remove one")
+            raise InputError(f"{where}: {name!r} appears twice; remove one")
         x, y, z, *deviations = (float(word) for word in words[-count:])
         try:
             found[name] = PositionPrior(

@@ -62,11 +62,11 @@ class Rig:
 
     def __post_init__(self) -> None:
         if not self.cameras:
-            raise InputError("a rig has one camera at least")
+            raise InputError("a rig needs at least one camera")
         for name, each in self.cameras.items():
             R = np.asarray(each.T_rig_to_camera)[:3, :3]
             if each.T_rig_to_camera.shape != (4, 4) or not np.allclose(R @ R.T, np.eye(3), atol=1e-6):
-                raise InputError(f"the pose of the rig's camera {name!r} is no (4, 4) rigid motion")
+                raise InputError(f"the pose of the rig's camera {name!r} is not a (4, 4) rigid motion")
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Rig:
@@ -93,7 +93,7 @@ class Rig:
         for entry in rigs[0].cameras:
             name = entry.image_prefix.rstrip("/")
             if name in found:
-                raise InputError(f"{path}: the camera {name!r} stands in it twice; remove one")
+                raise InputError(f"{path}: the camera {name!r} appears twice; remove one")
             found[name] = entry.camera(f"{path}: the camera {name!r}")
         return cls(found)
 
@@ -109,7 +109,7 @@ class Rig:
         fits = [name for name in self.cameras if image.startswith(name)]
         if not fits:
             known = ", ".join(f"{name}/" for name in self.cameras)
-            raise InputError(f"{image!r} is of no camera of the rig; names begin with one of {known}")
+            raise InputError(f"{image!r} belongs to no camera of the rig; image names begin with one of {known}")
         name = max(fits, key=len)
         return name, image[len(name) :].lstrip("/")
 

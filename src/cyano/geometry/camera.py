@@ -40,9 +40,13 @@ class Camera:
         InputError: a focal length that is not positive, or a value that is not finite.
 
     Example:
-        >>> camera = cyano.Camera(fx=860.0, fy=860.0, cx=319.5, cy=239.5)
+        >>> camera = cyano.Camera(fx=860.0, fy=860.0, cx=319.5, cy=239.5, size=ImageSize(480, 640))
         >>> camera.normalise([[319.5, 239.5]]).tolist()  # the ray of the principal point is the axis
         [[0.0, 0.0]]
+        >>> camera.fitted(ImageSize(240, 320)).fx  # of the picture at half the size
+        430.0
+        >>> camera.scaled(cyano.ResizeMap(ImageSize(480, 640), ImageSize(960, 1280))).fx
+        1720.0
     """
 
     fx: float
@@ -71,6 +75,10 @@ class Camera:
 
         Raises:
             InputError: another shape, skew, or a last row other than (0, 0, 1).
+
+        Example:
+            >>> cyano.Camera.from_matrix([[860, 0, 319.5], [0, 860, 239.5], [0, 0, 1]]).fx
+            860.0
         """
         matrix = finite_array(K, (3, 3), "K")
         if matrix[0, 1] != 0 or matrix[1, 0] != 0 or not np.array_equal(matrix[2], (0, 0, 1)):
@@ -89,6 +97,10 @@ class Camera:
         Args:
             focal_35mm_mm: the tag's value in millimetres.
             size: size of the image that the points are measured in.
+
+        Example:
+            >>> cyano.Camera.from_focal_35mm(36.0, ImageSize(480, 640)).fx
+            640.0
         """
         focal = _number(focal_35mm_mm, "a focal length") / _FILM_LONG_SIDE_MM * size.longest
         return cls._centred(focal, size)
@@ -99,6 +111,10 @@ class Camera:
 
         Raises:
             InputError: an angle that is not between 0 and 180 degrees.
+
+        Example:
+            >>> round(cyano.Camera.from_field_of_view(90.0, ImageSize(480, 640)).fx, 3)
+            320.0
         """
         if not 0 < _number(degrees, "a field of view") < 180:
             raise InputError(f"the field of view must lie between 0 and 180 degrees, not {degrees}")
@@ -144,9 +160,9 @@ class Camera:
             return self
         if not size.has_shape_of(self.size):
             raise InputError(
-                f"{what} is {size.width}x{size.height} pixels and its camera is of a picture of "
-                f"{self.size.width}x{self.size.height}, which has another shape; give the camera of this image, turned "
-                "and cropped as it is"
+                f"{what} is {size.width}x{size.height} pixels, but its camera is for an image of "
+                f"{self.size.width}x{self.size.height}, which has another aspect ratio; give the camera of this "
+                "image, rotated and cropped as it is"
             )
         sx, sy = size.width / self.size.width, size.height / self.size.height
         cx, cy = (self.cx + 0.5) * sx - 0.5, (self.cy + 0.5) * sy - 0.5

@@ -53,8 +53,9 @@ class RobustOptions:
         InputError: an option out of its range; the message says which.
 
     Example:
-        >>> cyano.RobustOptions(estimator="opencv", threshold_px=2.0, seed=1).threshold_px
-        2.0
+        >>> options = cyano.RobustOptions(estimator="opencv", threshold_px=2.0, seed=1)
+        >>> options.threshold_for("homography"), cyano.RobustOptions().threshold_for("homography")
+        (2.0, 3.0)
     """
 
     estimator: Estimator = "poselib"
@@ -119,8 +120,8 @@ class RobustEstimate:
     Example:
         >>> points = np.random.default_rng(0).uniform(0, 640, (50, 2))
         >>> found = cyano.geometry.estimate_homography(points, points + [20, 10])
-        >>> found.ok, found.num_inliers
-        (True, 50)
+        >>> found.ok, found.num_inliers, found.facts()[0][0]
+        (True, 50, 'H')
     """
 
     kind: Kind

@@ -82,10 +82,6 @@ class LensCamera:
 
     The other models are scaled, turned and handed to COLMAP, but not projected here.
 
-        lens = LensCamera("SIMPLE_RADIAL", ImageSize(3024, 4032), (3000.0, 2015.5, 1511.5, -0.02))
-        half = lens.scaled(ImageSize(1512, 2016))
-        turned = lens.turned(6)  # as a phone held upright displays it
-
     Attributes:
         model: COLMAP's name of it.
         size: of the image.
@@ -97,9 +93,17 @@ class LensCamera:
             not positive.
 
     Example:
-        >>> camera = LensCamera("SIMPLE_RADIAL", ImageSize(480, 640), (500.0, 319.5, 239.5, -0.1))
-        >>> camera.project([[0.0, 0.0, 2.0]]).tolist()
-        [[319.5, 239.5]]
+        >>> lens = LensCamera("SIMPLE_RADIAL", ImageSize(480, 640), (500.0, 319.5, 239.5, -0.1))
+        >>> lens.project([[0.0, 0.0, 2.0]]).tolist(), lens.normalise([[319.5, 239.5]]).tolist()
+        ([[319.5, 239.5]], [[0.0, 0.0]])
+        >>> bool(lens.undistorted_points([[19.5, 239.5]])[0, 0] < 19.5)  # the barrel is taken out
+        True
+        >>> lens.scaled(ImageSize(240, 320)).params[0], lens.zoomed(2.0).params[0]
+        (250.0, 1000.0)
+        >>> lens.turned(6).size  # as a phone held upright displays it
+        ImageSize(height=640, width=480)
+        >>> lens.displayed(ImageSize(960, 1280), orientation=6).focal_length  # of a larger photograph
+        1000.0
     """
 
     model: str
@@ -125,9 +129,13 @@ class LensCamera:
 
         Raises:
             InputError: its size is not known.
+
+        Example:
+            >>> LensCamera.from_pinhole(Camera(500, 500, 319.5, 239.5, ImageSize(480, 640))).model
+            'PINHOLE'
         """
         if camera.size is None:
-            raise InputError("the camera of a lens knows the size of its images; give the camera its size")
+            raise InputError("a LensCamera needs the size of its images; give the camera its size")
         return cls("PINHOLE", camera.size, (camera.fx, camera.fy, camera.cx, camera.cy))
 
     @cached_property
@@ -259,9 +267,9 @@ class LensCamera:
         if shown.has_shape_of(self.size):
             return self.scaled(shown, same_model=same_model)
         raise InputError(
-            f"{what} is stored as {stored.width}x{stored.height} pixels and its camera is of a picture of "
-            f"{self.size.width}x{self.size.height}, which has another shape; give this image its own camera "
-            "(--cameras-file), turned and cropped as it is, or leave it out"
+            f"{what} is stored as {stored.width}x{stored.height} pixels, but its camera is for an image of "
+            f"{self.size.width}x{self.size.height}, which has another aspect ratio; give this image its own camera "
+            "(--cameras-file), rotated and cropped as it is, or leave it out"
         )
 
     @cached_property
@@ -272,7 +280,7 @@ class LensCamera:
     def _distortion(self) -> Distortion:
         if self.model in _HELD:
             raise InputError(
-                f"cameras of COLMAP's model {self.model} are not projected here; undistort the images and the model "
+                f"COLMAP's camera model {self.model} is not supported here; undistort the images and the model "
                 "first (colmap image_undistorter)"
             )
         known = self._named

@@ -109,6 +109,8 @@ class AutoModel:
     Example:
         >>> type(cyano.AutoModel.from_pretrained()).__name__
         'SuperGlueForKeypointMatching'
+        >>> type(cyano.AutoModel.from_config(cyano.SuperPointConfig())).__name__  # random weights
+        'SuperPointForKeypointDetection'
     """
 
     @classmethod
@@ -133,6 +135,7 @@ class AutoModelForKeypointMatching:
 
     Example:
         >>> model = cyano.AutoModelForKeypointMatching.from_pretrained()
+        >>> fresh = cyano.AutoModelForKeypointMatching.from_config(model.config)  # random weights
     """
 
     @classmethod
@@ -151,6 +154,7 @@ class AutoModelForKeypointDetection:
 
     Example:
         >>> detector = cyano.AutoModelForKeypointDetection.from_pretrained()
+        >>> fresh = cyano.AutoModelForKeypointDetection.from_config(detector.config)  # random weights
     """
 
     @classmethod

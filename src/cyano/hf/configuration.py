@@ -80,6 +80,10 @@ class _Config(Uploads):
 
         Raises:
             InputError: a key is misspelt or a value is not usable.
+
+        Example:
+            >>> cyano.SuperPointConfig.from_dict({"max_keypoints": 512}, nms_radius=3).nms_radius
+            3
         """
         names = {item.name for item in fields(cls)}
         for key in overrides:
@@ -96,7 +100,12 @@ class _Config(Uploads):
         return config
 
     def to_dict(self) -> dict[str, object]:
-        """The content of config.json, nested configurations as dictionaries."""
+        """The content of config.json, nested configurations as dictionaries.
+
+        Example:
+            >>> cyano.SuperPointConfig(max_keypoints=512).to_dict()["max_keypoints"]
+            512
+        """
         values = {key: value.to_dict() if isinstance(value, _Config) else value for key, value in vars(self).items()}
         shown = {key: value for key, value in values.items() if GENERAL_DEFAULTS.get(key, ...) is not value}
         return {"model_type": self.model_type, **shown}
@@ -106,7 +115,12 @@ class _Config(Uploads):
         return iter(vars(self))
 
     def to_json_string(self) -> str:
-        """config.json as text, keys sorted."""
+        """config.json as text, keys sorted.
+
+        Example:
+            >>> '"max_keypoints": 512' in cyano.SuperPointConfig(max_keypoints=512).to_json_string()
+            True
+        """
         return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
 
     def to_json_file(self, path: str | Path, use_diff: bool = True) -> None:
@@ -114,16 +128,33 @@ class _Config(Uploads):
 
         Raises:
             OutputError: it cannot be written.
+
+        Example:
+            >>> cyano.SuperPointConfig(max_keypoints=512).to_json_file("detector.json")
+            >>> cyano.SuperPointConfig.from_json_file("detector.json").max_keypoints
+            512
         """
         write_json(Path(path), self.to_dict())
 
     def to_diff_dict(self) -> dict[str, object]:
-        """What differs from the defaults."""
+        """What differs from the defaults.
+
+        Example:
+            >>> cyano.SuperPointConfig(max_keypoints=512).to_diff_dict()
+            {'model_type': 'superpoint', 'max_keypoints': 512}
+        """
         usual = type(self)().to_dict()
         return {key: value for key, value in self.to_dict().items() if key == "model_type" or usual.get(key) != value}
 
     def update(self, settings: Mapping[str, object]) -> None:
-        """Change several settings."""
+        """Change several settings.
+
+        Example:
+            >>> config = cyano.SuperPointConfig()
+            >>> config.update({"max_keypoints": 512, "nms_radius": 3})
+            >>> config.max_keypoints
+            512
+        """
         for name, value in settings.items():
             setattr(self, name, value)
 
@@ -143,6 +174,10 @@ class _Config(Uploads):
 
         Raises:
             InputError: it is none of them.
+
+        Example:
+            >>> cyano.SuperPointConfig.of({"max_keypoints": 512}).max_keypoints
+            512
         """
         if isinstance(config, cls) and not overrides:
             return config
@@ -155,7 +190,13 @@ class _Config(Uploads):
 
     @classmethod
     def from_json_file(cls, path: str | Path) -> Self:
-        """Read a file like config.json."""
+        """Read a file like config.json.
+
+        Example:
+            >>> cyano.SuperPointConfig(max_keypoints=512).to_json_file("detector.json")
+            >>> cyano.SuperPointConfig.from_json_file("detector.json").max_keypoints
+            512
+        """
         return cls.from_dict(read_json(Path(path)))
 
     @classmethod
@@ -171,6 +212,11 @@ class _Config(Uploads):
         Raises:
             WeightsError: nothing is there, or it is damaged.
             InputError: a key or a value is not usable.
+
+        Example:
+            >>> config = cyano.SuperPointConfig.from_pretrained(max_keypoints=512)  # else as the weights in the wheel
+            >>> config.max_keypoints
+            512
         """
         words = Keywords.of(name_or_path, keywords)
         content = read_json(model_folder(resolve(words.name_or_path, words.hub)) / CONFIG_FILE)
@@ -186,6 +232,11 @@ class _Config(Uploads):
 
         Raises:
             OutputError: it cannot be written.
+
+        Example:
+            >>> cyano.SuperPointConfig(max_keypoints=512).save_pretrained("detector")
+            >>> cyano.SuperPointConfig.from_pretrained("detector").max_keypoints
+            512
         """
         write_json(Path(folder) / CONFIG_FILE, self.to_dict())
         self._saved(folder, keywords)
@@ -208,8 +259,9 @@ class SuperPointConfig(_Config):
         initializer_range: kept for transformers; Cyano initialises by the size of each layer.
 
     Example:
-        >>> cyano.SuperPointConfig(max_keypoints=512).max_keypoints
-        512
+        >>> config = cyano.SuperPointConfig(max_keypoints=512)
+        >>> config.max_keypoints, config.native().max_keypoints
+        (512, 512)
     """
 
     model_type: ClassVar[str] = "superpoint"
@@ -254,8 +306,9 @@ class SuperGlueConfig(_Config):
         attention_probs_dropout_prob: kept for transformers; Cyano has no dropout.
 
     Example:
-        >>> cyano.SuperGlueConfig(hidden_size=128, num_attention_heads=2).hidden_size
-        128
+        >>> config = cyano.SuperGlueConfig(hidden_size=128, num_attention_heads=2)
+        >>> config.hidden_size, config.native().hidden_size
+        (128, 128)
     """
 
     model_type: ClassVar[str] = "superglue"

@@ -148,7 +148,7 @@ def given_features(
     if not images:
         raise InputError("features must hold at least one pair")
     if any(image.frame.quarter_turns % 4 for image in images):
-        raise InputError("features of turned images have no relative keypoints; match them with cyano.Matcher")
+        raise InputError("features of rotated images have no relative keypoints; match them with cyano.Matcher")
     sizes = [(image.frame.network.height, image.frame.network.width) for image in images]
     positions = [
         image.network_keypoints / image.keypoints.new_tensor([width, height])

@@ -37,9 +37,14 @@ class SuperGlueImageProcessor(ImageProcessor):
     The settings are those of transformers' SuperGlueImageProcessor.
 
     Example:
-        >>> processor = cyano.SuperGlueImageProcessor()
-        >>> processor([["a.jpg", "b.jpg"]], return_tensors="pt")["pixel_values"].shape
-        torch.Size([1, 2, 3, 480, 640])
+        >>> processor = cyano.SuperGlueImageProcessor(size={"height": 240, "width": 320})
+        >>> inputs = processor([["a.jpg", "b.jpg"]], return_tensors="pt")  # as processor.preprocess(...)
+        >>> inputs["pixel_values"].shape
+        torch.Size([1, 2, 3, 240, 320])
+        >>> with torch.no_grad():
+        ...     outputs = cyano.AutoModel.from_pretrained()(**inputs)
+        >>> found = processor.post_process_keypoint_matching(outputs, [((240, 320), (230, 300))], threshold=0.2)
+        >>> (picture,) = processor.visualize_keypoint_matching([["a.jpg", "b.jpg"]], found)
     """
 
     processor_type: ClassVar[str] = "SuperGlueImageProcessor"
@@ -138,9 +143,14 @@ class SuperPointImageProcessor(ImageProcessor):
     model reads the red channel; `do_grayscale=True` gives the pixels that a matcher's processor gives.
 
     Example:
-        >>> processor = cyano.SuperPointImageProcessor()
-        >>> processor(["a.jpg"], return_tensors="pt")["pixel_values"].shape
-        torch.Size([1, 3, 480, 640])
+        >>> processor = cyano.SuperPointImageProcessor(size={"height": 240, "width": 320})
+        >>> inputs = processor(["a.jpg"], return_tensors="pt")  # as processor.preprocess(...)
+        >>> inputs["pixel_values"].shape
+        torch.Size([1, 3, 240, 320])
+        >>> with torch.no_grad():
+        ...     outputs = cyano.AutoModelForKeypointDetection.from_pretrained()(**inputs)
+        >>> processor.post_process_keypoint_detection(outputs, [(240, 320)])[0]["keypoints"].shape[1]
+        2
     """
 
     processor_type: ClassVar[str] = "SuperPointImageProcessor"

@@ -80,6 +80,10 @@ class ImageProcessor(Uploads):
 
         Raises:
             InputError: it asks for normalisation, which these networks do not take, or a value is not usable.
+
+        Example:
+            >>> cyano.SuperPointImageProcessor.from_dict({"do_resize": False}).do_resize
+            False
         """
         layout, overrides = Layout.split({**{key: data.get(key) for key in REFUSED}, **overrides})
         if layout != Layout():
@@ -103,6 +107,11 @@ class ImageProcessor(Uploads):
 
         Raises:
             WeightsError: nothing is there, or it is damaged.
+
+        Example:
+            >>> processor = cyano.SuperPointImageProcessor.from_pretrained(do_resize=False)  # else as with the weights
+            >>> processor.do_resize
+            False
         """
         words = Keywords.of(name_or_path, keywords)
         path = model_folder(resolve(words.name_or_path, words.hub)) / PREPROCESSOR_FILE
@@ -114,14 +123,24 @@ class ImageProcessor(Uploads):
         return processor, {k: v for k, v in words.settings.items() if k not in names}  # type: ignore[return-value]
 
     def to_dict(self) -> dict[str, object]:
-        """The content of preprocessor_config.json."""
+        """The content of preprocessor_config.json.
+
+        Example:
+            >>> cyano.SuperPointImageProcessor(do_resize=False).to_dict()["do_resize"]
+            False
+        """
         own = {key: value for key, value in vars(self).items() if key != "transformers_exact"}
         if self.do_convert_rgb is None:  # as in transformers' files
             del own["do_convert_rgb"]
         return {**own, "image_processor_type": self.processor_type}
 
     def to_json_string(self) -> str:
-        """preprocessor_config.json as text, keys sorted."""
+        """preprocessor_config.json as text, keys sorted.
+
+        Example:
+            >>> '"do_resize": false' in cyano.SuperPointImageProcessor(do_resize=False).to_json_string()
+            True
+        """
         return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
 
     def to_json_file(self, path: str | Path) -> None:
@@ -129,12 +148,23 @@ class ImageProcessor(Uploads):
 
         Raises:
             OutputError: it cannot be written.
+
+        Example:
+            >>> cyano.SuperPointImageProcessor(do_resize=False).to_json_file("processor.json")
+            >>> cyano.SuperPointImageProcessor.from_json_file("processor.json").do_resize
+            False
         """
         write_json(Path(path), self.to_dict())
 
     @classmethod
     def from_json_file(cls, path: str | Path) -> Self:
-        """Read a file like preprocessor_config.json."""
+        """Read a file like preprocessor_config.json.
+
+        Example:
+            >>> cyano.SuperPointImageProcessor(do_resize=False).to_json_file("processor.json")
+            >>> cyano.SuperPointImageProcessor.from_json_file("processor.json").do_resize
+            False
+        """
         return cls.from_dict(read_json(Path(path)))
 
     def save_pretrained(self, folder: str | Path, **keywords: object) -> list[str]:
@@ -145,13 +175,23 @@ class ImageProcessor(Uploads):
 
         Raises:
             OutputError: it cannot be written.
+
+        Example:
+            >>> cyano.SuperPointImageProcessor(do_resize=False).save_pretrained("processor")
+            ['processor/preprocessor_config.json']
         """
         write_json(Path(folder) / PREPROCESSOR_FILE, self.to_dict())
         self._saved(folder, keywords)
         return [str(Path(folder) / PREPROCESSOR_FILE)]
 
     def network_size(self, original: ImageSize) -> ImageSize:
-        """The size that an image of some original size has in `pixel_values`."""
+        """The size that an image of some original size has in `pixel_values`.
+
+        Example:
+            >>> processor = cyano.SuperPointImageProcessor(size={"height": 240, "width": 320})
+            >>> processor.network_size(cyano.ImageSize(960, 1280))
+            ImageSize(height=240, width=320)
+        """
         return resized_size(self.size, original) if self.do_resize else original
 
     def _prepared_all(
@@ -167,7 +207,13 @@ class ImageProcessor(Uploads):
         return [layout.laid_out(image) for image in images], layout.device
 
     def prepared(self, image: NDArray[Any]) -> NDArray[Any]:
-        """(C, H, W) one image, resized, rescaled and grey as the settings say."""
+        """(C, H, W) one image, resized, rescaled and grey as the settings say.
+
+        Example:
+            >>> processor = cyano.SuperGlueImageProcessor(size={"height": 240, "width": 320})
+            >>> processor.prepared(np.full((3, 480, 640), 255, np.uint8)).shape
+            (3, 240, 320)
+        """
         size = self.network_size(ImageSize(*image.shape[1:]))
         scaled = np.issubdtype(image.dtype, np.floating) and not self.transformers_exact and float(image.max()) <= 1
         if self.do_resize:
@@ -186,6 +232,12 @@ class ImageProcessor(Uploads):
             relative: (x, y) over width and height of the network's image.
             sizes: (I, 2) heights and widths of the originals.
             network_sizes: (I, 2) likewise of the images that the network saw; None if only the settings tell.
+
+        Example:
+            >>> relative = torch.tensor([[[0.5, 0.5]]], dtype=torch.float32)
+            >>> sizes = torch.tensor([[480, 640]], dtype=torch.int64)
+            >>> cyano.SuperPointImageProcessor().original_positions(relative, sizes, None).tolist()
+            [[[320.0, 240.0]]]
         """
         sizes = sizes.to(relative.device)
         if self.transformers_exact:

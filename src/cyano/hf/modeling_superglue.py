@@ -43,8 +43,10 @@ class SuperGlueForKeypointMatching(PretrainedModel, SuperGlue):
 
     Example:
         >>> model = cyano.SuperGlueForKeypointMatching.from_pretrained()
-        >>> model.config.matching_threshold
-        0.2
+        >>> with torch.no_grad():
+        ...     outputs = model(features=[tuple(matcher.extract(["a.jpg", "b.jpg"]))])
+        >>> outputs.matches.shape[:2]
+        torch.Size([1, 2])
     """
 
     config_class = SuperGlueConfig
@@ -143,7 +145,7 @@ class SuperGlueForKeypointMatching(PretrainedModel, SuperGlue):
     @classmethod
     def _fitted(cls, where: str, config: SuperGlueConfig, saved: Checkpoint) -> Checkpoint:
         if saved.superglue_tensors is None:
-            raise WeightsError(f"{where} is a detector alone; load it as SuperPointForKeypointDetection")
+            raise WeightsError(f"{where} has no matcher; load it as SuperPointForKeypointDetection")
         return Checkpoint.fitted(where, config.detector.native(), config.native(), saved.tensors())
 
     def _checkpoint(self, tensors: Mapping[str, Tensor]) -> Checkpoint:

@@ -37,6 +37,10 @@ class SuperPointForKeypointDetection(PretrainedModel, SuperPoint):
         >>> detector = cyano.SuperPointForKeypointDetection.from_pretrained()
         >>> detector.config.max_keypoints
         1024
+        >>> with torch.no_grad():
+        ...     outputs = detector(torch.rand(1, 1, 48, 64, generator=torch.Generator().manual_seed(0)))
+        >>> outputs.keypoints.shape[2]
+        2
     """
 
     config_class = SuperPointConfig

@@ -115,7 +115,14 @@ class ModelOutput(dict[str, Any]):
         return _restored, (type(self), dict(vars(self)))
 
     def to_tuple(self) -> tuple[Any, ...]:
-        """The entries alone, in order."""
+        """The entries alone, in order.
+
+        Example:
+            >>> from cyano.hf import SuperPointKeypointDescriptionOutput
+            >>> output = SuperPointKeypointDescriptionOutput(scores=torch.zeros(1, 7, dtype=torch.float32))
+            >>> len(output.to_tuple())
+            1
+        """
         return tuple(self.values())
 
 

@@ -54,11 +54,21 @@ class PretrainedModel(Uploads, nn.Module):
         return next(self.parameters()).dtype
 
     def num_parameters(self, only_trainable: bool = False, exclude_embeddings: bool = False) -> int:
-        """How many numbers the model has; none of them are embeddings."""
+        """How many numbers the model has; none of them are embeddings.
+
+        Example:
+            >>> cyano.AutoModel.from_pretrained().num_parameters() > 1_000_000
+            True
+        """
         return sum(p.numel() for p in self.parameters() if p.requires_grad or not only_trainable)
 
     def init_weights(self) -> None:
-        """Draw all weights anew, as the constructor does; after `to_empty`, which leaves none."""
+        """Draw all weights anew, as the constructor does; after `to_empty`, which leaves none.
+
+        Example:
+            >>> model = cyano.AutoModelForKeypointDetection.from_pretrained()
+            >>> model.init_weights()  # random ones, to train from the beginning
+        """
         with torch.device("cpu"):
             fresh = type(self)(self.config, transformers_exact=self.transformers_exact)
         self.load_state_dict(fresh.state_dict())
@@ -86,6 +96,11 @@ class PretrainedModel(Uploads, nn.Module):
 
         Raises:
             InputError: a keyword cannot be used here.
+
+        Example:
+            >>> model = cyano.SuperPointForKeypointDetection.from_config(cyano.SuperPointConfig(max_keypoints=512))
+            >>> model.config.max_keypoints, model.training
+            (512, True)
         """
         dtype = keywords.pop("torch_dtype", None) if dtype is None else dtype
         words = Keywords.of(None, keywords)
@@ -122,6 +137,11 @@ class PretrainedModel(Uploads, nn.Module):
         Raises:
             WeightsError: nothing is there, it cannot be fetched, it is damaged, or it is another network's.
             InputError: a setting is unknown or not usable.
+
+        Example:
+            >>> model = cyano.SuperGlueForKeypointMatching.from_pretrained(matching_threshold=0.5)
+            >>> model.config.matching_threshold, model.training
+            (0.5, False)
         """
         dtype = keywords.pop("torch_dtype", None) if dtype is None else dtype
         words = Keywords.of(name_or_path, keywords)
@@ -161,6 +181,10 @@ class PretrainedModel(Uploads, nn.Module):
 
         Raises:
             OutputError: another model is there, or it cannot be written.
+
+        Example:
+            >>> cyano.SuperGlueForKeypointMatching.from_pretrained().save_pretrained("saved")
+            >>> model = cyano.SuperGlueForKeypointMatching.from_pretrained("saved")
         """
         if not is_main_process:
             return

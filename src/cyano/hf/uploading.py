@@ -70,6 +70,10 @@ class Uploads:
 
         Raises:
             OutputError: the hub cannot be reached, or refuses.
+
+        Example:
+            >>> model = cyano.AutoModel.from_pretrained()
+            >>> model.push_to_hub("owner/name", private=True)  # doctest: +SKIP
         """
         from huggingface_hub import HfApi
         from huggingface_hub.errors import HFValidationError

@@ -116,9 +116,9 @@ class Localiser:
         among = None if prior is None else self.map.images_near(prior, self.options.prior_radius)
         search = Search(self.map, self.matcher, self.options, photograph, prior, among)
         if not len(photograph.features):
-            return search.failed("no keypoints", "the photograph has no keypoints: it is plain, dark or blurred")
+            return search.failed("no keypoints", "the image has no keypoints: it is textureless, dark or blurred")
         if among == []:
-            words = f"no image of the map stands within {self.options.prior_radius:g} of where it was taken"
+            words = f"no image of the map is within {self.options.prior_radius:g} of the known position"
             return search.failed("no candidates", words)
         return search.run(self._candidates(photograph.features, among), intrinsics)
 
@@ -159,7 +159,7 @@ class Localiser:
         """
         if not images or not images.keys() <= rig.cameras.keys():
             raise InputError(
-                f"photographs of the cameras {', '.join(map(repr, images))} are none of the rig, whose cameras are "
+                f"there are images of the cameras {', '.join(map(repr, images))}, but the rig has the cameras "
                 f"{', '.join(map(repr, rig.cameras))}"
             )
         cameras, masks = cameras or {}, masks or {}

@@ -122,7 +122,13 @@ class Localisation(Concise):
 
     @classmethod
     def failed(cls, name: str, status: Status, message: str) -> Localisation:
-        """An outcome of which nothing else is known."""
+        """An outcome of which nothing else is known.
+
+        Example:
+            >>> found = Localisation.failed("dark.png", "no keypoints", "the photograph has no keypoints")
+            >>> found.ok, found.has_pose
+            (False, False)
+        """
         whole, none = np.empty(0, np.int64), np.empty(0, np.bool_)
         pose, covariance = np.full((4, 4), np.nan), np.full((6, 6), np.nan)
         places = np.empty((0, 2))

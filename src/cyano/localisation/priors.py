@@ -41,15 +41,13 @@ class GeoFrame:
         path = folder / "georeference.json"
         remedy = "give positions in the map's own frame (--prior FILE), or georeference the map"
         if not path.exists():
-            raise InputError(
-                f"the map in {folder} is not georeferenced, so EXIF's positions say nothing in it; {remedy}"
-            )
+            raise InputError(f"the map in {folder} is not georeferenced, so EXIF positions cannot be used; {remedy}")
         document = read_json(path, remedy=remedy)
         frame, origin = document.get("frame"), document.get("origin")
         if frame == "ecef":
             return cls("ecef")
         if frame != "enu" or not isinstance(origin, list) or len(origin) not in (2, 3):
-            raise InputError(f"{path} tells of no frame on the Earth (frame {frame!r}, origin {origin!r}); {remedy}")
+            raise InputError(f"{path} has no geographic frame (frame {frame!r}, origin {origin!r}); {remedy}")
         numbers = [float(value) for value in (*origin, 0.0)[:3]]
         return cls("enu", (numbers[0], numbers[1], numbers[2]))
 
@@ -76,7 +74,7 @@ def with_priors(queries: Iterable[Query], priors: Mapping[str, PositionPrior]) -
     """
     found = [replace(query, prior=priors.get(query.name)) for query in queries]
     if not any(query.prior for query in found):
-        raise InputError("the list of positions has none of the photographs; name them as the results do")
+        raise InputError("the list of positions has none of the images; use their names in the results")
     return found
 
 

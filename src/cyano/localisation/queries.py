@@ -50,7 +50,7 @@ def find_queries(source: Path, folder: Path | None = None) -> list[Query]:
     if source.is_dir():
         return [Query(name, source / name) for name in find_images(source, readable_suffixes())]
     if not source.exists():
-        raise InputError(f"{source}: there is no such file or folder; give a photograph, a folder or a list")
+        raise InputError(f"{source}: there is no such file or folder; give an image, a folder or a list")
     if source.suffix.lower() in readable_suffixes():
         return [Query(source.name, source)]
     return _in_folder(read_query_list(source), source.parent if folder is None else folder, str(source))
@@ -102,5 +102,5 @@ def with_masks(queries: Iterable[Query], masks: Path) -> list[Query]:
 
 def _in_folder(listed: Mapping[str, CameraEntry | None], folder: Path, where: str) -> list[Query]:
     if not listed:
-        raise InputError(f"there is no photograph in {where}; give a name on each line")
+        raise InputError(f"there is no image in {where}; give a name on each line")
     return [Query(name, folder / name, camera) for name, camera in listed.items()]

@@ -79,9 +79,9 @@ class RigSearch:
         """An outcome for each member, in their order: all have a pose, of one status, or none has."""
         counts = [len(np.unique(member.search.found.keypoints)) for member in self._known]
         if not any(len(member.search.photograph.features) for member in self.members):
-            return self._failed("no keypoints", "the photographs have no keypoints: they are plain, dark or blurred")
+            return self._failed("no keypoints", "the images have no keypoints: they are textureless, dark or blurred")
         if sum(counts) < self.options.min_inliers:
-            words = f"{sum(counts)} keypoints of all cameras match points of the map; a pose takes more"
+            words = f"{sum(counts)} keypoints of all cameras match points of the map; a pose needs more"
             return self._failed("too few matches", words)
         pose = self._pose(self._everything())
         if pose is not None and self.options.expand:

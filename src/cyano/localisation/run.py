@@ -97,7 +97,7 @@ def _frames(queries: Sequence[Query], rig: Rig) -> list[dict[str, Query]]:
         camera, moment = rig.camera_of(query.name)
         other = moments.setdefault(moment, {}).setdefault(camera, query)
         if other is not query:
-            raise InputError(f"{query.name!r} and {other.name!r} are of one camera and moment; rename one")
+            raise InputError(f"{query.name!r} and {other.name!r} are from the same camera and moment; rename one")
     return list(moments.values())
 
 
@@ -140,6 +140,6 @@ def _check_name(name: str) -> None:
     try:
         name.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise InputError(f"the name {name!r} is no valid text, which COLMAP needs; rename the file") from error
+        raise InputError(f"the name {name!r} is not valid UTF-8, which COLMAP needs; rename the file") from error
     if len(name.splitlines()) != 1 or "\0" in name:
-        raise InputError(f"the name {name!r} is not of one line; rename the file")
+        raise InputError(f"the name {name!r} has a line break; rename the file")

@@ -124,5 +124,5 @@ def make_map_a(posed: PosedSet, fold: Fold, recipe: Recipe, folder: Path) -> Mad
 def _map(folder: Path, part: _Part) -> Map:
     model = read_map_model(folder / "sparse" / "0")
     if not len(model.points):
-        raise InputError(f"the model in {folder} has no points to localise by")
+        raise InputError(f"the model in {folder} has no points, which localisation needs")
     return Map(folder, model, part.recipe.features(part.store), part.recipe, part.images)

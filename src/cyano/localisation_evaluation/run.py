@@ -169,8 +169,10 @@ def evaluate_localisation(
 
     Example:
         >>> sets = [generated_posed_set(Path("table"))]  # doctest: +SKIP
-        >>> report = evaluate_localisation(sets, recipe, ProtocolOptions(Path("results")))  # doctest: +SKIP
+        >>> options = ProtocolOptions(Path("results"), only=1)
+        >>> report = evaluate_localisation(sets, recipe, options)  # doctest: +SKIP
         >>> score(report.sets[0].judged["map A"]).recall  # doctest: +SKIP
+        (100.0, 100.0, 100.0, 100.0, 100.0)
     """
     aligning = RememberingMatcher.of(recipe)
     matchers = {True: aligning, False: aligning.unaligned(recipe)}

@@ -117,13 +117,13 @@ def find_posed_sets(root: Path, wrong: int = 100, seed: int = 0) -> tuple[list[P
     folders = [root, *sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))]
     posed = [folder for folder in folders if (folder / FRAMES_FILE).is_file()]
     read = {folder: _photographs(folder) for folder in posed}
-    short = {each.name: f"{len(read[each])} photographs with poses; localisation takes {FEWEST}" for each in posed
+    short = {each.name: f"{len(read[each])} images with poses; localisation needs {FEWEST}" for each in posed
              if len(read[each]) < FEWEST}  # fmt: skip
     chosen = [folder for folder in posed if folder.name not in short]
     if not chosen:
         raise InputError(
             f"{root} and the folders in it hold no {FRAMES_FILE} (name K(9) T_world_to_camera(16)) of {FEWEST} "
-            "photographs or more, by which localisation is evaluated"
+            "images or more, which localisation needs"
         )
     drawn = _elsewhere(chosen, folders[1:], wrong, np.random.default_rng(seed))
     return [PosedSet(each.resolve().name, each, read[each], drawn[each]) for each in chosen], short

@@ -55,12 +55,12 @@ def similarity(poses: Mapping[str, NDArray[np.float64]], truths: Mapping[str, ND
     """
     names = sorted(poses.keys() & truths.keys())
     if len(names) < 3:
-        raise InputError(f"{len(names)} of the cameras have true poses; aligning the frames takes three")
+        raise InputError(f"{len(names)} of the cameras have ground-truth poses; aligning the frames needs three")
     U, _, Vt = np.linalg.svd(np.sum([truths[name][:3, :3].T @ poses[name][:3, :3] for name in names], axis=0))
     R = U @ np.diag([1, 1, np.linalg.det(U @ Vt)]) @ Vt
     mine, true = (np.array([invert_rigid(each[name])[:3, 3] for name in names]) for each in (poses, truths))
     turned, wanted = (mine - mine.mean(0)) @ R.T, true - true.mean(0)
     scale = float((turned * wanted).sum() / max((turned**2).sum(), np.finfo(np.float64).tiny))
     if not scale > 0:
-        raise InputError("the cameras stand where no similarity takes them to their true places")
+        raise InputError("no similarity transform takes the cameras to their ground-truth positions")
     return Similarity(scale, R, true.mean(0) - scale * R @ mine.mean(0))

@@ -64,7 +64,7 @@ async def chunks(request: Request, limit: int, limits: Limits) -> AsyncIterator[
             except StopAsyncIteration:
                 return
             except TimeoutError as error:
-                raise Problem("slow", f"{count:,} bytes came so far", headers=_CLOSE) from error
+                raise Problem("slow", f"{count:,} bytes have arrived", headers=_CLOSE) from error
             except ClientDisconnect as error:
                 raise Problem("bad-request", "the body ended before its length", headers=_CLOSE) from error
             count += len(chunk)

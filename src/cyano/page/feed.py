@@ -74,7 +74,9 @@ class Feed:
         try:
             first = await self._process.launch(json.dumps(asdict(self.source)), START_SECONDS)
         except ProcessLostError as error:
-            raise OutputError("the process for live pictures did not start; `cyano env` says what there is") from error
+            raise OutputError(
+                "the process for live images did not start; `cyano env` shows what is installed"
+            ) from error
         if "refused" in first.document:
             await self._process.end()
             raise InputError(str(first.document["detail"]))
@@ -130,7 +132,7 @@ class Feed:
             case {"state": dict(state)}:
                 self.state = state
             case _:
-                raise ProcessLostError("it talks nonsense")
+                raise ProcessLostError("it sent an invalid message")
         self._tell(self._viewers.values())
 
     @staticmethod

@@ -84,7 +84,7 @@ def _check_host(headers: Headers, settings: Settings) -> None:
     except ValueError:
         name = None
     if name is None or not settings.answers_to(name):
-        raise Problem("forbidden", "the server does not go by the name in the Host header")
+        raise Problem("forbidden", "the Host header does not name this server")
 
 
 def _check_origin(headers: Headers, scope: Scope) -> None:
@@ -113,7 +113,7 @@ def _entrance(headers: Headers, scope: Scope, settings: Settings) -> Response | 
     scheme, _, bearer = headers.get("authorization", "").partition(" ")
     given = bearer.strip() if scheme.lower() == "bearer" else _cookie(headers, cookie)
     if not _same(given, settings.token):
-        raise Problem("token", "the request brings no token of this server", headers={"www-authenticate": "Bearer"})
+        raise Problem("token", "the request has no token of this server", headers={"www-authenticate": "Bearer"})
     return None
 
 

@@ -94,7 +94,7 @@ class Jobs:
         try:
             await asyncio.wait([waiting, leaving], return_when=asyncio.FIRST_COMPLETED)
             if not waiting.done():
-                raise Problem("bad-request", "the client is gone")
+                raise Problem("bad-request", "the client has disconnected")
             return waiting.result()
         finally:
             leaving.cancel()
@@ -171,6 +171,6 @@ class Jobs:
 
 
 async def _left(request: Request) -> None:
-    """Waits until the client is gone."""
+    """Waits until the client has disconnected."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -87,6 +87,6 @@ def _exactly(connection: socket.socket, count: int) -> bytes:
     while done < count:
         got = connection.recv_into(view[done:])
         if not got:
-            raise ConnectionError("the server is gone")
+            raise ConnectionError("the server has disconnected")
         done += got
     return bytes(content)

@@ -37,15 +37,19 @@ class Kind:
 KINDS: Mapping[str, Kind] = {
     "bad-request": Kind(400, "The request cannot be understood", "Send what the OpenAPI document describes."),
     "token": Kind(401, "A token is needed", "Send Authorization: Bearer TOKEN, or open the address with ?token=TOKEN."),
-    "forbidden": Kind(403, "Not from here", "Use the address that the server printed; a new name is given by --name."),
-    "not-found": Kind(404, "There is no such thing", "Images are kept for a while: upload it again."),
-    "method": Kind(405, "Not done that way", "The Allow header names the methods."),
-    "slow": Kind(408, "The body came too slowly", "Send it again over a faster line."),
+    "forbidden": Kind(
+        403,
+        "The request comes from elsewhere",
+        "Use the address that the server printed; a new name is given by --name.",
+    ),
+    "not-found": Kind(404, "Not found", "Images are kept for a while: upload it again."),
+    "method": Kind(405, "Method not allowed", "The Allow header names the methods."),
+    "slow": Kind(408, "The body came too slowly", "Send it again over a faster connection."),
     "length": Kind(411, "The length is missing", "Send Content-Length."),
     "too-large": Kind(413, "Too large", "Shrink the image, or start the server with a larger limit."),
-    "not-an-image": Kind(415, "Not an image that is read", "Send JPEG, PNG, WebP, TIFF, BMP, PPM, GIF or AVIF."),
+    "not-an-image": Kind(415, "Not a supported image", "Send JPEG, PNG, WebP, TIFF, BMP, PPM, GIF or AVIF."),
     "options": Kind(422, "A value is not usable", "Change the field that is named."),
-    "busy": Kind(429, "Too much at once", "Try again after the seconds in Retry-After."),
+    "busy": Kind(429, "Too many requests", "Try again after the seconds in Retry-After."),
     "unavailable": Kind(503, "It could not be computed", "Try again, with a smaller image or at a lower resolution."),
 }
 _BY_STATUS = {kind.status: name for name, kind in KINDS.items()}

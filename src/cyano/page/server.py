@@ -49,7 +49,7 @@ async def _serve(settings: Settings, listener: socket.socket, ready: Callable[[s
         try:
             await worker.start()
         except WorkerLostError as lost:
-            raise OutputError(f"{lost.detail}; `cyano env` says what there is") from lost
+            raise OutputError(f"{lost.detail}; `cyano env` shows what is installed") from lost
         ready(_address(settings, listener))
         await uvicorn_of(settings, worker, feed).serve(sockets=[listener])
     finally:

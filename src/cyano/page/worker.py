@@ -148,7 +148,7 @@ class Worker:
                     logger.error("a job ended with %s", name)
                     raise JobRefusedError("unavailable", "it could not be computed, perhaps for lack of memory")
                 case _:
-                    raise ProcessLostError("the worker talks nonsense")
+                    raise ProcessLostError("the worker sent an invalid message")
 
     async def stop(self) -> None:
         """End the process, if there is one; `start` and `run` start another."""

@@ -32,7 +32,7 @@ _MAX_NAME = 230
 
 _Number = TypeVar("_Number", int, float)
 
-_FIELDS = "give 2 fields (names), 4 (and turns), or 38 (and K0, K1, T_0to1 row by row); names cannot hold spaces"
+_FIELDS = "give 2 fields (names), 4 (and rotations), or 38 (and K0, K1, T_0to1 row by row); names cannot hold spaces"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -71,7 +71,7 @@ class Pair:
         for turns in (self.turns0, self.turns1):
             if turns not in range(4):
                 raise InputError(
-                    f"an image is turned 0, 1, 2 or 3 times by 90 degrees clockwise, not {turns} times; "
+                    f"an image is rotated 0, 1, 2 or 3 times by 90 degrees clockwise, not {turns} times; "
                     "this is not the EXIF tag, which runs from 1 to 8"
                 )
         if self.K0 is self.K1 is self.T_0to1 is None:  # nearly all of a collection's million pairs

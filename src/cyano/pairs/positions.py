@@ -146,7 +146,7 @@ def read_poses(path: str | os.PathLike[str], names: Sequence[str]) -> Positions:
         with open(path, encoding="utf-8-sig") as file:
             for number, name, values in _entries(path, file):
                 if name in found:
-                    raise InputError(f"{path}, line {number}: {name!r} stands in the file before; remove one")
+                    raise InputError(f"{path}, line {number}: {name!r} appears twice; remove one")
                 if name in places:
                     found[name] = values
     except (OSError, UnicodeDecodeError) as error:

@@ -87,7 +87,7 @@ class PairOptions:
         if self.method == "list" and self.pair_list is None:
             raise InputError("pairs from a list need the file; give pair_list")
         if self.method == "spatial" and self.max_angle is not None and self.poses is None:
-            raise InputError("max_angle needs to know where images look: give poses from COLMAP's images.txt")
+            raise InputError("max_angle needs viewing directions: give poses from COLMAP's images.txt")
 
     @property
     def needs_descriptors(self) -> bool:
@@ -178,7 +178,7 @@ def _nearby(options: PairOptions, names: Sequence[str], folder: str | os.PathLik
             "another way (--pairs)"
         )
     if options.max_angle is not None and found.directions is None:
-        raise InputError(f"{source} does not say where images look; give COLMAP's images.txt, or no max_angle")
+        raise InputError(f"{source} has no viewing directions; give COLMAP's images.txt, or no max_angle")
     pairs = spatial(
         found.positions,
         found.names,

@@ -104,7 +104,7 @@ def _views(
     rows = _rows("directions", directions, names)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     if not lengths.all():
-        raise InputError(f"the direction of {names[int(np.argmin(lengths))]!r} has no length; leave the image out")
+        raise InputError(f"the direction of {names[int(np.argmin(lengths))]!r} is zero; leave the image out")
     return rows / lengths, math.cos(math.radians(max_angle)) - _ROUNDING
 
 

@@ -210,7 +210,7 @@ def _pil_pixels(image: Image.Image, name: str) -> NDArray[Any]:
     if mode == "I":  # how Pillow holds 16-bit PGM and some 16-bit TIFF files
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 65535:
-            raise ImageError(f"{name}: 32-bit integer pixels are read from 0 to 65535; scale them to 16 bits")
+            raise ImageError(f"{name}: 32-bit integer pixels must lie in [0, 65535]; scale them to 16 bits")
         return values.astype(np.uint16)
     if mode == "F" or mode.startswith("I;16"):
         return native(np.asarray(image), name)

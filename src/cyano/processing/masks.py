@@ -86,12 +86,12 @@ def mask_path_for(
     path = Path(image_path)
     if image_folder is not None:
         if not path.is_relative_to(image_folder):
-            raise InputError(f"{path} is not inside of the image folder {image_folder}; pass the folder it is in")
+            raise InputError(f"{path} is not inside the image folder {image_folder}; pass the folder it is in")
         path = path.relative_to(image_folder)
     elif path.is_absolute():
         path = Path(path.name)
     if ".." in path.parts:
-        raise InputError(f"{path} points out of its folder; pass a path without '..'")
+        raise InputError(f"{path} points outside its folder; pass a path without '..'")
     return Path(mask_folder) / path.with_name(path.name + ".png")
 
 
@@ -152,7 +152,7 @@ def read_masks(path: Path) -> dict[str, Path]:
             )
         name = entry_name(fields[0])
         if name in found:
-            raise InputError(f"{path}: {fields[0]!r} stands in it twice; remove one")
+            raise InputError(f"{path}: {fields[0]!r} appears twice; remove one")
         found[name] = path.parent / fields[1]
     return found
 

@@ -103,7 +103,7 @@ def native(array: NDArray[Any], name: str) -> NDArray[Any]:
         raise ImageError(f"{name}: the pixels contain NaN or infinity; replace them, e.g. by numpy.nan_to_num")
     if low < -_RANGE_SLACK or high > 1 + _RANGE_SLACK:
         raise ImageError(
-            f"{name}: float pixels must lie in [0, 1], not [{low:g}, {high:g}]; divide them by their white "
+            f"{name}: float pixels must lie in [0, 1], not [{low:g}, {high:g}]; divide them by their maximum "
             "(by 255 if they came from 8 bits)"
         )
     floats = np.array(array, dtype=np.float32, order="C")

@@ -29,6 +29,10 @@ class ResizeRule:
     Example:
         >>> cyano.ResizeRule.longest(640).network_size(cyano.ImageSize(height=3000, width=4000))
         ImageSize(height=480, width=640)
+        >>> cyano.ResizeRule.exact(480, 640) == cyano.ResizeRule.from_flags([640, 480])
+        True
+        >>> cyano.ResizeRule.none().network_size(cyano.ImageSize(height=3000, width=4000))
+        ImageSize(height=3000, width=4000)
     """
 
     longest_side: int | None = 640

@@ -48,7 +48,9 @@ def planes(image: Image.Image, file: BinaryIO, name: str) -> NDArray[np.uint16] 
         return None
     kinds = set(tags.get(_KIND, (1,)))
     if tags.get(_PHOTOMETRIC) != 2 or count > 4 or kinds != {1} or _TILES in tags:
-        raise ImageError(f"{name}: 16-bit TIFF of separate planes is read as RGB in strips; convert it to PNG")
+        raise ImageError(
+            f"{name}: 16-bit TIFF with separate planes is supported only for RGB in strips; convert it to PNG"
+        )
     content = bytearray()
     for offset, length in zip(tags[_OFFSETS], tags[_LENGTHS], strict=True):
         file.seek(offset)
@@ -104,7 +106,7 @@ def deep_colours(content: bytes, shallow: NDArray[np.uint8]) -> NDArray[np.uint1
         import cv2
     except ImportError as error:
         raise MissingExtraError(
-            "dark pictures of 16-bit colours are read with OpenCV: pip install 'cyano-runtime[opencv]', or convert it "
+            "dark 16-bit colour images are read with OpenCV: pip install 'cyano-runtime[opencv]', or convert it "
             "to 8 bits"
         ) from error
     found = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)

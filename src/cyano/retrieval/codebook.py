@@ -80,8 +80,8 @@ def train_codebook(sample: NDArray[np.float32], options: VladOptions, *, feature
     """
     if len(sample) < options.clusters:
         raise InputError(
-            f"{len(sample)} local descriptors are too few for {options.clusters} clusters; give more images with "
-            "something to see, or fewer clusters"
+            f"{len(sample)} local descriptors are too few for {options.clusters} clusters; give more textured "
+            "images, or fewer clusters"
         )
     try:
         from sklearn.cluster import MiniBatchKMeans

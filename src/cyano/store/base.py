@@ -160,7 +160,7 @@ class ShardStore(ABC, Generic[K, T]):
         """
         by_key = {item_key(self._names(self._key(item))): item for item in items}
         if len(by_key) < len(items):
-            raise InputError(f"of {len(items)} {self.kind} to write only {len(by_key)} are different; give each once")
+            raise InputError(f"of {len(items)} {self.kind} to write, only {len(by_key)} are different; give each once")
         if by_key:
             self._write(by_key)
 
@@ -223,7 +223,7 @@ class ShardStore(ABC, Generic[K, T]):
         lost = [key for key, digest in zip(asked, digests, strict=True) if digest not in items]
         raise InputError(
             f"{self.folder} lacks {len(lost)} of the {len(asked)} {self.kind} asked for, first those of {lost[0]!r}; "
-            "run again what makes them"
+            "repeat the command that makes them"
         )
 
     def _load(self, places: Mapping[bytes, Place], items: dict[bytes, T]) -> None:

@@ -39,7 +39,9 @@ def _record(kind: str, configuration: Configuration) -> bytes:
     try:
         return (json.dumps(document, indent=1, sort_keys=True, allow_nan=False) + "\n").encode("ascii")
     except (TypeError, ValueError) as error:
-        raise InputError(f"a configuration is text, finite numbers, true, false and null by name: {error}") from error
+        raise InputError(
+            f"a configuration maps names to text, finite numbers, true, false and null: {error}"
+        ) from error
 
 
 def open_folder(root: Path, kind: str, configuration: Configuration, *, force: bool = False) -> Path:
@@ -87,7 +89,7 @@ def read_record(folder: Path) -> dict[str, Any]:
             raise ValueError(f"its format is {document['format']}, not {FORMAT}")
         configuration = dict(document["configuration"])
         if config_id(document["kind"], configuration) != folder.name:
-            raise ValueError("it is not that of this folder")
+            raise ValueError("it belongs to another folder")
         return configuration
 
 

@@ -173,7 +173,7 @@ class FeatureStore(ShardStore[str, StoredImage]):
         if lost:
             raise InputError(
                 f"{self.folder} lacks the features of {len(lost)} of {len(asked)} images, first those of {lost[0]!r}; "
-                "run again what makes them"
+                "repeat the command that makes them"
             )
         return {name: known[name] for name in asked}
 

@@ -128,7 +128,7 @@ class ShardFolder:
             raise _unreadable(path, error) from error
         except PARSER_ERRORS as error:  # sound, but not what such a store writes
             self._set_aside(name)
-            raise DamagedShardError(f"{path} holds something else: {reason_of(error)}") from error
+            raise DamagedShardError(f"{path} has other content: {reason_of(error)}") from error
 
     def _set_aside(self, name: str) -> None:
         try:

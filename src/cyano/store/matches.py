@@ -138,8 +138,8 @@ class StoredPair(Concise):
             own, other = self.indices[:, side], self.indices[:, 1 - side]
             if own.size and own.max() >= count:
                 raise InputError(
-                    f"keypoint {own.max()} of {(self.name0, self.name1)[side]!r} was matched, and now it has {count}; "
-                    "matches and features do not belong together, match again"
+                    f"keypoint {own.max()} of {(self.name0, self.name1)[side]!r} was matched, but the image now has "
+                    f"{count}; match the images again"
                 )
             matches, scores = np.full(count, -1, np.int64), np.zeros(count, np.float32)
             matches[own], scores[own] = other, self.scores

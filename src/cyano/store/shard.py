@@ -140,7 +140,7 @@ def _header(file: BinaryIO, path: Path, size: int) -> dict[str, Any]:
     length = file.read(8)
     count = int.from_bytes(length, "little")
     if len(length) < 8 or count > min(size - 8, _MAX_HEADER):
-        raise DamagedShardError(f"{path} is cut short or has no header")
+        raise DamagedShardError(f"{path} is truncated or has no header")
     header = file.read(count)
     slot = slice(len(_START), len(_START) + len(_NO_CHECKSUM))
     unsigned = header[: slot.start] + _NO_CHECKSUM.encode("ascii") + header[slot.stop :]

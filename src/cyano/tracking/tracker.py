@@ -106,7 +106,7 @@ class Tracker:
         self._used: _View | None = None  # by the frame before
         if anchor is not None:
             if options.anchor != "first":
-                raise InputError(f'an image of its own as anchor goes with anchor="first", not {options.anchor!r}')
+                raise InputError(f'an anchor image goes with anchor="first", not {options.anchor!r}')
             self._anchor = _View.fresh(anchor, matcher.extract([anchor.rgb])[0])
 
     @property

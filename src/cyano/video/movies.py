@@ -58,10 +58,10 @@ class MovieReader(Reader):
         try:
             self._container = self._av.open(str(path))
         except (self._av.error.FFmpegError, OSError, ValueError) as error:
-            raise InputError(f"{path} cannot be read as a movie: {_reason(error)}; it may be cut off") from error
+            raise InputError(f"{path} cannot be read as a movie: {_reason(error)}; it may be truncated") from error
         if not self._container.streams.video:
             self._container.close()
-            raise InputError(f"{path} has no pictures in it; give a movie")
+            raise InputError(f"{path} has no frames; give a movie")
         self._stream = self._container.streams.video[0]
         self._stream.thread_type = "AUTO"
         rate = self._stream.average_rate or self._stream.guessed_rate

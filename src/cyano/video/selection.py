@@ -126,7 +126,7 @@ class _ByNumber:
 class _ByTime(_ByNumber):
     def _where(self, frame: Frame) -> float:
         if frame.time is None:
-            raise InputError("images have no times; choose by motion or number, or say how many there are a second")
+            raise InputError("images have no times; choose by motion or number, or give fps, frames per second")
         return frame.time
 
 

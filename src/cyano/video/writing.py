@@ -105,7 +105,7 @@ class VideoWriter:
             OutputError: it cannot be written.
         """
         if self._staging is None:
-            raise InputError("pictures are added inside the block: with VideoWriter(...) as movie")
+            raise InputError("frames are added inside the block: with VideoWriter(...) as movie")
         if self._size is None:
             height, width = rgb.shape[:2]
             self._size = ImageSize(height + height % 2, width + width % 2)

@@ -127,7 +127,7 @@ def test_other_options_are_refused_and_what_others_made_is_left(walk: Walk, tmp_
     (out / "database.json").unlink()
     foreign = run("colmap", walk.images, "--out", out, "--cameras", "all")
     assert foreign.exit_code == 1
-    assert "was not made here" in foreign.stderr
+    assert "was not made by this command" in foreign.stderr
     assert "verified" in run("colmap", walk.images, "--out", out, "--cameras", "all", "--force").stdout
     with pytest.raises(InputError, match="no model of COLMAP"):
         read_model(tmp_path)
@@ -248,7 +248,7 @@ def test_folders_that_do_not_do(walk: Walk, tmp_path: Path) -> None:
     for images, out, text in (
         (tmp_path / "empty", tmp_path / "out", "holds no images"),
         (tmp_path / "absent", tmp_path / "out", "no such folder"),
-        (walk.images, walk.images / "out", "outside of"),
+        (walk.images, walk.images / "out", "is inside the image folder"),
     ):
         result = run("reconstruct", images, "--out", out)
         assert result.exit_code == 1
@@ -272,7 +272,7 @@ def test_images_that_do_not_connect(tmp_path: Path) -> None:
     (images / "b.png").unlink()
     alone = run("reconstruct", images, "--out", tmp_path / "out")
     assert alone.exit_code == 1
-    assert "pairs take two; c.png: " in alone.stderr
+    assert "a pair needs two; c.png: " in alone.stderr
 
 
 @pytest.mark.parametrize(

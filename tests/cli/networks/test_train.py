@@ -175,5 +175,5 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
 def test_a_stress_set_wants_photographs_that_are_kept_aside(tmp_path: Path) -> None:
     for number in range(3):  # one family
         Image.fromarray(np.zeros((32, 32), np.uint8)).save(tmp_path / f"view{number}.png")
-    with pytest.raises(InputError, match=r"kept aside.*a share of 0.05.*before its number stay together"):
+    with pytest.raises(InputError, match=r"held out.*a share of 0.05.*before the number stay together"):
         _stress_set(tmp_path, 0.05)

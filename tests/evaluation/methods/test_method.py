@@ -80,7 +80,7 @@ def test_a_detector_alone_has_its_nearest_neighbours(networks: Networks) -> None
         method.extractor.extract(image, 0).descriptors, whole.extractor.extract(image, 0).descriptors
     )
     assert method.record == whole.record  # the matcher has no part in it
-    with pytest.raises(WeightsError, match="detector alone"):
+    with pytest.raises(WeightsError, match="has no matcher"):
         build_methods(["cyano"], alone, OPTIONS)
 
 

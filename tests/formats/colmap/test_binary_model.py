@@ -71,5 +71,5 @@ def test_a_point_that_is_not_there_is_told(model: Path) -> None:
     content = bytearray((model / "points3D.bin").read_bytes())
     content[8:16] = struct.pack("<Q", 123456)
     (model / "points3D.bin").write_bytes(content)
-    with pytest.raises(InputError, match="names a camera or points that are not in the model"):
+    with pytest.raises(InputError, match="refers to a camera or points that are not in the model"):
         read_map_model(model)

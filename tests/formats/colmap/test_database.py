@@ -202,10 +202,10 @@ def test_what_a_database_cannot_hold_is_refused(stores: Stores, tmp_path: Path) 
 
     refused("unknown verification", stores.features, stores.matches, verification="both")
     listed = CameraOptions(listed={"empty.jpg": LensCamera("PINHOLE", ImageSize(5, 5), (1, 1, 0, 0))})
-    refused("has another shape", stores.features, stores.matches, listed)
+    refused("has another aspect ratio", stores.features, stores.matches, listed)
     features, matches = FeatureStore(tmp_path / "s", CONFIGURATION), MatchStore(tmp_path / "s", CONFIGURATION)
     features.write([image("\udcff", 3)])
-    refused("no valid text", features, matches)
+    refused("not valid UTF-8", features, matches)
     refused("but no features", FeatureStore(tmp_path / "empty", CONFIGURATION), stores.matches)
     with pytest.raises(InputError, match="has the parameters fx, fy, cx, cy"):
         CameraOptions("PINHOLE", params=(1.0, 2.0))

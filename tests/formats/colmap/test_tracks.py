@@ -105,5 +105,5 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path, model: Path) -> None:
     camera.model = pycolmap.CameraModelId.FOV
     camera.params = [600.0, 600.0, 320.0, 240.0, 0.1]
     changed.write(str(tmp_path))
-    with pytest.raises(InputError, match=r"FOV are not projected here.*undistort"):
+    with pytest.raises(InputError, match=r"FOV is not supported here.*undistort"):
         read_tracks(tmp_path)

@@ -69,7 +69,7 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "soft link": (_linked(lambda _: h5py.SoftLink("/folder/a.jpg/scores")), "link to somewhere else"),
     "external storage": (_external_storage, "lies in other files"),
     "virtual": (_virtual, "lies in other files"),
-    "circle": (_circle, "in circles"),
+    "circle": (_circle, "in a cycle"),
     "named type": (_named_type, "neither a group nor an array"),
     "400 TB": (_replace("keypoints", shape=(5 * 10**13, 2), dtype="f4"), "declares 400,000,000,000,000 bytes"),
     "400 TB in chunks": (

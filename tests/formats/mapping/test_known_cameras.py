@@ -77,7 +77,7 @@ def test_pictures_of_another_shape_are_refused_by_name(tmp_path: Path) -> None:
     photograph(folder, "land.jpg", (320, 180))
     photograph(folder, "square.jpg", (200, 200))
     given = ("PINHOLE", "all", (300.0, 300.0, 160.0, 90.0))
-    with pytest.raises(InputError, match=r"'square\.jpg' is stored as 200x200 pixels .* of a picture of 320x180"):
+    with pytest.raises(InputError, match=r"'square\.jpg' is stored as 200x200 pixels.*an image of 320x180"):
         database(folder, CameraOptions(*given, images=folder))
     folder = tmp_path / "others" / "images"
     photograph(folder, "land.jpg", (320, 180))
@@ -90,7 +90,7 @@ def test_parameters_of_pictures_that_are_not_there_are_refused_or_scaled_by_thei
     folder = tmp_path / "images"
     photograph(folder, "half.jpg", (160, 90))
     given: tuple[Any, ...] = ("PINHOLE", "all", (300.0, 300.0, 160.0, 90.0))
-    with pytest.raises(InputError, match=r"not near the middle of the images \(160x90 px\).*--camera-size"):
+    with pytest.raises(InputError, match=r"not near the centre of the images \(160x90 px\).*--camera-size"):
         database(folder, CameraOptions(*given, images=folder))
     known = CameraOptions(*given, images=folder, size=ImageSize(180, 320))
     assert database(folder, known)["half.jpg"] == ("PINHOLE", (150, 150, 80, 45))
@@ -112,7 +112,7 @@ def test_lenses_of_images_are_scaled_where_the_shape_fits_and_shared_where_they_
         assert opened.num_cameras() == 2
     other = LensCamera("PINHOLE", ImageSize(200, 320), (300, 300, 160, 100))
     with pytest.raises(
-        InputError, match=r"'a\.jpg' is stored as 160x90 pixels and its camera is of a picture of 320x200"
+        InputError, match=r"'a\.jpg' is stored as 160x90 pixels, but its camera is for an image of 320x200"
     ):
         database(folder, CameraOptions(listed={"a.jpg": other}))
 
@@ -154,7 +154,7 @@ def test_cameras_of_folders_and_images(tmp_path: Path) -> None:
     assert str(options) != str(CameraOptions(images=folder, sharing="folder"))  # another database
     assert which(listed, "leftover/1.jpg") is None
     need_camera(options, found)
-    with pytest.raises(InputError, match=r"'right/wide\.jpg' are of no image"):
+    with pytest.raises(InputError, match=r"'right/wide\.jpg' belong to no image"):
         need_camera(options, ["left/1.jpg", "right/3.jpg"])
     with pytest.raises(InputError, match="unknown camera model 'PIN'"):
         CameraEntry("PIN")
@@ -167,7 +167,7 @@ def test_cameras_of_folders_and_images(tmp_path: Path) -> None:
         (("size = [320, 180]", "size = [320]"), "size takes 2 values"),
         (("size = [320, 180]", "size = [320, -180]"), "at least 1x1"),
         (("params =", "parms ="), "did you mean 'params'"),
-        (('"right/"', '"left/"'), "'left/' stands in it twice"),
+        (('"right/"', '"left/"'), "'left/' appears twice"),
         (("300, 300", "nan, 300"), "finite"),
         (("[[cameras]]", "[["), "cannot be read as TOML"),
     ],

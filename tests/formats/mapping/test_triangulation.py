@@ -111,6 +111,6 @@ def test_poses_that_no_match_agrees_with_are_an_error(tmp_path: Path) -> None:
     for pose in poses.values():
         pose[:3, 3] = rng.normal(0, 100, 3)
     write_posed_model(tmp_path / "posed", poses, LENS)
-    with pytest.raises(InputError, match="no point comes of the matches"):
+    with pytest.raises(InputError, match="the matches give no points"):
         triangulated_model(tmp_path / "posed", sightings_of(scene), tmp_path / "0")
     assert not (tmp_path / "0").exists()

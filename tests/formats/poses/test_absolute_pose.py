@@ -146,9 +146,9 @@ def test_an_entry_is_the_camera_of_the_picture_as_it_is_displayed() -> None:
     assert turned == LensCamera("PINHOLE", ImageSize(640, 480), (310.0, 300.0, 480 - 125.5, 154.5))
     assert displayed_camera(CameraEntry("PINHOLE", (600.0, 620.0, 320.0, 240.0)), stored, 1, "a.jpg") == KNOWN
     for entry, text in (
-        (CameraEntry("PINHOLE", (600.0, 620.0, 320.0, 240.0), ImageSize(500, 500)), "another shape"),
-        (CameraEntry("PINHOLE", (600.0, 620.0, 32.0, 240.0)), "not near the middle"),
-        (CameraEntry("PINHOLE"), "nothing is known of the camera but its model"),
+        (CameraEntry("PINHOLE", (600.0, 620.0, 320.0, 240.0), ImageSize(500, 500)), "another aspect ratio"),
+        (CameraEntry("PINHOLE", (600.0, 620.0, 32.0, 240.0)), "not near the centre"),
+        (CameraEntry("PINHOLE"), "only the camera's model is given"),
     ):
         with pytest.raises(InputError, match=text):
             displayed_camera(entry, stored, 1, "a.jpg")

@@ -272,7 +272,7 @@ def test_images_that_were_added_are_not_lost(
 def test_what_does_not_fit_is_an_error(scene: Scene, place: Map, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="the map itself"):
         add_images(place, scene.queries, scene.model)
-    with pytest.raises(InputError, match=r"names of 1 images to add \(view0.png\).*--prefix"):
+    with pytest.raises(InputError, match=r"names of 1 to add \(view0.png\).*--prefix"):
         add_images(place, scene.images / "view0.png", tmp_path / "out")
     with pytest.raises(InputError, match="no images to add"):
         add_images(place, [], tmp_path / "out")

@@ -87,7 +87,7 @@ def test_a_camera_that_is_given_is_scaled_and_turned_to_what_is_displayed() -> N
     upright = CameraEntry("PINHOLE", (620.0, 600.0, 240.0, 320.0), ImageSize(640, 480))
     ((turned, _),) = intrinsics_of(map_of(orbit()), photograph(orientation=8), upright)
     assert turned.camera == LensCamera("PINHOLE", ImageSize(480, 640), (600.0, 620.0, 319.5, 239.5))
-    with pytest.raises(InputError, match="another shape"):
+    with pytest.raises(InputError, match="another aspect ratio"):
         intrinsics_of(map_of(orbit()), photograph(), upright)
 
 

@@ -172,7 +172,7 @@ def test_missing_pictures_are_told() -> None:
         found = Search(place, Aligning(), LocaliseOptions(), photograph).run(place.names, GIVEN)
         assert found.ok
         assert found.aligned is seen
-        assert ("not aligned" in found.message) is not seen
+        assert ("not refined" in found.message) is not seen
 
 
 def test_a_camera_that_is_trusted_more_wins_unless_it_is_clearly_worse() -> None:
@@ -315,7 +315,7 @@ def test_a_pose_that_is_not_where_it_was_known_to_be_is_uncertain() -> None:
         names, GIVEN
     )
     assert found.status == "uncertain"
-    assert "said to be taken" in found.message
+    assert "from its known position" in found.message
 
 
 def test_what_is_known_of_the_height_alone_does_not_count() -> None:

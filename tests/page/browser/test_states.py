@@ -49,7 +49,7 @@ def test_what_is_no_photograph_is_refused(opened: Opened, photographs: Path) -> 
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (_problem(429, "Too much at once", "8 jobs wait already"), "8 jobs wait already"),
+        (_problem(429, "Too many requests", "8 jobs wait already"), "8 jobs wait already"),
         (_problem(503, "It could not be computed", "the worker was stopped"), "A lower resolution"),
         (None, "Start it again"),
     ],
@@ -71,7 +71,7 @@ def test_errors_have_a_remedy(opened: Opened, photographs: Path, answer: dict[st
 def test_photographs_that_were_forgotten_are_given_again(opened: Opened, photographs: Path) -> None:
     with opened() as seen:
         page = seen.page
-        gone = _problem(404, "There is no such thing", "there is no such image")
+        gone = _problem(404, "Not found", "there is no such image")
         page.route(MATCHES, lambda route: route.fulfill(**gone), times=1)
         _take(seen, photographs)
         page.wait_for_selector("#match[data-state=result]")

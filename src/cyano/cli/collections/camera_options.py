@@ -114,7 +114,7 @@ def camera_options(
     from cyano.formats import CameraOptions, read_cameras_file
 
     if camera is not None and (model, params, size) != (None, None, None):
-        raise typer.BadParameter("--camera says all of --camera-model, --camera-params and --camera-size; give one way")
+        raise typer.BadParameter("--camera replaces --camera-model, --camera-params and --camera-size; give it alone")
     if params is None and camera is None and file is None and keep_cameras:
         raise typer.BadParameter("--keep-cameras goes with --camera, --camera-params or --cameras-file")
     if params is None and size is not None:

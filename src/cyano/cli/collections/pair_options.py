@@ -159,7 +159,7 @@ def pair_options(
     if method == "list" and pair_list is None:
         raise typer.BadParameter("--pairs list needs --pair-list FILE")
     if max_angle is not None and poses is None:
-        raise typer.BadParameter("--max-angle needs --poses images.txt: EXIF does not say where images look")
+        raise typer.BadParameter("--max-angle needs --poses images.txt: EXIF has no viewing directions")
     if method == "sequential" and not loop_every and (top_k is not None or min_score is not None):
         raise typer.BadParameter("--top-k and --min-score go with --pairs sequential only if --loop-every is given")
     with usage_errors():

@@ -65,12 +65,14 @@ def verify(store: Store, as_json: AsJson = False) -> None:
     if count:
         from cyano.errors import InputError
 
-        raise InputError(f"{count} damaged shards in {store}; run again what made them, it makes what is missing")
+        raise InputError(
+            f"{count} damaged shards in {store}; repeat the command that made them, it computes what is missing"
+        )
     if changed:
         from cyano.errors import OutputError
 
         names = ", ".join(damage.path.name for damage in changed)
-        raise OutputError(f"{names} beside {store}: not as made; run again what made them, it makes them anew")
+        raise OutputError(f"{names} beside {store}: changed since; repeat the command that made them")
 
 
 @app.command(cls=Command)

@@ -76,7 +76,7 @@ def georeference(
     shared.existing_folder(model, "MODEL")
     shared.existing_folder(images, "--images")
     if positions == "exif" and coordinates != "xyz":
-        raise typer.BadParameter("--coordinates says what a file of positions has; EXIF's are geodetic anyway")
+        raise typer.BadParameter("--coordinates is for a file of positions; EXIF positions are always geodetic")
     if max_error is not None and not max_error > 0:
         raise typer.BadParameter(f"--max-error is more than 0, not {max_error:g}")
     if positions != "exif":

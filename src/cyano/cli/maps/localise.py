@@ -165,7 +165,7 @@ def localise(
     if pictures and out is None:
         raise typer.BadParameter("--pictures go into a folder of results; add --out DIR")
     if prior is not None and rig is not None:
-        raise typer.BadParameter("--prior is for photographs by themselves, not for those of a --rig")
+        raise typer.BadParameter("--prior is for single images, not for those of a --rig")
     lines = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").splitlines() if queries == "-" else None
     asked = known_cameras(queries_of(queries, lines, query_images), camera, cameras_file)
     asked = known_else(asked, query_masks, prior, place)

@@ -65,9 +65,9 @@ class Report:
         if not align or not lost:
             return []
         if place.images is None:
-            told = f"the map's images are not at hand ({place.folder / 'images'})"
+            told = f"the map's images are not in {place.folder / 'images'}"
         else:
-            told = f"some of the map's images are not in {place.images}, or are others now"
+            told = f"some of the map's images are missing or changed in {place.images}"
         return [f"{told}, so matches with them are not aligned and poses are less exact; give their folder (--images)"]
 
     def tell(self) -> None:
@@ -86,7 +86,7 @@ class Report:
         reused = sum(done.reused for done in self._done)
         told = ", ".join(f"{count} {status}" for status, count in counts.items()) + f"; {reused} reused" * bool(reused)
         files = list(self._summary.get("files", {}).items())
-        title = f"{counts['ok']} of {len(records)} photographs localised"
+        title = f"{counts['ok']} of {len(records)} images localised"
         print_facts(self._console, title, [("status", told), *files])
         for note in notes:
             plain_line(error_console(), f"note: {note}", style="yellow")

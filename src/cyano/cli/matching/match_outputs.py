@@ -69,7 +69,7 @@ class Outputs:
             if path.is_dir():
                 raise typer.BadParameter(f"{path} is a folder; give the name of a file")
         if self.overlay is not None and self.registered is None:
-            raise typer.BadParameter("--overlay says what --registered shows; add --registered out.png")
+            raise typer.BadParameter("--overlay chooses how --registered is drawn; add --registered out.png")
 
     def with_defaults(self, folder: Path | None, a: Path, b: Path, *, silent: bool) -> Outputs:
         """Add the picture and the JSON file of the pair, in the current folder only if nothing else was asked for.

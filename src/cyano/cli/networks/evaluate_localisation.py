@@ -80,5 +80,5 @@ def tell(report: LocalisationReport, out: Path, as_json: bool) -> int:
     plain_line(console, f"wrote {out / LOCALISATION / 'report.md'} and report.json beside it")
     failures = num_failures(report)
     if failures:
-        plain_line(error_console(), f"{failures} photographs or maps failed, see the report", style="red")
+        plain_line(error_console(), f"{failures} images or maps failed, see the report", style="red")
     return failures

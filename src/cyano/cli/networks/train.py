@@ -169,8 +169,8 @@ def _stress_set(images: Path, validation: float) -> PairSet:
     _, aside = find_photographs(images, validation)
     if not aside:
         raise InputError(
-            f"no photograph of {images} is kept aside from training: the recipe keeps a share of {validation:g} "
-            "(validation), and files of one name before its number stay together; give other photographs to "
+            f"no photograph of {images} is held out: the recipe holds out a share of {validation:g} "
+            "(validation), and files with the same name before the number stay together; give other photographs to "
             "`cyano evaluate --sets stress --photographs`"
         )
     return suite.stress_set(suite.chosen_photographs(images, aside))

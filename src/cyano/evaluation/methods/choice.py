@@ -72,7 +72,7 @@ def build_methods(
     for name in names:
         if name in OF_NETWORKS:
             if networks is None:
-                raise InputError(f"the method {name} needs weights")
+                raise InputError(f"the method {name} needs weights; give networks")
             shared = shared or NetworkFeatures(networks, options, device)
             if name == "mutual-nn":
                 methods.append(MutualNearest(shared))
@@ -82,7 +82,7 @@ def build_methods(
             methods.append(SiftMethod(SiftFeatures(options.resize)))
         elif name == "sift-superglue":
             if sift_matcher is None:
-                raise InputError("the method sift-superglue needs a matcher of SIFT's features")
+                raise InputError("the method sift-superglue needs a matcher of SIFT features; give sift_matcher")
             methods.append(SiftSuperGlueMethod(sift_matcher, options, device))
         else:
             try:

@@ -99,7 +99,7 @@ class SuperGlueMethod:
             WeightsError: the weights are a detector's alone.
         """
         if networks.superglue is None:
-            raise WeightsError(f"{networks.source} holds a detector alone: evaluate it by the method mutual-nn")
+            raise WeightsError(f"{networks.source} has no matcher; evaluate it by the method mutual-nn")
         self.name = "cyano" if align else "cyano-unaligned"
         self.extractor = extractor
         self.record = matching_record(extractor.matcher, networks, options.resize)

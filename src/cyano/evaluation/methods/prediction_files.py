@@ -127,7 +127,7 @@ def read_predictions(path: Path, configuration: Record, *, overwrite: bool = Fal
                 raise ValueError(f"its format is not {FORMAT}")
             changes = _changes(head["configuration"], configuration)
             if changes:
-                raise OutputError(f"{path} holds predictions made otherwise ({'; '.join(changes)}); {remedy}")
+                raise OutputError(f"{path} has predictions of other options ({'; '.join(changes)}); {remedy}")
             return _unpack(archive, head["errors"], configuration)
     except OutputError:
         if overwrite:

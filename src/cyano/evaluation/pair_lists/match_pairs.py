@@ -152,8 +152,8 @@ def _need_ground_truth(pairs: Sequence[Pair]) -> None:
     for pair in pairs:
         if not pair.has_ground_truth:
             raise InputError(
-                f"--eval needs the true pose of every pair, and {pair.name0} {pair.name1} has none: its line needs "
-                "38 fields (names, turns, K0, K1, T_0to1); leave --eval out or complete the list"
+                f"--eval needs the ground-truth pose of every pair, and {pair.name0} {pair.name1} has none: its line "
+                "needs 38 fields (names, rotations, K0, K1, T_0to1); leave --eval out or complete the list"
             )
 
 
@@ -271,7 +271,7 @@ def _evaluate(pair: Pair, result: PairResult, robust: RobustOptions) -> PairEval
     resized, so nothing of the ground truth has to be turned.
     """
     if pair.K0 is None or pair.K1 is None or pair.T_0to1 is None:
-        raise InputError(f"{pair.name0} {pair.name1} has no ground truth to be judged by")
+        raise InputError(f"{pair.name0} {pair.name1} has no ground truth; complete the list")
     frame0, frame1 = _unturned(result.image0.frame), _unturned(result.image1.frame)
     camera0 = Camera.from_matrix(pair.K0, frame0.original).scaled(frame0)
     camera1 = Camera.from_matrix(pair.K1, frame1.original).scaled(frame1)

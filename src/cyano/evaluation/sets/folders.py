@@ -56,7 +56,7 @@ def find_sets(root: Path) -> list[PairSet]:
     sets = [found for folder in folders for found in _sets_in(folder)]
     if not sets:
         raise InputError(
-            f"{root} and the folders in it hold no pairs.txt, pairs_h.txt, pairs_c.txt or another list with known "
+            f"{root} and the folders in it hold no pairs.txt, pairs_h.txt, pairs_c.txt or another list with ground "
             "truth; see the documentation for the layouts"
         )
     return sets
@@ -160,7 +160,7 @@ def _hpatches_scene(folder: Path) -> Iterator[EvaluationPair]:
             continue
         H = np.array([_numbers(fields, file) for fields in _rows(file, 3)])
         if H.shape != (3, 3):
-            raise InputError(f"{file} holds a matrix of {H.shape[0]} rows, not of 3")
+            raise InputError(f"{file} has a matrix of {H.shape[0]} rows, not 3")
         names = (f"{folder.name}/{first.name}", f"{folder.name}/{other.name}")
         yield _pair(folder.parent, *names, KnownHomography(H))
 

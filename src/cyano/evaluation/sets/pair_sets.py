@@ -155,7 +155,7 @@ class PairSet:
 
     def __post_init__(self) -> None:
         if not self.name or any(character in self.name for character in "/\\\0") or self.name.startswith("."):
-            raise InputError(f"the name of a set becomes that of a file, which {self.name!r} cannot be")
+            raise InputError(f"a set's name is used as a file name, which {self.name!r} cannot be; rename it")
         kinds = sorted({kind_of(pair.truth) for pair in self.pairs})
         if len(kinds) != 1:
             told = f"pairs of {' and '.join(kinds)}: make one set of each" if kinds else "no pairs: leave it out"

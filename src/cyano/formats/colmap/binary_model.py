@@ -110,7 +110,7 @@ def read_points(folder: Path) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         content = read_bytes(path)
         (count,) = _COUNT.unpack_from(content)
         if count > len(content) // _POINT_BYTES:
-            raise ValueError(f"it is cut short: {len(content):,} bytes")
+            raise ValueError(f"it is truncated: {len(content):,} bytes")
         starts, place, length_at = np.empty(count, np.int64), _COUNT.size, _COUNT.unpack_from
         for row in range(count):  # tracks differ in length
             starts[row] = place

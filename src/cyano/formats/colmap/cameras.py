@@ -94,8 +94,8 @@ def need_camera(options: CameraOptions, names: Iterable[str]) -> None:
     unused = set(options.listed) - {which(options.listed, name) for name in names}
     if unused:
         raise InputError(
-            f"the cameras of {some(sorted(map(repr, unused)))} are of no image; name images as they are in the folder "
-            "of the images, and folders with a slash at the end"
+            f"the cameras of {some(sorted(map(repr, unused)))} belong to no image; name images as they are in the "
+            "folder of the images, and folders with a slash at the end"
         )
 
 

@@ -199,7 +199,7 @@ class _Writer:
             stored.name.encode("utf-8")
         except UnicodeEncodeError as error:
             raise InputError(
-                f"COLMAP cannot hold the name {stored.name!r}, which is no valid text; rename it"
+                f"COLMAP cannot store the name {stored.name!r}, which is not valid UTF-8; rename the file"
             ) from error
         camera, rig = self._camera(stored)
         image = self._pycolmap.Image(name=stored.name, camera_id=camera.camera_id)

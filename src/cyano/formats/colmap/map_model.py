@@ -97,7 +97,7 @@ def _of_files(folder: Path) -> MapModel:
         rows[known] = np.searchsorted(ids, image.points[known])
         if image.camera not in cameras or (rows == len(ids)).any() or (ids[rows[known]] != image.points[known]).any():
             raise InputError(
-                f"{folder / 'images.bin'}: the image {image.name!r} names a camera or points that are not in the "
+                f"{folder / 'images.bin'}: the image {image.name!r} refers to a camera or points that are not in the "
                 "model; export it again"
             )
         places = keypoints_from_colmap(image.places.astype(np.float32))

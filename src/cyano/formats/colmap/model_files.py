@@ -40,7 +40,7 @@ class _Walk:
     def skip(self, count: int) -> None:
         """Pass over bytes, which have to be there."""
         if count > len(self._content) - self._place:
-            raise ValueError(f"it is cut short: {len(self._content):,} bytes")
+            raise ValueError(f"it is truncated: {len(self._content):,} bytes")
         self._place += count
 
     def text(self) -> None:

@@ -143,7 +143,7 @@ def _check_blobs(copy: Path) -> None:
             query = f"SELECT count(*) FROM {table} WHERE rows < 0 OR cols < 0 OR rows * cols * ? != length(data)"
             (count,) = connection.execute(query, (item,)).fetchone()
             if count:
-                raise InputError(f"{count} rows of the table {table} are not as long as they say; export it again")
+                raise InputError(f"{count} rows of the table {table} do not have the declared length; export it again")
 
 
 def _pair_ids(copy: Path) -> list[int]:

@@ -136,7 +136,7 @@ def read_text_keypoints(path: str | os.PathLike[str]) -> NDArray[np.float32]:
         if not np.isfinite(positions).all():
             raise ValueError("a position is not finite")
     except (ValueError, IndexError) as error:
-        raise InputError(f"{os.fspath(path)} is no COLMAP text file of features: {error}") from error
+        raise InputError(f"{os.fspath(path)} is not a COLMAP text file of features: {error}") from error
     return keypoints_from_colmap(positions)
 
 

@@ -166,7 +166,7 @@ class CheckedFile:
             group = self._file[name] if name else self._file
             address = h5py.h5o.get_info(group.id).addr
             if address in seen or depth > _MAX_DEPTH:
-                raise InputError(f"{self.path}: the group {name!r} is nested in circles or too deep; export it again")
+                raise InputError(f"{self.path}: the group {name!r} is nested in a cycle or too deep; export it again")
             seen.add(address)
             datasets, inner = [], []
             for key in group:
@@ -228,7 +228,7 @@ class CheckedFile:
         if stored > self._size or max(declared, chunk) > limit or self._declared > self._size * _MAX_RATIO:
             raise InputError(
                 f"{where} declares {declared:,} bytes in chunks of {chunk:,}, and the file of {self._size:,} bytes "
-                f"stores {stored:,} for it; it is cut short or made up, export it again"
+                f"stores {stored:,} for it; it is truncated or forged, export it again"
             )
 
 

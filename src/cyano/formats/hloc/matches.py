@@ -169,7 +169,7 @@ def _only(images: Sequence[str]) -> str:
     """The one image that a dashed name stands for."""
     if len(images) > 1:
         raise InputError(
-            f"hloc's matches cannot tell {images[0]!r} from {images[1]!r}, slashes being dashes; rename one"
+            f"hloc's matches write slashes as dashes, so {images[0]!r} and {images[1]!r} are the same; rename one"
         )
     return images[0]
 
@@ -181,7 +181,7 @@ def _pair_names(group: str, images: Mapping[str, Sequence[str]], path: str) -> t
     divided = [(group[:place], group[place + 1 :]) for place in places]
     known = [(images[name0], images[name1]) for name0, name1 in divided if name0 in images and name1 in images]
     if len(known) != 1:
-        fact = "may be several pairs" if known else "is no pair"
+        fact = "may be several pairs" if known else "is not a pair"
         raise InputError(f"{path}: the group {group!r} {fact} of the images; give the features of these matches")
     images0, images1 = known[0]
     return _only(images0), _only(images1)
@@ -194,8 +194,8 @@ def _pair(group: CheckedGroup, name0: str, name1: str, counts: Mapping[str, int]
     matches1 = matches0[matched]
     if len(matches1) and not 0 <= matches1.min() <= matches1.max() < counts[name1]:
         raise InputError(
-            f"{group.name!r} has matches from {matches1.min()} to {matches1.max()}, and {name1!r} has {counts[name1]} "
-            "keypoints; give the features of these matches"
+            f"{group.name!r} has match indices from {matches1.min()} to {matches1.max()}, and {name1!r} has "
+            f"{counts[name1]} keypoints; give the features of these matches"
         )
     indices = np.stack([matched, matches1], axis=1).astype(np.int32)
     with np.errstate(over="ignore"):

@@ -43,7 +43,7 @@ def parse_query_list(lines: Iterable[str], where: str) -> dict[str, CameraEntry 
             continue
         name, camera = _entry(text, f"{where}, line {number}")
         if found.setdefault(name, camera) != camera:
-            raise InputError(f"{where}, line {number}: {name!r} stands in it before with another camera; remove one")
+            raise InputError(f"{where}, line {number}: {name!r} appears before with another camera; remove one")
     return found
 
 

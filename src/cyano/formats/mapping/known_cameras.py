@@ -63,7 +63,7 @@ class CameraEntry:
             InputError: there are no parameters, or the principal point is not near the middle of any image.
         """
         if not self.params:
-            raise InputError(f"nothing is known of the camera but its model, {self.model}; give its parameters as well")
+            raise InputError(f"only the camera's model is given, {self.model}; give its parameters as well")
         if self.size is not None:
             return lens_of(self.model, self.params, self.size)
         candidates = [lens_of(self.model, self.params, size) for size in sorted(set(sizes))]
@@ -71,8 +71,8 @@ class CameraEntry:
         if not off or min(off) > _OFF_CENTRE:
             shown = some([f"{lens.size.width}x{lens.size.height} px" for lens in candidates])
             raise InputError(
-                f"the principal point of {self.model} {self.params} is not near the middle of the images ({shown}), so "
-                "these are not the pictures that the parameters are for; give the size of those (--camera-size), or "
+                f"the principal point of {self.model} {self.params} is not near the centre of the images ({shown}), so "
+                "the parameters are for images of another size; give that size (--camera-size), or "
                 "other parameters"
             )
         return candidates[int(np.argmin(off))]

@@ -159,8 +159,8 @@ def triangulated_model(
                 break
         if not model.num_points3D():
             raise InputError(
-                f"no point comes of the matches with the poses of {os.fspath(posed)}; check that the images are those "
-                "that it was made of, under the same names"
+                f"the matches give no points with the poses of {os.fspath(posed)}; check that the images are those "
+                "of the model, under the same names"
             )
         if images is not None:
             model.extract_colors_for_all_images(str(images))

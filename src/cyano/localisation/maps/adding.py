@@ -96,7 +96,7 @@ def add_images(
         (['new.png'], {})
     """
     if run.share is not None:
-        raise InputError("images are added to a map all at once; add them without a share of the work")
+        raise InputError("images are added to a map all at once; add them without a share")
     queries = find_queries(images) if isinstance(images, Path) else list(images)
     check_new(place, queries, out)
     collection = begin_folder(place, queries, out)

@@ -110,11 +110,11 @@ def make_map(
         6
     """
     if run.share is not None:
-        raise InputError("a map takes all pairs; make it without a share of the work")
+        raise InputError("a map needs all pairs; make it without a share")
     posed = read_map_model(sparse)
     if len(posed.images) < 2:
         raise InputError(
-            f"{sparse} has {len(posed.images)} images with a pose, and a map takes two; give another model"
+            f"{sparse} has {len(posed.images)} images with a pose, and a map needs two; give another model"
         )
     left_out = _unusable(posed, images)
     collection = Collection(images, out, recipe, listed=_listed(posed, left_out, images))

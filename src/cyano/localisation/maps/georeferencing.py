@@ -160,10 +160,10 @@ def _known(
     """
     for value, kind in ((coordinates, Coordinates), (frame, Frame)):
         if value not in get_args(kind):
-            raise InputError(f"{value!r} is none of {', '.join(get_args(kind))}")
+            raise InputError(f"{value!r} is not one of {', '.join(get_args(kind))}")
     if positions == "exif":
         if images is None:
-            raise InputError("positions of EXIF are in the photographs; give their folder (--images)")
+            raise InputError("EXIF positions are read from the images; give their folder (--images)")
         places = {name: place for name in names if (place := facts_in(images / name).position) is not None}
         found, rows = list(places), np.array(list(places.values()), np.float64).reshape(-1, 3)
     else:
@@ -172,7 +172,7 @@ def _known(
         if coordinates == "xyz":
             return _Known(found, rows, "xyz", None)
         if len(rows) and (np.abs(rows[:, 0]).max() > 90 or np.abs(rows[:, 1]).max() > 360):
-            raise InputError(f"{positions} is not of degrees north, degrees east and metres; check --coordinates")
+            raise InputError(f"{positions} does not have degrees north, degrees east and metres; check --coordinates")
     if frame == "ecef":
         return _Known(found, metres_from(None, rows), "ecef", None)
     return _Known(found, local_metres(*rows.T), "enu", (*middle_of(rows[:, 0], rows[:, 1]), 0.0))
@@ -186,8 +186,8 @@ def _fitted(known: _Known, poses: dict[str, NDArray[np.float64]], max_error: flo
     """
     if len(known.names) < 3:
         raise InputError(
-            f"{len(known.names)} of the {len(poses)} images of the model have a position, and metres take three that "
-            "do not stand in a line; give more positions, under the names that images have in the model"
+            f"{len(known.names)} of the {len(poses)} images of the model have a position, and georeferencing needs "
+            "three that are not collinear; give more positions, under the image names of the model"
         )
     cameras = np.array([poses[name] for name in known.names])
     centres = -np.einsum("nji,nj->ni", cameras[:, :3, :3], cameras[:, :3, 3])
@@ -195,19 +195,19 @@ def _fitted(known: _Known, poses: dict[str, NDArray[np.float64]], max_error: flo
     if fitted is None:
         limit = "" if max_error is None else f" within {max_error:g}"
         raise InputError(
-            f"the {len(known.names)} positions stand in a line, or no three agree with the model{limit}; give "
+            f"the {len(known.names)} positions are collinear, or no three agree with the model{limit}; give "
             "positions off the line, or check them"
         )
     count, turn = int(fitted.inliers.sum()), _turn(known, fitted)
     if 2 * count < len(known.names):
         raise InputError(
-            f"only {count} of {len(known.names)} positions agree with one place of the model; check the positions, or "
+            f"only {count} of {len(known.names)} positions agree on where the model is; check the positions, or "
             "allow them a larger error (--max-error)"
         )
     if turn > _LARGEST_TURN:
         raise InputError(
-            f"the positions nearly stand in a line, about which the model may be turned by {turn:.0f} degrees and "
-            "more; give positions off the line, or more exact ones"
+            f"the positions are nearly collinear, and the rotation about their line is uncertain by {turn:.0f} "
+            "degrees or more; give positions off the line, or more accurate ones"
         )
     return fitted
 

@@ -34,7 +34,7 @@ def check_new(place: Map, queries: Sequence[Query], out: Path) -> None:
         raise InputError(f"{out} is the map itself, which is not written; give another folder for the result (--out)")
     if place.images is None:
         raise InputError(
-            f"the images of the map are not at hand ({place.folder / 'images'}), and new ones are aligned to them; "
+            f"the images of the map are not in {place.folder / 'images'}, and new keypoints are refined against them; "
             "give their folder (--images)"
         )
     if (out / "images").is_symlink():  # links to new images would land in somebody's folder
@@ -44,17 +44,17 @@ def check_new(place: Map, queries: Sequence[Query], out: Path) -> None:
     masked = sorted(query.name for query in queries if query.mask is not None)
     if masked:
         raise InputError(
-            f"{len(masked)} images to add have masks of their own ({some(masked)}), and features of a map are made by "
-            "its options; give masks of the new images as those of the map (--masks, in Python Recipe.masks)"
+            f"{len(masked)} images to add have masks of their own ({some(masked)}), and the masks of a map are among "
+            "its options; add the new masks to those of the map (--masks, in Python Recipe.masks)"
         )
     taken = sorted({query.name for query in queries} & set(place.model.images))
     if taken:
         raise InputError(
-            f"images of the map have the names of {len(taken)} images to add ({some(taken)}); leave those out, or give "
-            "all new ones another beginning of their names (--prefix)"
+            f"the map already has images with the names of {len(taken)} to add ({some(taken)}); leave those out, or "
+            "give all new names a prefix (--prefix)"
         )
     if len({query.name for query in queries}) < len(queries):
-        raise InputError("two images to add have one name; give each once")
+        raise InputError("two images to add have the same name; give each once")
 
 
 def begin_folder(place: Map, queries: Sequence[Query], out: Path) -> Collection:
@@ -93,7 +93,7 @@ def _link(folder: Path, files: Iterable[tuple[str, Path]]) -> None:
         link, target = folder / name, path.resolve()
         if os.path.lexists(link):
             if link.resolve() != target:
-                raise InputError(f"{link} is another image than {path}; give another folder for the result (--out)")
+                raise InputError(f"{link} and {path} are different images; give another folder for the result (--out)")
             continue
         if not target.is_file():
             continue

@@ -201,7 +201,7 @@ def _parsed(lines: Iterable[bytes], path: Path) -> Iterable[Record]:
         remedy = "remove the file, or give another --out"
         record = record_from(Record, parse_json(line, where, remedy=remedy), where)
         if record.format != FORMAT or not _is_whole(record):
-            raise InputError(f"{where} is no record of this version ({FORMAT}); {remedy}")
+            raise InputError(f"{where} is not a record of this version ({FORMAT}); {remedy}")
         yield record
 
 

@@ -120,7 +120,7 @@ class Matched:
             candidates=tuple(candidates[number] for number in order),
         )
         if self.matcher.options.align and not outcome.aligned:
-            outcome = replace(outcome, message=f"{message}; not aligned, since images of the map are not at hand")
+            outcome = replace(outcome, message=f"{message}; not refined, since images of the map are missing")
         if best is None:
             return outcome
         pose = best.pose

@@ -58,7 +58,7 @@ class Search(Matched):
         self.match(names)
         count = len(np.unique(self.found.keypoints))
         if count < self.options.min_inliers:
-            return self.failed("too few matches", f"{_keypoints(count)} match points of the map; a pose takes more")
+            return self.failed("too few matches", f"{_keypoints(count)} match points of the map; a pose needs more")
         best = self._best(sources)
         if best is None:
             return self.failed("no pose", f"no pose agrees with the {count} keypoints that match points of the map")
@@ -168,14 +168,14 @@ class Search(Matched):
             spread=spread_of(pose.T_world_to_camera, covariance, points[seen.points]),
         )
         confidence = confidence_of(evidence)
-        words = f"{_keypoints(best.inliers)} agree with the pose, in {best.cells} of {CELLS**2} parts of the picture"
+        words = f"{_keypoints(best.inliers)} agree with the pose, in {best.cells} of {CELLS**2} cells of the image"
         if rival:
             words += f"; {rival} with one elsewhere"
-        words += mirrored + ("; its principal point is off the middle: a part of a picture" if best.moved else "")
+        words += mirrored + ("; its principal point is off-centre: a cropped image" if best.moved else "")
         away = 0.0 if self.prior is None else float(self.prior.distances(centre_of(pose.T_world_to_camera)[None])[0])
         if away > self.options.prior_radius:
             confidence = min(confidence, _CONTRADICTED)
-            words += f"; it is {away:.3g} from where the photograph is said to be taken"
+            words += f"; it is {away:.3g} from its known position"
         status: Status = "ok" if confidence >= CERTAIN else "uncertain"
         return replace(self.outcome(status, words, best, covariance, confidence), evidence=evidence)
 

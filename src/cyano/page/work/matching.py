@@ -125,11 +125,11 @@ class Matching:
     def alternatives(self, pair: dict[str, Any], keypoint: int, side: int) -> Answer:
         """The likeliest partners of a keypoint, and how probable it is that it has none."""
         if "collection" in pair:
-            raise InputError("alternatives are not known of stored matches; match the images again")
+            raise InputError("stored matches have no alternatives; match the images again")
         asked = Pair.of(pair)
         options = self._options(asked.options)
         if options.rotations != "off":
-            raise InputError("alternatives are not known of images that were turned; match them with rotations off")
+            raise InputError("matches of rotated images have no alternatives; match them with rotations off")
         result = self._found(asked, options).result
         count = len((result.image0, result.image1)[side].keypoints)
         if not 0 <= keypoint < count:

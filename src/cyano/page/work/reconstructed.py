@@ -226,7 +226,7 @@ class Reconstructed:
             ImageError: it cannot be read.
         """
         if self.images is None:
-            raise InputError("the images of this collection are not at hand; start the server with --images")
+            raise InputError("the images of this collection are not available; start the server with --images")
         return read(self.images / self.names[number], self._limits).rgb
 
     def localiser(self, networks: Networks, device: str) -> Localiser:
@@ -246,7 +246,7 @@ def options_of(configuration: Any) -> MatcherOptions:
         InputError: it took masks, which are not known here.
     """
     if configuration.get("masks"):
-        raise InputError("the features were made with masks; `cyano localise --masks` can localise there")
+        raise InputError("the features were made with masks; use `cyano localise --masks` instead")
     size = configuration["exact_size"]
     exact = None if size is None else ImageSize(*map(int, str(size).split("x")))
     rule = ResizeRule(configuration["longest_side"], exact, bool(configuration["allow_upscale"]))

@@ -110,10 +110,10 @@ def _load(frame: PosedFrame, rule: resize.ResizeRule) -> tuple[NDArray[np.float3
 def _read_pixels(path: Path) -> NDArray[np.uint8]:
     """(H, W, 3) RGB as stored: depth and pose know nothing of the EXIF orientation that a file may have kept."""
     if not path.is_file():
-        raise InputError(f"there is no picture {path}")
+        raise InputError(f"there is no image {path}")
     pixels = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if pixels is None:
-        raise InputError(f"{path} is not a picture that can be read")
+        raise InputError(f"{path} is not an image that can be read")
     return np.ascontiguousarray(pixels[..., ::-1], dtype=np.uint8)
 
 

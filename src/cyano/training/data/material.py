@@ -32,7 +32,7 @@ def read_material(
         MissingExtraError: there are reconstructions, and pycolmap is not installed.
     """
     paths, aside = find_photographs(images, validation)
-    watcher.say(f"{len(paths)} photographs to train on, {len(aside)} kept aside")
+    watcher.say(f"{len(paths)} photographs to train on, {len(aside)} held out")
     views = real.read(images, aside)
     for place, model in zip(views.places, real.reconstructions, strict=True):
         watcher.say(f"{model}: {len(place.paths)} images, {len(place.pairs)} pairs")
@@ -53,4 +53,4 @@ def _check_shares(views: RealViews, takers: Sequence[ViewOptions]) -> None:
         shares = {share: getattr(options, share) for share in ("scenes", *given)}
         if sum(shares.values()) > 1:
             told = ", ".join(f"{share} = {value:g}" for share, value in shares.items())
-            raise InputError(f"a stage of the recipe shares out more than all of its pairs ({told}); lower one of them")
+            raise InputError(f"the shares of a stage's pairs add up to more than 1 ({told}); lower one of them")

@@ -118,4 +118,4 @@ class Photographs:
                 return index, self[index]
             except ImageError as error:
                 logger.warning("left out: %s", error)
-        raise InputError("none of a hundred photographs could be read; look at the folder")
+        raise InputError("none of a hundred photographs could be read; check the folder")

@@ -182,7 +182,7 @@ def _place(path: Path, images: Path, aside: Collection[Path]) -> Place:
     place = Place([paths[number] for number in kept], model.subset(kept))
     if not len(place.pairs):
         raise InputError(
-            f"no two of the {len(kept)} images of {path} that are not kept aside share {OVERLAP[0]:.0%} to "
+            f"no two of the {len(kept)} images of {path} that are not held out share {OVERLAP[0]:.0%} to "
             f"{OVERLAP[1]:.0%} of their points, so there is nothing to learn from; take more views of it, farther apart"
         )
     return place

@@ -91,7 +91,7 @@ def fresh_superglue(config: SuperGlueConfig, seed: int, temperature: float = 20.
     """
     if config.num_attention_heads % 2 or config.hidden_size < 16:
         raise InputError(
-            f"a matcher begins with an even number of attention heads and at least 16 channels, not "
+            f"a new matcher needs an even number of attention heads and at least 16 channels, not "
             f"{config.num_attention_heads} and {config.hidden_size}; change num_attention_heads or hidden_size"
         )
     with torch.random.fork_rng(devices=[]), torch.no_grad():

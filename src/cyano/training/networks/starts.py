@@ -46,7 +46,7 @@ def matcher_to_train(
     """
     if config.features == "sift":
         if detector is not None:
-            raise InputError("the recipe's matcher takes SIFT, which has no detector to give")
+            raise InputError("the recipe's matcher uses SIFT features, so no detector can be given")
         found = None if start is None else load_matcher(start, config.features).superglue
         superglue = _first_matcher(config, found, str(start))
         if found is None and isinstance(superglue.input_projection, nn.Linear):
@@ -61,7 +61,9 @@ def matcher_to_train(
     if networks.superglue is not None and dim < wanted:
         superpoint = widened_detector(superpoint, wanted)
     elif dim != wanted:
-        raise InputError(f"{networks.source} describes with {dim} channels, the recipe's matcher takes {wanted}")
+        raise InputError(
+            f"the descriptors of {networks.source} have {dim} channels, the recipe's matcher takes {wanted}"
+        )
     if networks.superglue is None:
         turn_detector(superpoint, photographs, config.seed)
     return superpoint, _first_matcher(config, networks.superglue, networks.source)

@@ -47,7 +47,7 @@ class Round:
 
     def __post_init__(self) -> None:
         if self.labels is not None and (self.options.scenes or self.options.posed):
-            raise InputError("labels are photographs': scenes and posed are for rounds without [rounds.labels]")
+            raise InputError("labels are for photographs only: scenes and posed are for rounds without [rounds.labels]")
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class TrainingConfig:
                 f"{SIFT_CHANNELS} (or 0, if hidden_size is), superglue.keypoint_extras {SIFT_EXTRAS}"
             )
         if self.shapes is not None or self.rounds or self.superpoint != SuperPointConfig():
-            raise InputError("superpoint, shapes and rounds train a detector, which SIFT has no use for; remove them")
+            raise InputError("superpoint, shapes and rounds train a detector, which SIFT does not use; remove them")
 
 
 def read_config(source: str | Path) -> TrainingConfig:
