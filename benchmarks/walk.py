@@ -121,7 +121,7 @@ def take_photographs(folder: Path) -> None:
         exif = Image.Exif()
         exif.get_ifd(0x8769)[0xA405] = 30  # FocalLengthIn35mmFilm
         Image.fromarray(grey).save(folder / name, quality=95, exif=exif)
-    with VideoWriter(folder / "walk.mp4", rate=4.0) as movie:
+    with VideoWriter(folder / "walk.mp4", "mp4v", rate=4.0) as movie:
         for grey in pixels:
             movie.add(np.repeat(grey[..., None], 3, axis=2))
 
