@@ -145,7 +145,11 @@ def main() -> None:
         results[posed.name] = rows
         print(posed.name, json.dumps(rows, indent=1), flush=True)
     if arguments.save:
-        print("wrote", measuring.save(arguments.save, SEED, {"folds": FOLDS, "sets": results}))
+        path = measuring.RESULTS / f"{arguments.save}.json"  # what was measured before, of others, stays
+        before = json.loads(path.read_text())["results"]["sets"] if path.exists() else {}
+        merged = before | {name: before.get(name, {}) | rows for name, rows in results.items()}
+        note = "processor seconds were taken one after the other, while other programs ran"
+        print("wrote", measuring.save(arguments.save, SEED, {"folds": FOLDS, "sets": merged, "beside": note}))
 
 
 if __name__ == "__main__":
