@@ -74,3 +74,11 @@ def test_a_detector_takes_no_projection_beside_it(tmp_path: Path) -> None:
     save_folder(tmp_path, Checkpoint(SMALL_SUPERPOINT, tensors[0], config, tensors[1]))
     with pytest.raises(WeightsError, match="other features than SuperPoint's"):
         load(tmp_path)
+
+
+def test_the_matcher_of_a_whole_model_is_of_superpoints_features() -> None:
+    found, whole = load_matcher(None, "superpoint"), load(None)
+    assert whole.superglue is not None
+    for name, tensor in whole.superglue.state_dict().items():
+        assert torch.equal(found.superglue.state_dict()[name], tensor)
+    assert not found.superglue.training

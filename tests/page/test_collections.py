@@ -115,8 +115,8 @@ def test_pairs(program: Program) -> None:
         assert [image["name"] for image in pair["images"]] == [f"view{i}.png", f"view{j}.png"]
     turned = program.client.get("/collections/0/pairs/1/0").json()
     assert sorted(turned["keypoints0"]) == sorted(program.client.get("/collections/0/pairs/0/1").json()["keypoints1"])
-    problem(program.client.get("/collections/0/pairs/0/9"), 422, "options")
-    problem(program.client.get("/collections/0/pairs/0/0"), 422, "options")
+    problem(program.client.get("/collections/0/pairs/0/9"), 404, "not-found")
+    problem(program.client.get("/collections/0/pairs/0/0"), 404, "not-found")
 
 
 def test_stored_matches_are_those_of_the_store_and_have_geometry(program: Program) -> None:
@@ -144,7 +144,7 @@ def test_stored_matches_are_those_of_the_store_and_have_geometry(program: Progra
 def test_previews(program: Program) -> None:
     answer = program.client.get("/collections/0/images/2/preview?side=120")
     assert Image.open(io.BytesIO(answer.content)).size == (120, 90)
-    problem(program.client.get("/collections/0/images/9/preview"), 422, "options")
+    problem(program.client.get("/collections/0/images/9/preview"), 404, "not-found")
     problem(program.client.get("/collections/0/images/-1/preview"), 422, "options")
 
 

@@ -14,6 +14,7 @@ from cyano.checkpoints.configs import superglue_from_dict, superglue_to_dict
 from cyano.checkpoints.files import read_json
 from cyano.checkpoints.hub import HubOptions, resolve
 from cyano.checkpoints.huggingface import CONFIG_FILE, LONE_MATCHER, load_tensors, model_folder, publish
+from cyano.checkpoints.loading import load
 from cyano.errors import InputError, WeightsError
 from cyano.models.superglue import SuperGlue
 
@@ -48,8 +49,8 @@ def load_matcher(name_or_path: str | Path | None, features: str, hub: HubOptions
     """Load a matcher of some features.
 
     Args:
-        name_or_path: a folder that `save_matcher` wrote, or "owner/name" on the Hugging Face hub; None stands for the
-            weights that come with Cyano, as in `load`, and these are of SuperPoint's features.
+        name_or_path: a folder that `save_matcher` wrote, or "owner/name" on the Hugging Face hub; a model with a
+            detector, or None for the weights that come with Cyano, has a matcher of "superpoint" features.
         features: what it has to be trained on, such as "sift".
         hub: how to fetch from the hub.
 
@@ -63,12 +64,18 @@ def load_matcher(name_or_path: str | Path | None, features: str, hub: HubOptions
     """
     folder = model_folder(resolve(name_or_path, hub))
     data = read_json(folder / CONFIG_FILE)
-    found = data.pop(_FEATURES, None) if data.get("model_type") == LONE_MATCHER else "superpoint"
+    whole = data.get("model_type") != LONE_MATCHER  # with a detector, of whose features its matcher is
+    found = "superpoint" if whole else data.pop(_FEATURES, None)
     if found != features:
         raise WeightsError(
             f"{folder} holds no matcher of {features!r} features, but of {found!r}; give the folder of one, such as "
             f"RUN/model of `cyano train matcher` with a recipe that says features = {features!r}"
         )
+    if whole:
+        networks = load(name_or_path, hub)
+        if networks.superglue is None:
+            raise WeightsError(f"{networks.source} has no matcher; give weights that have one")
+        return LoneMatcher(networks.superglue, features, networks.source)
     try:
         config = superglue_from_dict(data)
     except InputError as error:

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from cyano import __version__
+from cyano.page.documented import PROBLEM
 from cyano.page.feed import Feed
 from cyano.page.guard import Guard
 from cyano.page.problems import KINDS, Problem, by_status
@@ -67,7 +68,7 @@ def _titles() -> dict[int | str, str]:
 
 
 def _told(title: str) -> dict[str, Any]:
-    return {"description": title, "content": {"application/problem+json": {"schema": {"type": "object"}}}}
+    return {"description": title, "content": {"application/problem+json": {"schema": PROBLEM}}}
 
 
 def _about(service: Service) -> APIRouter:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = ["Camera", "Geometry", "Localise", "MatchOptions", "MatchRequest", "PlainName"]
 
@@ -23,7 +23,7 @@ class MatchOptions(_Strict):
     """How to match: those of `cyano match`; what is left out is up to the weights."""
 
     resize: Annotated[
-        Pixels | list[Pixels] | None,
+        Pixels | Annotated[list[Pixels], Field(min_length=1, max_length=2)] | None,
         Field(description="Longest side that the networks see, or [width, height]; null is 640, smaller images as is."),
     ] = None
     max_keypoints: Annotated[int, Field(ge=1, le=8192)] | None = None
@@ -43,12 +43,6 @@ class MatchOptions(_Strict):
         if isinstance(values.get("resize"), int):
             values["resize"] = [values["resize"]]
         return values
-
-    @model_validator(mode="after")
-    def _two_sides(self) -> MatchOptions:
-        if isinstance(self.resize, list) and len(self.resize) not in (1, 2):
-            raise ValueError("resize is a longest side, or [width, height]")
-        return self
 
 
 class MatchRequest(_Strict):

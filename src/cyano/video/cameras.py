@@ -15,6 +15,7 @@ from cyano.progress import NOBODY, Watcher
 from cyano.video.frames import Frame
 from cyano.video.options import SourceOptions
 from cyano.video.readers import Kind, Reader
+from cyano.video.streams import SILENCE
 
 __all__ = ["CameraReader", "Capture", "Clock", "SystemClock"]
 
@@ -24,6 +25,7 @@ _FIRST_WAIT, _LONGEST_WAIT = 1.0, 30.0
 _BETWEEN_FAILURES = 0.01
 """Seconds before a camera that gave no frame is asked again."""
 
+_CAMERA_REMEDY = "that it is connected and not in use"
 
 _PARTING = 3.0
 """Seconds that a thread is waited for at the end; one that hangs in a device's driver ends with the program."""
@@ -82,8 +84,8 @@ class CameraReader(Reader):
     """A camera or a stream.
 
     A thread reads and holds the newest frame, so that a frame is no older than one frame when it is handed out. A
-    stream that fails is opened again, after 1 second, then 2, and so on up to 30; a camera that gives no frame a
-    hundred times has been unplugged.
+    stream that fails, or is silent for `silence` seconds, is opened again, after 1 second, then 2, and so on up to 30;
+    a camera that gives no frame a hundred times has been unplugged.
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class CameraReader(Reader):
         kind: Kind = "camera",
         watcher: Watcher = NOBODY,
         clock: Clock | None = None,
+        silence: float = SILENCE,
     ) -> None:
         """Open it.
 
@@ -102,11 +105,13 @@ class CameraReader(Reader):
             kind: "camera" or "stream".
             watcher: is told when a stream fails and comes back.
             clock: for tests; None is the computer's.
+            silence: seconds after which `open_capture` and reading from a stream give up.
 
         Raises:
             InputError: it cannot be opened.
         """
         super().__init__(name)
+        self._silence = silence
         self.kind = kind
         self._open, self._watcher = open_capture, watcher
         self._closed = Event()
@@ -119,7 +124,8 @@ class CameraReader(Reader):
         self._capture = open_capture()
         if not self._capture.isOpened():
             self._capture.release()
-            raise InputError(f"the {kind} {name} cannot be opened; check that it is connected and not in use")
+            remedy = "the address, user and password, and the network" if kind == "stream" else _CAMERA_REMEDY
+            raise InputError(f"the {kind} {name} cannot be opened; check {remedy}")
 
     def _frames(self, options: SourceOptions) -> Iterator[Frame]:
         """The frames that are taken: the newest each time, or all of them with `newest=False`."""
@@ -168,7 +174,7 @@ class CameraReader(Reader):
         with self._changed:
             news = lambda: self._shot is not None or self._over or self._closed.is_set()  # noqa: E731
             if not self._changed.wait_for(news, patience + _PARTING):
-                self._end_early(f"it gave no frame for {patience:.0f} s: it hangs")
+                self._end_early(f"it gave no frame for {patience:.0f} s" + ": it hangs" * (self.kind == "camera"))
             shot, self._shot = self._shot, None
             return None if self._closed.is_set() else shot
 
@@ -177,9 +183,10 @@ class CameraReader(Reader):
         failures, failed_at = 0, 0.0
         try:
             while not self._closed.is_set():
+                asked = self._clock.now()
                 good, bgr = self._capture.read()
                 now = self._clock.now()
-                if good and bgr is not None:
+                if good and bgr is not None and not self._is_late(now - asked):
                     if failures and self.kind == "stream":
                         self._watcher.say(f"{self.name} is back after {now - failed_at:.0f} s")
                     failures, self._began = 0, now if self._began is None else self._began
@@ -188,12 +195,16 @@ class CameraReader(Reader):
                     yield _Shot(self._count - 1, bgr, now - self._began)
                     continue
                 failures += 1
-                failed_at = now if failures == 1 else failed_at
+                failed_at = asked if failures == 1 else failed_at
                 if self._given_up(failures, now - failed_at, options.patience):
                     return
                 self._try_again(failures)
         finally:
             self._capture.release()
+
+    def _is_late(self, seconds: float) -> bool:
+        """Whether a frame is one that the decoder still had when the stream fell silent."""
+        return self.kind == "stream" and seconds >= self._silence
 
     def _given_up(self, failures: int, seconds: float, patience: float) -> bool:
         """Whether a source that fails has ended."""

@@ -21,6 +21,7 @@ from cyano.video.images import ImageReader, images_in, images_like, names_from
 from cyano.video.movies import MovieReader
 from cyano.video.options import SourceOptions
 from cyano.video.readers import Kind, Reader
+from cyano.video.streams import open_stream, without_password
 
 __all__ = ["Source", "open_source"]
 
@@ -156,7 +157,7 @@ def _reader(name: str, options: SourceOptions, watcher: Watcher, lines: Iterable
         where = int(name) if name.isdecimal() else name
         return CameraReader(name, lambda: cv2.VideoCapture(where), "camera", watcher)
     if _STREAM.match(name):
-        return CameraReader(name, lambda: cv2.VideoCapture(name), "stream", watcher)
+        return CameraReader(without_password(name), lambda: open_stream(name), "stream", watcher)
     return _file_reader(name, path, options)
 
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cyano.page.bodies import announced, whole
+from cyano.page.documented import IMAGE, binary, document
 from cyano.page.jobs import Job
 from cyano.page.problems import Problem
 from cyano.page.service import Service, json_route
@@ -24,7 +25,7 @@ def router(service: Service) -> APIRouter:
     limits = service.settings.limits
     routes = APIRouter(route_class=json_route(service.settings))
 
-    @routes.put("/images", openapi_extra=_BODY, summary="Upload an image")
+    @routes.put("/images", openapi_extra=_BODY, responses=document(IMAGE), summary="Upload an image")
     async def upload(request: Request) -> dict[str, Any]:
         """The body is the file as it is; the answer is its id, and its size as it is displayed."""
         length = announced(request, limits.upload_bytes)
@@ -34,7 +35,9 @@ def router(service: Service) -> APIRouter:
             content = await whole(request, limits.upload_bytes, limits)
             return await service.add_image(request, content)
 
-    @routes.get("/images/{image}/preview", response_class=Response, summary="An image as JPEG")
+    @routes.get(
+        "/images/{image}/preview", response_class=Response, responses=binary("image/jpeg"), summary="An image as JPEG"
+    )
     async def preview(request: Request, image: str, side: Side = 1600) -> Response:
         """As it is displayed: EXIF's orientation is applied."""
         service.check_image(image)

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cyano.page.bodies import Part, announced, parts_of
+from cyano.page.documented import ALTERNATIVES, GEOMETRY, KEYPOINTS, MATCHES, binary, document
 from cyano.page.forms import Geometry, MatchOptions, MatchRequest
 from cyano.page.problems import Problem
 from cyano.page.service import Service, json_route
@@ -49,14 +50,25 @@ def router(service: Service) -> APIRouter:
     """POST /matches, POST /match, and all below /matches/{id}."""
     routes = APIRouter(route_class=json_route(service.settings))
 
-    @routes.post("/matches", response_class=Response, summary="Match two uploaded images")
+    @routes.post(
+        "/matches",
+        response_class=Response,
+        responses=document(MATCHES, archive=True),
+        summary="Match two uploaded images",
+    )
     async def matches(request: Request, wanted: MatchRequest) -> Response:
         """As `cyano match --json`; as a numpy archive with `Accept: application/octet-stream`."""
         for digest in filter(None, (wanted.image0, wanted.image1, wanted.mask0, wanted.mask1)):
             service.check_image(digest)
         return await _match(service, request, wanted)
 
-    @routes.post("/match", response_class=Response, openapi_extra=_FORM_BODY, summary="Match two files in one call")
+    @routes.post(
+        "/match",
+        response_class=Response,
+        responses=document(MATCHES, archive=True),
+        openapi_extra=_FORM_BODY,
+        summary="Match two files in one call",
+    )
     async def match(request: Request) -> Response:
         """A form with `image0`, `image1`, and options as further fields; the answer is that of POST /matches."""
         limits = service.settings.limits
@@ -66,7 +78,12 @@ def router(service: Service) -> APIRouter:
             wanted = await _of_form(service, request, parts)
         return await _match(service, request, wanted)
 
-    @routes.get("/matches/{match}", response_class=Response, summary="The matches again")
+    @routes.get(
+        "/matches/{match}",
+        response_class=Response,
+        responses=document(MATCHES, archive=True),
+        summary="The matches again",
+    )
     async def again(request: Request, match: str) -> Response:
         """The answer of POST /matches."""
         return await _found(service, request, match)
@@ -77,19 +94,32 @@ def router(service: Service) -> APIRouter:
 
 
 def _details(routes: APIRouter, service: Service) -> None:
-    @routes.get("/matches/{match}/keypoints", response_class=Response, summary="All keypoints of both images")
+    @routes.get(
+        "/matches/{match}/keypoints",
+        response_class=Response,
+        responses=document(KEYPOINTS),
+        summary="All keypoints of both images",
+    )
     async def keypoints(request: Request, match: str) -> Response:
         """`keypoints0`, `scores0`, `keypoints1`, `scores1`; `indices` of a match are rows of these."""
         message = await service.of_match(request, "keypoints", match)
         return Response(message.blobs[0], media_type="application/json")
 
-    @routes.post("/matches/{match}/geometry", summary="A homography, a fundamental matrix or a pose")
+    @routes.post(
+        "/matches/{match}/geometry",
+        responses=document(GEOMETRY),
+        summary="A homography, a fundamental matrix or a pose",
+    )
     async def geometry(request: Request, match: str, model: Geometry) -> dict[str, Any]:
         """In milliseconds: no network runs."""
         message = await service.of_match(request, "geometry", match, model=model.model_dump())
         return message.document
 
-    @routes.get("/matches/{match}/alternatives", summary="The likeliest partners of a keypoint")
+    @routes.get(
+        "/matches/{match}/alternatives",
+        responses=document(ALTERNATIVES),
+        summary="The likeliest partners of a keypoint",
+    )
     async def alternatives(
         request: Request,
         match: str,
@@ -102,7 +132,12 @@ def _details(routes: APIRouter, service: Service) -> None:
 
 
 def _pictures(routes: APIRouter, service: Service) -> None:
-    @routes.get("/matches/{match}/picture.png", response_class=Response, summary="Both images with their matches")
+    @routes.get(
+        "/matches/{match}/picture.png",
+        response_class=Response,
+        responses=binary("image/png"),
+        summary="Both images with their matches",
+    )
     async def picture(
         request: Request,
         match: str,
@@ -119,7 +154,12 @@ def _pictures(routes: APIRouter, service: Service) -> None:
         message = await service.of_match(request, "picture", match, model=model, max_lines=max_lines)
         return Response(message.blobs[0], media_type="image/png")
 
-    @routes.get("/matches/{match}/registered.png", response_class=Response, summary="Image 1 in the frame of image 0")
+    @routes.get(
+        "/matches/{match}/registered.png",
+        response_class=Response,
+        responses=binary("image/png"),
+        summary="Image 1 in the frame of image 0",
+    )
     async def registered(
         request: Request,
         match: str,

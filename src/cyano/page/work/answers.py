@@ -9,7 +9,7 @@ __all__ = ["Answer", "GoneError"]
 
 
 class GoneError(Exception):
-    """Something that a job needs is not kept any more."""
+    """Something that a job needs is not there, or is not kept any more."""
 
 
 @dataclass(frozen=True)

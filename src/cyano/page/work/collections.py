@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cyano.concise import finite
 from cyano.errors import CyanoError, ImageError, InputError
-from cyano.page.work.answers import Answer
+from cyano.page.work.answers import Answer, GoneError
 from cyano.page.work.pictures import jpeg
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Collections:
         """The matches that are stored of two images of the n-th collection.
 
         Raises:
-            InputError: there are none.
+            GoneError: there are none.
         """
         from cyano.page.work.stored import stored_matches
 
@@ -157,7 +157,7 @@ def _preview(place: _Open, i: int, side: int) -> Answer:
 def _checked(place: _Open, number: int) -> int:
     count = len(place.read.names)
     if not 0 <= number < count:
-        raise InputError(f"images are numbers below {count}, not {number}")
+        raise GoneError(f"images are numbered from 0 to {count - 1}; there is no {number}")
     return number
 
 

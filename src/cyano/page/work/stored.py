@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cyano.errors import InputError
 from cyano.image_keypoints import ImageKeypoints
+from cyano.page.work.answers import GoneError
 from cyano.page.work.reconstructed import Reconstructed, shown
 from cyano.result import PairResult
 from cyano.store import KeypointStore, TwoViewGeometry
@@ -43,11 +43,11 @@ def stored_matches(collection: Reconstructed, first: int, second: int) -> Stored
     """The matches of two images of a collection, by their numbers.
 
     Raises:
-        InputError: they were not matched.
+        GoneError: they were not matched.
     """
     names = collection.names[first], collection.names[second]
     if collection.matches is None or collection.matches.missing([names]):
-        raise InputError(f"{shown(names[0])!r} and {shown(names[1])!r} were not matched")
+        raise GoneError(f"{shown(names[0])!r} and {shown(names[1])!r} were not matched")
     (stored,) = collection.matches.read([names])
     side0, side1 = (_side(collection, name) for name in names)
     order = np.argsort(stored.indices[:, 0], kind="stable")  # a result has them in the order of image 0
