@@ -4,7 +4,7 @@ usage: scripts/walk [--only CHAPTER ...] [--save NAME]
 
 A chapter is a page, or some of its sections. Its commands are what the page shows: the extras that it says it needs,
 and its blocks of commands. `pip install` runs in the clone, all else in a folder of the chapter with generated
-photographs. A service is waited for, and ended with its section. Afterwards the chapter's Python runs as one program.
+photographs. A service is waited for, and ended with the chapter. Afterwards the chapter's Python runs as one program.
 A chapter fails if a command does, or if there are more than five. The packages come from where pip takes them.
 """
 
@@ -89,22 +89,21 @@ def commands(language: str, block: str) -> Iterator[str]:
             yield line
 
 
-def read(site: Path, chapter: Chapter) -> tuple[list[list[str]], str]:
-    """The commands of each section of a chapter, and its Python."""
+def read(site: Path, chapter: Chapter) -> tuple[list[str], str]:
+    """The commands of a chapter, and its Python."""
     article = (site / f"{chapter.page}.html").read_text().partition("<article")[2].partition("</article>")[0]
     first, end = chapter.sections or (0, None)
-    sections, python = [], []
+    lines: list[str] = []
+    python = []
     for text in HEADING.split(article)[first:end]:
         found = [(match.start(), plain(match[1]), "extra") for match in EXTRA.finditer(text)]
         found += [(match.start(), plain(match[2]), match[1]) for match in BLOCK.finditer(text)]
-        lines: list[str] = []
         for _, content, language in sorted(found):
             if language == "python":
                 python.append(content)
             elif language != "extra" or chapter.page != "start":  # the table there lists all extras
                 lines += [content] if language == "extra" else commands(language, content)
-        sections.append(lines)
-    return sections, "\n".join(python)
+    return lines, "\n".join(python)
 
 
 def take_photographs(folder: Path) -> None:
@@ -162,8 +161,8 @@ def serving(command: str, folder: Path, environment: dict[str, str], log: Path) 
             service.communicate(timeout=60)
 
 
-def walk_section(lines: list[str], clone: Path, folder: Path, environment: dict[str, str], log: Path) -> str | None:
-    """Do what a section says, with shell variables from line to line; the first command that fails."""
+def follow(lines: list[str], clone: Path, folder: Path, environment: dict[str, str], log: Path) -> str | None:
+    """Do what a chapter says, with shell variables from line to line; the first command that fails."""
     assigned = ""
     with ExitStack() as stack:
         for line in lines:
@@ -182,21 +181,20 @@ def walk_section(lines: list[str], clone: Path, folder: Path, environment: dict[
 
 def walk(chapter: Chapter, site: Path, clone: Path, folder: Path) -> dict[str, Any]:
     """A chapter's row: commands, seconds, and what failed."""
-    sections, python = read(site, chapter)
+    lines, python = read(site, chapter)
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     environment |= {"PATH": f"{clone / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "100"}
-    log, started, failed = folder.with_suffix(".log"), time.perf_counter(), None
-    for lines in sections:
-        failed = failed or walk_section(lines, clone, folder, environment, log)
+    log, started = folder.with_suffix(".log"), time.perf_counter()
+    failed = follow(lines, clone, folder, environment, log)
     if python and failed is None:
         (folder / "program.py").write_text(python)
         failed = "program.py" if run("python program.py", folder, environment, log) else None
-    count = sum(map(len, sections))
+    count = len(lines)
     if failed:
         print(log.read_text()[-3000:], file=sys.stderr)
     elif not 0 < count <= MOST:
         failed = f"{count} commands"
-    row = {"page": chapter.page, "commands": [line for lines in sections for line in lines], "python": bool(python)}
+    row = {"page": chapter.page, "commands": lines, "python": bool(python)}
     return {**row, "count": count, "seconds": round(time.perf_counter() - started, 1), "failed": failed}
 
 
@@ -218,7 +216,12 @@ def build(clone: Path) -> dict[str, Any]:
 def main() -> None:
     """Build, read, walk, print, and save where asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="+", choices=[each.name for each in CHAPTERS], help="after start, these alone")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=[each.name for each in CHAPTERS],
+        help="after start, these alone; others stay as saved",
+    )
     parser.add_argument("--save", metavar="NAME", help="write benchmarks/results/NAME.json")
     arguments = parser.parse_args()
     rows: dict[str, Any] = {}
@@ -244,6 +247,9 @@ def main() -> None:
             shown = {key: rows[chapter.name][key] for key in ("count", "seconds", "failed")}
             print(f"{chapter.name:26}", shown, flush=True)
     if arguments.save:
+        saved = measuring.RESULTS / f"{arguments.save}.json"
+        if arguments.only and saved.exists():
+            rows = json.loads(saved.read_text())["results"] | rows
         print("wrote", measuring.save(arguments.save, 0, rows))
     sys.exit(any(row.get("failed") for row in rows.values()))
 
