@@ -184,6 +184,8 @@ def walk(chapter: Chapter, site: Path, clone: Path, folder: Path) -> dict[str, A
     lines, python = read(site, chapter)
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     environment |= {"PATH": f"{clone / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "100"}
+    (folder / ".curlrc").write_text("fail\n")  # an answer that is an error is one
+    environment["CURL_HOME"] = str(folder)
     log, started = folder.with_suffix(".log"), time.perf_counter()
     failed = follow(lines, clone, folder, environment, log)
     if python and failed is None:
