@@ -92,6 +92,7 @@ def commands(language: str, block: str) -> Iterator[str]:
 def read(site: Path, chapter: Chapter) -> tuple[list[str], str]:
     """The commands of a chapter, and its Python."""
     article = (site / f"{chapter.page}.html").read_text().partition("<article")[2].partition("</article>")[0]
+    article = article.partition('<section id="if-it-fails">')[0]  # what is there is for who needs it
     first, end = chapter.sections or (0, None)
     lines: list[str] = []
     python = []
