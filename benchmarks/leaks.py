@@ -60,8 +60,9 @@ def adapters(weights: str, images: list[Any]) -> dict[str, Call]:
     extractor, glue = lightglue.SuperPoint(weights=weights), lightglue.LightGlue(weights=weights)
     pairs, features = kornia.CyanoMatcher(weights), opencv.CyanoFeatures(matcher)
     words = opencv.CyanoDescriptorMatcher(matcher)
-    rtabmap.init(SMALL_SUPERPOINT.descriptor_decoder_dim, 0.01, 5, 0, weights)
     sides = [_arrays(each) for each in matcher.extract(images)]
+    iterations = matcher.assignment.sinkhorn_iterations
+    rtabmap.init(sides[0][2].shape[1], matcher.assignment.matching_threshold, iterations, 0, weights)
     both = [array for arrays in zip(*sides, strict=True) for array in arrays]
 
     def by_opencv() -> object:
@@ -76,7 +77,7 @@ def adapters(weights: str, images: list[Any]) -> dict[str, Call]:
         "lightglue": lambda: glue({name: extractor.extract(each, resize=None) for name, each in pair.items()}),
         "kornia": lambda: pairs(pair),
         "opencv": by_opencv,
-        "rtabmap": lambda: rtabmap.match(*both, 48, 40),
+        "rtabmap": lambda: rtabmap.match(*both, *images[0].shape[::-1]),
     }
 
 

@@ -6,7 +6,7 @@ EXPORT is a folder of `cyano export` with the weights of the wheel. Each pair is
 which a graph was traced with. In each engine the detector runs on both images, and the matcher on the features of
 torch's fast form, so that a difference of one graph does not count in the other; every fifth pair goes through
 pair.onnx. Constant frames are left in on both sides. Times are processor seconds on one thread of one pair at 640x480,
-the contenders being processes of their own that take turns.
+the contenders being processes of their own that take turns, transformers with the same weights among them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import argparse
 import os
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import zip_longest
 from multiprocessing.connection import Connection
@@ -27,7 +27,7 @@ import numpy as np
 import torch
 
 import measuring
-from cyano.checkpoints import load
+from cyano.checkpoints import load, resolve
 from cyano.export.checks import DETECTED, JOINED, MATCHED, compare_pair
 from cyano.export.engines import ENGINES, EngineName, engine_version, loaded
 from cyano.export.parity import Agreement, compare_keypoints, compare_matches
@@ -95,12 +95,40 @@ def parity(folder: Path, record: dict[str, Any], lists: list[Path], per_set: int
     return {"pairs": count, **{f"{engine}, {part}": each.document() for (engine, part), each in agreements.items()}}
 
 
+def of_transformers(record: dict[str, Any], image: np.ndarray) -> tuple[Callable[[], object], Callable[[], object]]:
+    """Its detector and its whole model on a pair, with the same weights."""
+    from transformers import SuperGlueForKeypointMatching
+
+    model = SuperGlueForKeypointMatching.from_pretrained(resolve(record["weights"]["name"])).eval()
+    pixels = torch.from_numpy(image)[None, None].expand(2, 3, -1, -1)[None]
+
+    def detect() -> object:
+        with torch.inference_mode():
+            return model.keypoint_detector(pixels[0, :1])
+
+    def match() -> object:
+        with torch.inference_mode():
+            return model(pixels)
+
+    return detect, match
+
+
 def serve(
     connection: Connection, folder: Path, record: dict[str, Any], image: np.ndarray, name: str, kernels: str
 ) -> None:
-    """A contender: each request is one image detected and one pair matched; the answer is their times."""
+    """A contender: each request is one image detected and one pair matched; the answer is their times.
+
+    Of transformers, whose matcher detects as well, the second is the whole of a pair.
+    """
     os.environ[library.VARIABLE] = kernels
     torch.set_num_threads(1)
+    if name == "transformers":
+        works = of_transformers(record, image)
+        measuring.timed(works)
+        connection.send(name)
+        while connection.recv():
+            connection.send(measuring.timed(works))
+        return
     expected = reference(record)
     side = expected.detect(image)
     inputs = matcher_inputs((side, side), (image.shape, image.shape), (len(side[0]), len(side[0])))
@@ -120,19 +148,27 @@ def serve(
 
 def speed(folder: Path, record: dict[str, Any], image: np.ndarray, repeats: int) -> dict[str, Any]:
     """Processor seconds, and the median ratio to those of torch in the same turn."""
-    contenders = {"torch": "0", "torch with native kernels": "", **dict.fromkeys(ENGINES, "")}
+    contenders = {"torch": "0", "torch with native kernels": "", **dict.fromkeys((*ENGINES, "transformers"), "")}
     given = {name: (folder, record, image, name, kernels) for name, kernels in contenders.items()}
     measured = measuring.in_turns(given, serve, repeats)
     table: dict[str, Any] = {}
-    for name, (_, rounds) in measured.items():
-        for part, place in (("detector", 1), ("matcher", 3)):
-            seconds = [row[place] for row in rounds]
-            row = {"cpu_s": round(statistics.median(seconds), 4)}
-            for other in ("torch", "torch with native kernels"):
-                ratios = [mine / theirs[place] for mine, theirs in zip(seconds, measured[other][1], strict=True)]
-                row[f"over {other}"] = round(statistics.median(ratios), 3)
-            table[f"{name}, {part}"] = row
-            print(name, part, row, flush=True)
+    parts = {name: {"detector": 1, "matcher": 3, "pair": None} for name in contenders}
+    parts["transformers"].pop("matcher")
+
+    def seconds(name: str, part: str) -> list[float]:
+        rounds, place = measured[name][1], parts[name][part]
+        if place is not None:
+            return [row[place] for row in rounds]
+        return [row[3] if name == "transformers" else 2 * row[1] + row[3] for row in rounds]
+
+    for name, part in ((name, part) for name, each in parts.items() for part in each):
+        mine = seconds(name, part)
+        row = {"cpu_s": round(statistics.median(mine), 4)}
+        for other in ("torch", "torch with native kernels"):
+            ratios = [a / b for a, b in zip(mine, seconds(other, part), strict=True)]
+            row[f"over {other}"] = round(statistics.median(ratios), 3)
+        table[f"{name}, {part}"] = row
+        print(name, part, row, flush=True)
     return table
 
 

@@ -22,7 +22,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from measuring import in_turns, installed, save, summary
+from cyano.evaluation.metrics import pose_auc
+from cyano.geometry import Camera, estimate_relative_pose, pose_error
+from cyano.pairs import Pair, read_pairs
+from measuring import RESULTS, in_turns, installed, save, summary
 
 ENGINES = ("onnxruntime", "openvino", "opencv")
 TOOLS = ("pip", "setuptools")
@@ -36,15 +39,30 @@ print([line for line in open("/proc/self/status") if line.startswith("VmHWM")][0
 """
 
 
-def pairs_of(data: Path, count: int) -> list[tuple[str, str]]:
-    """About so many of the pairs that the sets list, spread evenly."""
-    listed = []
-    for file in sorted(data.glob("*/pairs.txt")):
-        names = [line.split()[:2] for line in file.read_text().splitlines() if line.strip()]
-        listed += [(str(file.parent / one), str(file.parent / two)) for one, two in names]
+def pairs_of(data: Path, count: int) -> list[tuple[Path, Pair]]:
+    """About so many of the pairs that the sets list, spread evenly, each with the folder that its names are in."""
+    files = sorted(data.glob("*/pairs.txt"))
+    listed = [(file.parent, pair) for file in files for pair in read_pairs(file)]
     if not listed:
         raise SystemExit(f"{data} has no sets with a pairs.txt")
     return [listed[round(i)] for i in np.linspace(0, len(listed) - 1, min(count, len(listed)))]
+
+
+def names_of(chosen: tuple[Path, Pair]) -> tuple[str, str]:
+    """The two files."""
+    folder, pair = chosen
+    return str(folder / pair.name0), str(folder / pair.name1)
+
+
+def degrees(matches: np.ndarray, pair: Pair) -> float:
+    """The error of the relative pose from (K, 4) matches, infinite where there is none."""
+    if pair.K0 is None or pair.K1 is None or pair.T_0to1 is None:
+        raise SystemExit(f"{pair.name0} {pair.name1} has no ground truth")
+    cameras = Camera.from_matrix(pair.K0), Camera.from_matrix(pair.K1)
+    found = estimate_relative_pose(matches[:, :2], matches[:, 2:], *cameras)
+    if not np.isfinite(found.T_0to1).all():
+        return float("inf")
+    return float(pose_error(pair.T_0to1, found.T_0to1[:3, :3], found.T_0to1[:3, 3]).worst)
 
 
 def serve(connection: Connection, name: str, pairs: list[tuple[str, str]]) -> None:
@@ -79,7 +97,8 @@ def serve(connection: Connection, name: str, pairs: list[tuple[str, str]]) -> No
 
 def compared(data: Path, count: int) -> dict[str, Any]:
     """The engines beside Cyano on the same pairs."""
-    pairs = pairs_of(data, count)
+    chosen = pairs_of(data, count)
+    pairs = [names_of(each) for each in chosen]
     contenders = {name: (name, pairs) for name in ("cyano", *ENGINES)}
     answers = {name: given for name, (_, given) in in_turns(contenders, serve, len(pairs)).items()}
     results: dict[str, Any] = {"pairs": len(pairs), "matches": sum(len(points) for _, points, _ in answers["cyano"])}
@@ -88,6 +107,9 @@ def compared(data: Path, count: int) -> dict[str, Any]:
         results[name] = {
             "processor_s": summary([each[0] for each in given]),
             "ratio": round(statistics.median(ratios), 3),
+            "pose_AUC_5_10_20": pose_auc_of(
+                [degrees(each[1], pair) for each, (_, pair) in zip(given, chosen, strict=True)]
+            ),
         }
         if name == "cyano":
             continue
@@ -101,6 +123,11 @@ def compared(data: Path, count: int) -> dict[str, Any]:
             ),
         }
     return results
+
+
+def pose_auc_of(errors: list[float]) -> list[float]:
+    """In percent, at 5, 10 and 20 degrees."""
+    return [round(100 * each, 2) for each in pose_auc(errors)]
 
 
 def shared(mine: np.ndarray, theirs: np.ndarray) -> int:
@@ -167,18 +194,21 @@ def _seconds(command: list[str]) -> float:
 def main() -> None:
     """Measure, print, save."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--environments", type=Path, required=True)
+    parser.add_argument("--environments", type=Path, help="without it sizes, starts and memory stay as they are saved")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--pairs", type=int, default=32)
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
-    folders, pair = {name: arguments.environments / name for name in ENGINES}, pairs_of(arguments.data, 1)[0]
-    results = {
-        "installed_MB": {name: sizes(folder) for name, folder in folders.items()},
-        "engines": {name: installed(name) for name in ("onnxruntime", "openvino")},
-        "processes": {name: started(folder, name, pair, arguments.repeats) for name, folder in folders.items()},
-        "matches": compared(arguments.data, arguments.pairs),
-    }
+    results: dict[str, Any] = {}
+    if arguments.environments is None:
+        results = json.loads((RESULTS / "runtime.json").read_text())["results"]
+    else:
+        folders = {name: arguments.environments / name for name in ENGINES}
+        pair = names_of(pairs_of(arguments.data, 1)[0])
+        results["installed_MB"] = {name: sizes(folder) for name, folder in folders.items()}
+        results["processes"] = {name: started(at, name, pair, arguments.repeats) for name, at in folders.items()}
+    results["engines"] = {name: installed(name) for name in ("onnxruntime", "openvino")}
+    results["matches"] = compared(arguments.data, arguments.pairs)
     print(json.dumps(results, indent=1))
     print(save("runtime", 0, results))
 

@@ -123,3 +123,9 @@ def test_the_project_speaks_of_itself_alone() -> None:
         if path == Path(__file__) or not path.is_file() or path.suffix in {".onnx", ".safetensors", ".png", ".jpg"}:
             continue
         assert not foreign.search(path.read_text()), name
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "how-to").glob("[!i]*.md")), ids=lambda path: path.stem)
+def test_each_how_to_ends_with_what_can_go_wrong(page: Path) -> None:
+    headings = re.findall(r"^## (.*)$", re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.DOTALL | re.M), re.M)
+    assert headings[-1] == "What can go wrong"

@@ -109,7 +109,7 @@ def written_beside(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     if not path.name:
         raise OutputError(f"{path} is a folder; give a name in it")
     if not overwrite and os.path.lexists(path):
-        raise OutputError(f"{path} exists already; give another name, or replace it with overwrite=True")
+        raise OutputError(f"{path} exists already; give another name, or replace it with overwrite=True (--overwrite)")
     staging = _private(path)
     made = staging / path.name
     try:

@@ -95,7 +95,7 @@ def open_image(file: BinaryIO, formats: tuple[str, ...]) -> Image.Image:
         from pillow_heif import HeifImageFile
     except ImportError as error:
         raise MissingExtraError(
-            'HEIC images are read with pillow-heif: pip install "cyano[heif]", or convert them to JPEG'
+            "HEIC images are read with pillow-heif: pip install pillow-heif, or convert them to JPEG"
         ) from error
     file.seek(0)
     image: Image.Image = HeifImageFile(file)  # not registered with Pillow, whose settings are the program's

@@ -91,7 +91,8 @@ def check_installed(engine: EngineName) -> None:
     try:
         import_module("cv2" if engine == "opencv" else engine)
     except ImportError as error:
-        raise MissingExtraError(f"{engine} is not installed; install cyano[onnx], or {engine} itself") from error
+        package = "opencv-python-headless" if engine == "opencv" else engine
+        raise MissingExtraError(f"{engine} is not installed: pip install {package}") from error
 
 
 @contextmanager

@@ -69,4 +69,4 @@ def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cyano.cli.serve.find_spec", lambda _: None)
     result = run("serve")
     assert result.exit_code == 1
-    assert "cyano[page]" in result.output
+    assert 'pip install ".[page]"' in result.output

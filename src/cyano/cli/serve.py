@@ -166,7 +166,7 @@ def need_extra() -> None:
     """
     for package in ("fastapi", "uvicorn", "python_multipart", "websockets"):
         if find_spec(package) is None:
-            raise MissingExtraError(f'{package} is not installed; pip install "cyano[page]"')
+            raise MissingExtraError(f'the page needs {package}: pip install ".[page]" in the folder of Cyano')
 
 
 def _folders(collections: list[Path], images: list[Path]) -> list[tuple[Path, Path | None]]:

@@ -87,7 +87,7 @@ def _notes(found: _Found, suffixes: Collection[str]) -> list[str]:
         kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(counts.items()))
         hint = ""
         if counts.keys() & _HEIF:
-            hint = '; HEIC is read with pillow-heif: pip install "cyano[heif]"'
+            hint = "; HEIC is read with pillow-heif: pip install pillow-heif"
         notes.append(f"{len(others)} images of other types were skipped ({kinds}): {some(others)}{hint}")
     if found.unreadable:
         notes.append(f"{len(found.unreadable)} folders cannot be read: {some(sorted(found.unreadable))}")

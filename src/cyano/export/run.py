@@ -161,7 +161,8 @@ def export_networks(
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:
-        raise MissingExtraError("exporting takes onnx and onnxscript; install cyano[onnx]") from error
+        remedy = 'pip install ".[onnx]" in the folder of Cyano'
+        raise MissingExtraError(f"export needs onnx and onnxscript: {remedy}") from error
     for engine in options.runtime_check:
         check_installed(engine)
     exporter = _Exporter(networks, options)

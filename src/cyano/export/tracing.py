@@ -47,7 +47,8 @@ def traced(
         import onnx
         import onnxscript  # noqa: F401 - torch's exporter needs it
     except ImportError as error:
-        raise MissingExtraError("exporting takes onnx and onnxscript; install cyano[onnx]") from error
+        remedy = 'pip install ".[onnx]" in the folder of Cyano'
+        raise MissingExtraError(f"export needs onnx and onnxscript: {remedy}") from error
     axes = {name: torch.export.Dim(name, min=LEAST_SIDE) for _, free in inputs.values() for name in free.values()}
     shapes = {key: {axis: axes[name] for axis, name in free.items()} for key, (_, free) in inputs.items()}
     with torch.no_grad(), _quiet():

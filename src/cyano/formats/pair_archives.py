@@ -81,7 +81,8 @@ def export_archives(
     paths = [Path(folder) / f"{stem}_matches.npz" for stem in stems]
     existing = [] if overwrite else [path for path in paths if path.exists()]
     if existing:
-        raise OutputError(f"{existing[0]} exists already; give another folder, or replace it with overwrite=True")
+        remedy = "give another folder, or replace it with overwrite=True (--overwrite)"
+        raise OutputError(f"{existing[0]} exists already; {remedy}")
     for batch in batches(zip(chosen, paths, strict=True), _BATCH):
         names = sorted({name for pair, _ in batch for name in pair})
         images = dict(zip(names, features.read(names), strict=True))

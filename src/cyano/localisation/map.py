@@ -224,7 +224,7 @@ class Map:
 
     @cached_property
     def digest(self) -> str:
-        """Stands for the model as it was read and its features. A model in text has another one, since it is rounded."""
+        """Stands for the model as it was read and its features; a model in text has another one, as it is rounded."""
         total = blake2b(digest_size=16)
         names = "\n".join((self.store.folder.name, *self.names)).encode()
         for part in (names, *(part for image in self.model.images.values() for part in _parts(image))):

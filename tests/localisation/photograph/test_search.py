@@ -16,7 +16,7 @@ from cyano.geometry import rotation_angle_between
 from cyano.localisation import Localisation, LocaliseOptions
 from cyano.localisation.map import Map
 from cyano.localisation.photograph.agreement import cells_of, once_each
-from cyano.localisation.photograph.correspondences import Correspondences, nothing_found
+from cyano.localisation.photograph.correspondences import Correspondences, most_probable, nothing_found
 from cyano.localisation.photograph.features import Photograph
 from cyano.localisation.photograph.search import Search
 from cyano.localisation.rigs import Member, RigSearch
@@ -321,3 +321,13 @@ def test_a_pose_that_is_not_where_it_was_known_to_be_is_uncertain() -> None:
 def test_what_is_known_of_the_height_alone_does_not_count() -> None:
     prior = PositionPrior((1.0, 2.0, 500.0), None, (0.0, 0.0, 1.0))
     np.testing.assert_allclose(prior.distances(np.array([[1.0, 2.0, 0.0], [4.0, 6.0, 9.0]])), [0.0, 5.0], atol=1e-12)
+
+
+def test_of_the_copies_of_a_match_the_most_probable_ones_count() -> None:
+    keypoints, points = np.array([5, 5, 5, 5, 2, 5]), np.array([7, 7, 7, 7, 7, 8])
+    scores = np.array([0.4, 0.9, 0.6, 0.6, 0.3, 0.2], np.float32)
+    found = Correspondences(keypoints, np.zeros((6, 2)), points, np.arange(6), scores)
+    np.testing.assert_array_equal(most_probable(found, 1), [False, True, False, False, True, True])
+    np.testing.assert_array_equal(most_probable(found, 2), [False, True, True, False, True, True])
+    np.testing.assert_array_equal(most_probable(found, 4), np.ones(6, bool))
+    assert most_probable(nothing_found(), 3).shape == (0,)

@@ -40,7 +40,7 @@ Run = Annotated[
 Recipe = Annotated[
     str,
     typer.Option(
-        metavar="NAME|FILE", help="A TOML file, or a recipe of Cyano: small, base, tiny, minutes, sift, taught."
+        metavar="NAME|FILE", help="A TOML file, or a recipe of Cyano: small, base, tiny, minutes, place, sift, taught."
     ),
 ]
 Posed = Annotated[

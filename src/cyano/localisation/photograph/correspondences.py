@@ -12,14 +12,14 @@ from cyano.localisation.map import Map
 from cyano.matcher import Matcher
 from cyano.types import Features
 
-__all__ = ["Correspondences", "find_correspondences", "joined", "nothing_found"]
+__all__ = ["Correspondences", "find_correspondences", "joined", "most_probable", "nothing_found"]
 
 
 class Correspondences(NamedTuple):
     """Places in a photograph and points of the map.
 
-    A keypoint occurs once for each candidate that it is matched with: alignment gives each pair its own place of it,
-    and all of them have a say.
+    A keypoint occurs once for each candidate that it is matched with: alignment gives each pair its own place of it.
+    The most probable ones have a say in the pose, see `most_probable`.
 
     Attributes:
         keypoints: (K,) int64 of the photograph.
@@ -76,6 +76,24 @@ def find_correspondences(
 def joined(parts: Sequence[Correspondences]) -> Correspondences:
     """All of them."""
     return Correspondences(*(np.concatenate(each) for each in zip(*parts, strict=True)))
+
+
+def most_probable(found: Correspondences, most: int) -> NDArray[np.bool_]:
+    """(K,) bool: of the copies of a keypoint and a point, one for each candidate that shows it, so many at most.
+
+    Args:
+        found: correspondences.
+        most: copies of a pair to keep; of equally probable ones the first.
+    """
+    order = np.lexsort((-found.scores, found.points, found.keypoints))
+    keypoints, points = found.keypoints[order], found.points[order]
+    begins = np.ones(len(order), bool)
+    begins[1:] = (keypoints[1:] != keypoints[:-1]) | (points[1:] != points[:-1])
+    places = np.arange(len(order))
+    rank = places - np.maximum.accumulate(np.where(begins, places, 0))
+    kept = np.zeros(len(order), bool)
+    kept[order] = rank < most
+    return kept
 
 
 def nothing_found() -> Correspondences:

@@ -22,8 +22,9 @@ from cyano.training.stages.shapes import ShapesOptions
 
 __all__ = ["RECIPES", "MatcherPhase", "Round", "ShapesPhase", "TrainingConfig", "read_config"]
 
-RECIPES = ("small", "base", "tiny", "minutes", "sift", "taught")
-"""Recipes that come with Cyano: three sizes in use, one of minutes, a matcher of SIFT, a student of a teacher."""
+RECIPES = ("small", "base", "tiny", "minutes", "place", "sift", "taught")
+"""Recipes that come with Cyano: three sizes in use, one of minutes, one for a place of your own, a matcher of SIFT, and
+a student of a teacher."""
 
 _MAX_BYTES = 1 << 20  # of a recipe
 
