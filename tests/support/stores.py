@@ -76,10 +76,12 @@ def fill(root: Path, seed: int) -> None:
     while names:
         some = [names.pop() for _ in range(min(len(names), int(rng.integers(1, 4))))]
         features.write([image(name) for name in some])
+        print("wrote", flush=True)
     pairs = matches.missing([PAIRS[number] for number in rng.permutation(len(PAIRS))])
     while pairs:
         chosen = [pairs.pop() for _ in range(min(len(pairs), int(rng.integers(1, 9))))]
         matches.write([pair(*names, "pose") for names in chosen])
+        print("wrote", flush=True)
         if rng.random() < 0.2:
             matches.compact(target_bytes=20_000)
 
