@@ -55,7 +55,7 @@ class MatcherOptions:
         rotations: "auto" also tries image 1 turned by 90, 180 and 270 degrees when there are fewer than
             `few_matches` matches, and keeps the best.
         few_matches: see `rotations`.
-        stretch: spread the values of 16-bit pictures that use a small part of their range, such as those of 12-bit and
+        stretch: spread the values of 16-bit images that use a small part of their range, such as those of 12-bit and
             thermal cameras, over all of it; see `cyano.processing.images.read`.
         limits: bounds on the size of images.
 

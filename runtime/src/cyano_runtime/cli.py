@@ -79,7 +79,7 @@ def _add_common(command: argparse.ArgumentParser) -> None:
     command.add_argument("--resize", metavar="N|WxH", help="longer side, or size, in pixels; -1 for none [640]")
     command.add_argument("--max-keypoints", metavar="N", type=int, default=1024, help="strongest of each image [1024]")
     command.add_argument("--threads", metavar="N", type=int, help="of the engine [its own choice]")
-    command.add_argument("--no-stretch", action="store_true", help="leave dark 16-bit pictures as they are")
+    command.add_argument("--no-stretch", action="store_true", help="leave dark 16-bit images as they are")
 
 
 def _match(given: argparse.Namespace) -> None:

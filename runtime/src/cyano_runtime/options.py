@@ -31,7 +31,7 @@ class RuntimeOptions:
             of which a quarter is enough for matches that alignment confirms.
         align: move the second point of each match to where its surroundings look like those of the first, and drop
             matches without such a place as far as others of the pair have one.
-        stretch: spread the values of 16-bit pictures that use a small part of their range over all of it.
+        stretch: spread the values of 16-bit images that use a small part of their range over all of it.
         limits: bounds on the size of images.
         precision: "float32" for the same matches everywhere; "fastest" lets OpenVINO compute in bfloat16 or float16
             where the processor is faster in that, and changes about one match in a hundred.
