@@ -16,6 +16,7 @@ from cyano.localisation.options import LocaliseOptions
 from cyano.localisation.outcome import CameraSource, Localisation, Status
 from cyano.localisation.photograph.agreement import copies_of, spread_of
 from cyano.localisation.photograph.confidence import CERTAIN, Evidence, confidence_of
+from cyano.localisation.photograph.correspondences import counted
 from cyano.localisation.photograph.groups import differ
 from cyano.localisation.photograph.matched import Found
 from cyano.localisation.photograph.search import Search
@@ -53,7 +54,7 @@ class Member:
 
     def view(self, chosen: NDArray[np.bool_]) -> RigView:
         """What it sees, of some of its matches."""
-        found = self.search.found.chosen(chosen)
+        found = counted(self.search.found.chosen(chosen))
         points = self.search.map.model.points[found.points]
         return RigView(self.camera[0], self.T_rig_to_camera, found.places, points)
 

@@ -12,7 +12,11 @@ from cyano.localisation.map import Map
 from cyano.matcher import Matcher
 from cyano.types import Features
 
-__all__ = ["Correspondences", "find_correspondences", "joined", "most_probable", "nothing_found"]
+__all__ = ["Correspondences", "counted", "find_correspondences", "joined", "most_probable", "nothing_found"]
+
+_COPIES = 3
+"""Matches of a keypoint with a point that count in the estimate of a pose: what many images of the map show would
+outweigh what few do."""
 
 
 class Correspondences(NamedTuple):
@@ -76,6 +80,11 @@ def find_correspondences(
 def joined(parts: Sequence[Correspondences]) -> Correspondences:
     """All of them."""
     return Correspondences(*(np.concatenate(each) for each in zip(*parts, strict=True)))
+
+
+def counted(found: Correspondences) -> Correspondences:
+    """Those that count in the estimate of a pose, of a camera or of a rig's."""
+    return found.chosen(most_probable(found, _COPIES))
 
 
 def most_probable(found: Correspondences, most: int) -> NDArray[np.bool_]:

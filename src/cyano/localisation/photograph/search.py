@@ -13,7 +13,7 @@ from cyano.formats.poses.covariance import pose_covariance
 from cyano.localisation.outcome import CameraSource, Localisation, Status
 from cyano.localisation.photograph.agreement import CELLS, centre_of, copies_of, spread_of
 from cyano.localisation.photograph.confidence import CERTAIN, Evidence, confidence_of
-from cyano.localisation.photograph.correspondences import most_probable
+from cyano.localisation.photograph.correspondences import counted
 from cyano.localisation.photograph.groups import connected, differ
 from cyano.localisation.photograph.matched import Found, Matched
 from cyano.localisation.photograph.mirror import HARDLY_MIRRORED, better_mirrored
@@ -32,10 +32,6 @@ _ROUNDS = 3
 
 _CLEARLY = 1.1
 """By how much more inliers a camera that is trusted less has to explain."""
-
-_COPIES = 3
-"""Matches of a keypoint with a point that count in the estimate of a pose: what many images of the map show would
-outweigh what few do."""
 
 _CONTRADICTED = 0.25
 """Confidence, at most, in a pose that is not where it was known to be."""
@@ -127,8 +123,7 @@ class Search(Matched):
 
     def _pose(self, part: NDArray[np.bool_], known: Intrinsics, source: CameraSource) -> Found | None:
         """The pose of some matches, with its inliers among all of them, since those of other places may agree."""
-        some, options = self.found.chosen(part), self.options
-        some = some.chosen(most_probable(some, _COPIES))
+        some, options = counted(self.found.chosen(part)), self.options
         points = self.map.model.points
         pose = absolute_pose(
             some.places,
