@@ -38,7 +38,8 @@ def test_a_stream_that_comes_back_goes_on() -> None:
 def test_a_slow_reader_gets_the_newest_frame() -> None:
     """The second frame that is handed out is the last that was decoded, and the others are dropped."""
     with rtsp_camera(60, stalls=True) as camera:
-        reader = CameraReader("camera", lambda: open_stream(camera.address, 2.0), "stream", silence=2.0)
+        # Long enough that the stream has not ended when a busy machine takes the first frame.
+        reader = CameraReader("camera", lambda: open_stream(camera.address, 10.0), "stream", silence=10.0)
         frames = reader.frames(SourceOptions(patience=60))
         first = next(frames)
         while reader._count < 59:  # MPEG-4's decoder waits with each frame for the next, so it has 59
