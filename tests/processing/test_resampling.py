@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -23,6 +25,19 @@ def _noise(*shape: int) -> NDArray[np.float32]:
     return np.random.default_rng(0).random(shape, dtype=np.float32)
 
 
+def _assert_as_opencv(
+    resized: Callable[..., np.ndarray], old: tuple[int, int], new: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Grey and coloured images of float32 come out as OpenCV makes them."""
+    for pixels in (_noise(*old), _noise(*old, 3)):
+        expected = resized(pixels, *new)
+        with monkeypatch.context() as patch:
+            patch.setattr(resampling, "cv2", None)
+            found = resized(pixels, *new)
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, expected, atol=ROUNDING, rtol=0)
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -38,13 +53,7 @@ def _noise(*shape: int) -> NDArray[np.float32]:
 def test_averages_are_those_of_opencv(
     old: tuple[int, int], new: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for pixels in (_noise(*old), _noise(*old, 3)):
-        expected = resampling.averaged(pixels, *new)
-        with monkeypatch.context() as patch:
-            patch.setattr(resampling, "cv2", None)
-            found = resampling.averaged(pixels, *new)
-        assert found.dtype == np.float32
-        np.testing.assert_allclose(found, expected, atol=ROUNDING, rtol=0)
+    _assert_as_opencv(resampling.averaged, old, new, monkeypatch)
 
 
 @pytest.mark.parametrize(
@@ -62,13 +71,7 @@ def test_averages_are_those_of_opencv(
 def test_interpolation_is_that_of_opencv(
     old: tuple[int, int], new: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for pixels in (_noise(*old), _noise(*old, 3)):
-        expected = resampling.interpolated(pixels, *new)
-        with monkeypatch.context() as patch:
-            patch.setattr(resampling, "cv2", None)
-            found = resampling.interpolated(pixels, *new)
-        assert found.dtype == np.float32
-        np.testing.assert_allclose(found, expected, atol=ROUNDING, rtol=0)
+    _assert_as_opencv(resampling.interpolated, old, new, monkeypatch)
 
 
 def test_pictures_of_eight_bits(monkeypatch: pytest.MonkeyPatch) -> None:

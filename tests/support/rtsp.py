@@ -38,15 +38,17 @@ def encoded(count: int) -> tuple[bytes, list[bytes]]:
 class Camera(ThreadingTCPServer):
     """Sends its frames to each who asks, then hangs up or, with `stalls`, falls silent.
 
-    With a user such as "name:password" it asks for them.
+    With `pauses` it sends so many frames, and the others when `goes_on` is set. With a user such as "name:password" it
+    asks for them.
     """
 
     daemon_threads = True
 
-    def __init__(self, frames: int, stalls: bool, user: str) -> None:
+    def __init__(self, frames: int, stalls: bool, pauses: int | None, user: str) -> None:
         super().__init__(("127.0.0.1", 0), _Talk)
         self.config, self.packets = encoded(frames)
         self.stalls, self.closed = stalls, threading.Event()
+        self.pauses, self.goes_on = pauses, threading.Event()
         self.user, self.authorization = user, "Basic " + b64encode(user.encode()).decode()
 
     @property
@@ -102,6 +104,8 @@ class _Talk(StreamRequestHandler):
 
     def _play(self) -> None:
         for number, packet in enumerate(self.server.packets):
+            if number == self.server.pauses:
+                self.server.goes_on.wait()
             rtp = struct.pack("!BBHII", 0x80, 0x80 | 96, number, number * CLOCK // RATE, 1) + packet
             self.wfile.write(struct.pack("!cBH", b"$", 0, len(rtp)) + rtp)
         if self.server.stalls:
@@ -111,14 +115,15 @@ class _Talk(StreamRequestHandler):
 
 
 @contextmanager
-def rtsp_camera(frames: int, *, stalls: bool = False, user: str = "") -> Iterator[Camera]:
+def rtsp_camera(frames: int, *, stalls: bool = False, pauses: int | None = None, user: str = "") -> Iterator[Camera]:
     """A camera while the block runs."""
-    with Camera(frames, stalls, user) as camera:
+    with Camera(frames, stalls, pauses, user) as camera:
         thread = threading.Thread(target=camera.serve_forever)
         thread.start()
         try:
             yield camera
         finally:
             camera.closed.set()
+            camera.goes_on.set()
             camera.shutdown()
             thread.join()

@@ -37,12 +37,13 @@ def test_a_stream_that_comes_back_goes_on() -> None:
 
 def test_a_slow_reader_gets_the_newest_frame() -> None:
     """The second frame that is handed out is the last that was decoded, and the others are dropped."""
-    with rtsp_camera(60, stalls=True) as camera:
+    with rtsp_camera(60, stalls=True, pauses=6) as camera:
         # Long enough that the stream has not ended when a busy machine takes the first frame.
         reader = CameraReader("camera", lambda: open_stream(camera.address, 10.0), "stream", silence=10.0)
         frames = reader.frames(SourceOptions(patience=60))
         first = next(frames)
-        while reader._count < 59:  # MPEG-4's decoder waits with each frame for the next, so it has 59
+        camera.goes_on.set()
+        while reader._shot is None or reader._shot.number < 58:  # MPEG-4's decoder holds the last one back
             time.sleep(0.01)
         second = next(frames)
         frames.close()
@@ -87,6 +88,13 @@ def test_wrong_addresses_are_errors() -> None:
         for wrong in (camera.address.replace("/camera", "/other"), camera.address.replace("secret", "guess")):
             with pytest.raises(InputError, match=r"^the stream rtsp://127[^@]* cannot be opened; check the address"):
                 open_source(wrong)
+
+
+def test_no_reader_of_opencv_prints_a_password(capfd: pytest.CaptureFixture[str]) -> None:
+    """A percent sign made one of them take the address for a pattern of numbered images."""
+    with pytest.raises(InputError, match="cannot be opened"):
+        open_source("rtsp://viewer:sec%40ret@127.0.0.1:9/camera")
+    assert "sec%40ret" not in "".join(capfd.readouterr())
 
 
 def test_the_command_writes_what_came_before_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,6 +78,7 @@ def run_units(worker: Worker[K, Any, T], units: Sequence[Unit[K]], threads: int)
                     yield saved.popleft().result()
         while saved:
             yield saved.popleft().result()
+        readers.shutdown()  # all is loaded
     finally:
         readers.shutdown(wait=False, cancel_futures=True)
         if unit and results:

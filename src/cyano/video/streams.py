@@ -28,7 +28,8 @@ def open_stream(address: str, silence: float = SILENCE) -> cv2.VideoCapture:
     milliseconds = round(1000 * silence)
     limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, milliseconds, cv2.CAP_PROP_READ_TIMEOUT_MSEC, milliseconds]
     # FFmpeg's decoder with N threads holds back N - 1 frames. One thread decodes 80 frames of 4K HEVC a second.
-    return cv2.VideoCapture(address, cv2.CAP_ANY, [*limits, cv2.CAP_PROP_N_THREADS, 1])
+    # OpenCV's other readers are not asked: one of them prints the address, with its password.
+    return cv2.VideoCapture(address, cv2.CAP_FFMPEG, [*limits, cv2.CAP_PROP_N_THREADS, 1])
 
 
 def without_password(address: str) -> str:
