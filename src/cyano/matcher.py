@@ -31,6 +31,7 @@ from cyano.processing.images import ImageSource, LoadedImage, read
 from cyano.processing.masks import read_mask
 from cyano.result import PairResult
 from cyano.types import Features, Matches
+from cyano.view_search import Side, Trial, ViewSearch
 
 __all__ = ["Matcher", "match"]
 
@@ -157,9 +158,32 @@ class Matcher:
                 candidate = self._assign([(features0, turned)])[0]
                 if candidate.above(self.usual_threshold).count > matches.above(self.usual_threshold).count:
                     features1, matches = turned, candidate
-        moved, kept = align_matches(features0, features1, matches, self.usual_threshold)
-        side0, side1 = ImageKeypoints.of_each([features0, moved], [loaded0, loaded1])
-        return PairResult(side0, side1, kept, matches.beyond(kept))
+        sides = Side(loaded0, keep0, features0), Side(loaded1, keep1, features1)
+        trial = self._searched(sides, self._trial(features0, features1, matches))
+        side0, side1 = ImageKeypoints.of_each([trial.features0, trial.features1], [loaded0, loaded1])
+        return PairResult(side0, side1, trial.kept, trial.found.beyond(trial.kept))
+
+    def match_sides(self, side0: Side, side1: Side) -> PairResult:
+        """Match two images that were read and whose features are at hand; views are searched as the options say.
+
+        Returns:
+            The correspondences, without the images' pixels.
+        """
+        trial = self._searched((side0, side1), self._trial(side0.features, side1.features))
+        keypoints0, keypoints1 = ImageKeypoints.of_each([trial.features0, trial.features1])
+        return PairResult(keypoints0, keypoints1, trial.kept, trial.found.beyond(trial.kept))
+
+    def _searched(self, sides: tuple[Side, Side], plain: Trial) -> Trial:
+        """The trial of the best views, where views are searched and the images themselves have few matches."""
+        if self.options.views == "off" or plain.kept.count >= self.options.few_matches:
+            return plain
+        return ViewSearch(self._detector, self._trial).better(plain, sides)
+
+    def _trial(self, features0: Features, features1: Features, found: Matches | None = None) -> Trial:
+        """The matches of two images, aligned: those that were found already, or are found now."""
+        found = self._assign([(features0, features1)])[0] if found is None else found
+        moved, kept = align_matches(features0, features1, found, self.usual_threshold)
+        return Trial(features0, moved, kept, found)
 
     def extract(
         self, images: Iterable[ImageSource], *, masks: Sequence[ImageSource | None] | None = None

@@ -54,7 +54,10 @@ class MatcherOptions:
             "mixed" by another name, but for a GPU, where the detector takes it as well.
         rotations: "auto" also tries image 1 turned by 90, 180 and 270 degrees when there are fewer than
             `few_matches` matches, and keeps the best.
-        few_matches: see `rotations`.
+        views: "auto" also looks at either image compressed, as from aside, and reduced, as from afar, when there are
+            fewer than `few_matches` matches; see `cyano.view_search`. It takes seconds, and images that show different
+            things are looked at to the end.
+        few_matches: see `rotations` and `views`.
         stretch: spread the values of 16-bit images that use a small part of their range, such as those of 12-bit and
             thermal cameras, over all of it; see `cyano.processing.images.read`.
         limits: bounds on the size of images.
@@ -79,6 +82,7 @@ class MatcherOptions:
     align: bool = True
     precision: Precision = "float32"
     rotations: Literal["off", "auto"] = "off"
+    views: Literal["off", "auto"] = "off"
     few_matches: int = 30
     stretch: bool = True
     limits: ImageLimits = DEFAULT_LIMITS
@@ -102,12 +106,18 @@ class MatcherOptions:
             raise InputError(f"localisation is 'probability' or 'structure', not {self.localisation!r}")
         if self.precision not in get_args(Precision):
             raise InputError(f"precision is one of {', '.join(get_args(Precision))}, not {self.precision!r}")
-        if self.rotations not in ("off", "auto"):
-            raise InputError(f"rotations is 'off' or 'auto', not {self.rotations!r}")
+        for name, search in (("rotations", self.rotations), ("views", self.views)):
+            if search not in ("off", "auto"):
+                raise InputError(f"{name} is 'off' or 'auto', not {search!r}")
         if not isinstance(self.limits, ImageLimits):
             raise InputError(f"limits are ImageLimits, not {self.limits!r}")
         if not isinstance(self.resize, ResizeRule):
             raise InputError(f"resize is a ResizeRule such as ResizeRule.longest(1024), not {self.resize!r}")
+
+    @property
+    def searches(self) -> bool:
+        """Whether images are also tried rotated or in other views."""
+        return "auto" in (self.rotations, self.views)
 
     def over(
         self, superpoint: SuperPointConfig, superglue: SuperGlueConfig

@@ -41,6 +41,7 @@ def test_names_are_the_librarys() -> None:
     hints = get_type_hints(MatcherOptions)
     assert get_args(arguments.PrecisionName) == get_args(hints["precision"])
     assert get_args(arguments.RotationsName) == get_args(hints["rotations"])
+    assert get_args(arguments.ViewsName) == get_args(hints["views"])
     assert get_args(arguments.EstimatorName) == get_args(Estimator)
     assert get_args(OverlayName) == get_args(OverlayMode)
     assert get_args(ExtensionName) == get_args(Extension)
@@ -53,6 +54,7 @@ def test_defaults_are_the_librarys() -> None:
         given = {name: value.default for name, value in inspect.signature(command).parameters.items()}
         assert given.get("precision", library.precision) == library.precision
         assert given.get("rotations", library.rotations) == library.rotations
+        assert given.get("views", library.views) == library.views
         assert given.get("estimator", "poselib") == RobustOptions().estimator
         assert given.get("seed", 0) == RobustOptions().seed
     assert inspect.signature(pairs).parameters["viz_extension"].default == PictureOptions().extension

@@ -32,6 +32,8 @@ __all__ = [
     "RotationsName",
     "Seed",
     "SinkhornIterations",
+    "Views",
+    "ViewsName",
     "Weights",
     "checked_device",
     "existing_file",
@@ -47,6 +49,7 @@ OUTPUT = "Output"
 
 PrecisionName: TypeAlias = Literal["float32", "mixed", "bfloat16"]
 RotationsName: TypeAlias = Literal["off", "auto"]
+ViewsName: TypeAlias = Literal["off", "auto"]
 EstimatorName: TypeAlias = Literal["poselib", "opencv"]
 
 _OF_SMALL = {"max_keypoints": 1024, "keypoint_threshold": 1e-6, "nms_radius": 4, "match_threshold": 0.2, "sinkhorn": 50}
@@ -135,6 +138,14 @@ Rotations = Annotated[
         rich_help_panel=MATCHING,
     ),
 ]
+Views = Annotated[
+    ViewsName,
+    typer.Option(
+        help="auto also tries both images compressed, as from the side, and reduced, as from afar, if there are few "
+        "matches; takes seconds.",
+        rich_help_panel=MATCHING,
+    ),
+]
 NoAlign = Annotated[
     bool,
     typer.Option(
@@ -216,6 +227,7 @@ def matcher_options(
     *,
     precision: PrecisionName = "float32",
     rotations: RotationsName = "off",
+    views: ViewsName = "off",
     align: bool = True,
     stretch: bool = True,
 ) -> MatcherOptions:
@@ -238,6 +250,7 @@ def matcher_options(
             layers=layers,
             precision=precision,
             rotations=rotations,
+            views=views,
             align=align,
             stretch=stretch,
         )

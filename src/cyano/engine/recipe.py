@@ -32,7 +32,7 @@ class Recipe:
 
     Attributes:
         networks: from `cyano.checkpoints.load`.
-        options: how to match; rotations are not searched, for features do not turn with their image.
+        options: how to match; neither rotations nor views are searched, for features are those of the image as it is.
         device: where workers run, for example "cpu" or "cuda".
         masks: folder of masks, a list of them, or a mask for all images, black where no keypoints are wanted; see
             `find_mask`. All images need one. None for no masks.
@@ -42,7 +42,7 @@ class Recipe:
 
     Raises:
         WeightsError: the weights are a detector's alone.
-        InputError: the options search rotations, the device is none, or there are no masks or no list of them.
+        InputError: the options search rotations or views, the device is none, or there are no masks or no list of them.
 
     Example:
         >>> recipe = Recipe(networks, cyano.MatcherOptions(max_keypoints=200), masks=None)
@@ -61,8 +61,9 @@ class Recipe:
     match_precision: Precision = "float16"
 
     def __post_init__(self) -> None:
-        if self.options.rotations != "off":
-            raise InputError("features are extracted once per image, without rotations; use rotations='off'")
+        for name in ("rotations", "views"):
+            if getattr(self.options, name) != "off":
+                raise InputError(f"features are extracted once per image, without {name}; use {name}='off'")
         if self.masks is not None and not self.masks.exists():
             raise InputError(f"{self.masks}: there is no such folder or file; masks are a folder or one image")
         if self.masks is not None and is_list(self.masks):

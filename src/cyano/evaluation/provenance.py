@@ -54,6 +54,7 @@ def matching_record(matcher: Matcher, networks: Networks, rule: ResizeRule) -> R
         "confirmed_threshold": matcher.confirmed_threshold,
         "sinkhorn_iterations": matcher.assignment.sinkhorn_iterations,
         "rotations": matcher.options.rotations,
+        "views": matcher.options.views,
         "few_matches": matcher.options.few_matches,
         **({} if matcher.options.layers is None else {"layers": matcher.options.layers}),
     }

@@ -34,6 +34,7 @@ class MatchOptions(_Strict):
     layers: Annotated[int, Field(ge=1, le=64)] | None = None
     precision: Literal["float32", "mixed", "bfloat16"] | None = None
     rotations: Literal["off", "auto"] | None = None
+    views: Literal["off", "auto"] | None = None
     align: bool | None = None
     stretch: bool | None = None
 

@@ -1,6 +1,6 @@
 // The same as a command and as Python; loaded once there is something to tell.
 
-/** @typedef {{ names: string[], resize: number | null, maxKeypoints: number | null, rotations: boolean, masks: boolean[], geometry: string, threshold: number, focal: (number | null)[], sizes: { width: number, height: number }[] }} Settings */
+/** @typedef {{ names: string[], resize: number | null, maxKeypoints: number | null, rotations: boolean, views: boolean, masks: boolean[], geometry: string, threshold: number, focal: (number | null)[], sizes: { width: number, height: number }[] }} Settings */
 
 /** A word for a shell. @param {string} word */
 export function quoted(word) {
@@ -17,6 +17,7 @@ export function asCommand(settings) {
   if (settings.resize) words.push(`--resize ${settings.resize}`);
   if (settings.maxKeypoints) words.push(`--max-keypoints ${settings.maxKeypoints}`);
   if (settings.rotations) words.push("--rotations auto");
+  if (settings.views) words.push("--views auto");
   settings.masks.forEach((painted, k) => painted && words.push(`--mask${k} mask${k}.png`));
   if (settings.geometry !== "none") words.push(`--${settings.geometry} --threshold ${settings.threshold}`);
   if (settings.geometry === "pose") settings.focal.forEach((focal, k) => focal && words.push(`--intrinsics${k} ${intrinsics(focal, settings.sizes[k]).join(",")}`));
@@ -27,11 +28,12 @@ export function asCommand(settings) {
 const literal = (text) => JSON.stringify(text);
 
 /** @param {Settings} settings */
-export function asPython({ names, resize, maxKeypoints, rotations, masks, geometry, threshold, focal, sizes }) {
+export function asPython({ names, resize, maxKeypoints, rotations, views, masks, geometry, threshold, focal, sizes }) {
   const options = [];
   if (resize) options.push(`resize=cyano.ResizeRule.longest(${resize}, allow_upscale=True)`);
   if (maxKeypoints) options.push(`max_keypoints=${maxKeypoints}`);
   if (rotations) options.push('rotations="auto"');
+  if (views) options.push('views="auto"');
   const chosen = options.length ? `options=cyano.MatcherOptions(${options.join(", ")})` : "";
   const painted = masks.map((mask, k) => (mask ? `mask${k}="mask${k}.png"` : "")).filter(Boolean);
   const files = names.map((name) => JSON.stringify(name));

@@ -102,7 +102,8 @@ export class Tab {
   /** What the controls under "again with" ask for. */
   get options() {
     const number = (/** @type {string} */ id) => Number(/** @type {HTMLSelectElement} */ ($(id)).value) || null;
-    return { resize: number("resize"), max_keypoints: number("max-keypoints"), rotations: /** @type {HTMLInputElement} */ ($("rotations")).checked ? "auto" : "off" };
+    const search = (/** @type {string} */ id) => (/** @type {HTMLInputElement} */ ($(id)).checked ? "auto" : "off");
+    return { resize: number("resize"), max_keypoints: number("max-keypoints"), rotations: search("rotations"), views: search("views") };
   }
 
   /** Ask the service for the matches. */

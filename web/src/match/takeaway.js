@@ -8,7 +8,7 @@ import { $, copy, save, toast } from "../dom.js";
 /** Tell both of what the tab shows. @param {Tab} tab */
 export async function tellTakeaway({ shown: { photos, matches }, options, geometry }) {
   const settings = {
-    names: photos.map((photo) => photo.name), resize: options.resize, maxKeypoints: options.max_keypoints, rotations: options.rotations === "auto",
+    names: photos.map((photo) => photo.name), resize: options.resize, maxKeypoints: options.max_keypoints, rotations: options.rotations === "auto", views: options.views === "auto",
     masks: photos.map((photo) => Boolean(photo.mask)), geometry: geometry.kind, threshold: Number(geometry.threshold.value), focal: geometry.focal, sizes: photos,
   };
   const stored = !matches?.document.configuration;

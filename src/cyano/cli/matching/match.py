@@ -169,6 +169,7 @@ def match(
     sinkhorn_iterations: shared.SinkhornIterations = None,
     layers: shared.Layers = None,
     rotations: shared.Rotations = "off",
+    views: shared.Views = "off",
     no_align: shared.NoAlign = False,
     no_stretch: shared.NoStretch = False,
     as_json: shared.AsJson = False,
@@ -195,6 +196,7 @@ def match(
         *matcher,
         precision=precision,
         rotations=rotations,
+        views=views,
         align=not no_align,
         stretch=not no_stretch,
     )

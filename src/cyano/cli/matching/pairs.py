@@ -169,6 +169,7 @@ def pairs(
     match_threshold: shared.MatchThreshold = None,
     precision: shared.Precision = "float32",
     rotations: shared.Rotations = "off",
+    views: shared.Views = "off",
     no_align: shared.NoAlign = False,
     no_stretch: shared.NoStretch = False,
     device: shared.Device = "auto",
@@ -188,6 +189,7 @@ def pairs(
         *matcher,
         precision=precision,
         rotations=rotations,
+        views=views,
         align=not no_align,
         stretch=not no_stretch,
     )

@@ -14,6 +14,7 @@ from cyano.cli.output import UNKNOWN_LICENCE, busy, print_facts, result_console
 from cyano.evaluation.pair_lists.matched_pair import CORRECT_PX, MatchedPair, truth_dict
 
 if TYPE_CHECKING:
+    from cyano.evaluation.provenance import Record
     from cyano.geometry import RobustEstimate
     from cyano.options import MatcherOptions
     from cyano.processing.images import ImageSource
@@ -68,6 +69,8 @@ def _facts(pair: MatchedPair, models: Sequence[RobustEstimate]) -> list[tuple[st
     ]
     if len(result):
         rows.append(("median score", f"{float(np.median(result.scores)):.2f}"))
+    if searches := _not_searched(record, len(result)):
+        rows.append(("few matches", f"{searches} may find more"))
     if pair.errors is not None:
         rows.append(("ground truth", _truth_text(pair.errors)))
     rows += [("stretched", _stretched_text(image)) for image in (result.image0, result.image1) if image.stretched]
@@ -79,6 +82,13 @@ def _facts(pair: MatchedPair, models: Sequence[RobustEstimate]) -> list[tuple[st
         ("weights", str(record["weights"])),
         ("licence", str(record["licence"] or UNKNOWN_LICENCE)),
     ]
+
+
+def _not_searched(record: Record, matches: int) -> str:
+    """The options that also try other views where matches are few, if they were not given."""
+    if matches >= int(record["few_matches"] or 0):
+        return ""
+    return " and ".join(f"--{name} auto" for name in ("rotations", "views") if record[name] == "off")
 
 
 def _stretched_text(image: ImageKeypoints) -> str:

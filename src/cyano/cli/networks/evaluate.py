@@ -53,7 +53,7 @@ Methods = Annotated[
     str,
     typer.Option(
         metavar="A,B",
-        help="cyano, cyano-unaligned (no refinement), mutual-nn (mutual nearest neighbours, same keypoints), sift, "
+        help="cyano, cyano-views (also --views auto), cyano-unaligned (no refinement), mutual-nn (mutual nearest neighbours, same keypoints), sift, "
         "sift-superglue (a matcher trained on SIFT), aliked-lightglue and xfeat (if installed).",
         rich_help_panel=PROTOCOL,
     ),

@@ -10,7 +10,7 @@ from cyano.checkpoints.lone_matcher import LoneMatcher
 from cyano.errors import InputError, MissingExtraError
 from cyano.evaluation.methods.lightglue import AlikedFeatures, LightGlueMethod
 from cyano.evaluation.methods.method import Method
-from cyano.evaluation.methods.networks import MutualNearest, NetworkFeatures, SuperGlueMethod
+from cyano.evaluation.methods.networks import MutualNearest, NetworkFeatures, SuperGlueMethod, ViewsMethod
 from cyano.evaluation.methods.sift import SiftFeatures, SiftMethod
 from cyano.evaluation.methods.sift_superglue import SiftSuperGlueMethod
 from cyano.evaluation.methods.xfeat import XFeatFeatures, XFeatMethod
@@ -20,10 +20,10 @@ from cyano.processing.resize import ResizeRule
 __all__ = ["DEFAULT_MATCHING", "METHODS", "OF_NETWORKS", "MethodName", "build_methods", "method_names"]
 
 MethodName: TypeAlias = Literal[
-    "cyano", "cyano-unaligned", "mutual-nn", "sift", "sift-superglue", "aliked-lightglue", "xfeat"
+    "cyano", "cyano-views", "cyano-unaligned", "mutual-nn", "sift", "sift-superglue", "aliked-lightglue", "xfeat"
 ]
 METHODS: tuple[MethodName, ...] = get_args(MethodName)
-OF_NETWORKS: tuple[MethodName, ...] = ("cyano", "cyano-unaligned", "mutual-nn")
+OF_NETWORKS: tuple[MethodName, ...] = ("cyano", "cyano-views", "cyano-unaligned", "mutual-nn")
 """Those that need Cyano's own weights."""
 
 DEFAULT_MATCHING = MatcherOptions(resize=ResizeRule.longest(640, allow_upscale=True), max_keypoints=1024)
@@ -64,7 +64,7 @@ def build_methods(
 
     Raises:
         InputError: networks or the matcher are needed and not given.
-        WeightsError: "cyano" or "cyano-unaligned" is asked for and the weights are a detector's alone.
+        WeightsError: "cyano", "cyano-views" or "cyano-unaligned" is asked for and the weights are a detector's alone.
     """
     methods: list[Method] = []
     skipped: dict[str, str] = {}
@@ -76,6 +76,8 @@ def build_methods(
             shared = shared or NetworkFeatures(networks, options, device)
             if name == "mutual-nn":
                 methods.append(MutualNearest(shared))
+            elif name == "cyano-views":
+                methods.append(ViewsMethod(networks, options, shared))
             else:
                 methods.append(SuperGlueMethod(networks, options, shared, align=name == "cyano"))
         elif name == "sift":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from cyano.evaluation.provenance import Record
 from cyano.processing.images import LoadedImage
 from cyano.types import Features
+from cyano.view_search import Side
 
-__all__ = ["Extractor", "Found", "Method"]
+__all__ = ["Extractor", "Found", "Method", "SeesImages"]
 
 
 NO_ROWS = np.zeros((0, 2), np.int64)
@@ -25,12 +26,14 @@ class Found(NamedTuple):
         scores: (K,) float32.
         keypoints1: (N, 2) float32, image 1's keypoints where the method moved them for this pair; None if it did not.
         doubtful: (L, 2) int64 rows like those of `matches`, for estimators alone; see `PairResult.verified`.
+        keypoints0: (M, 2) float32, image 0's keypoints where the method found others for this pair.
     """
 
     matches: NDArray[np.int64]
     scores: NDArray[np.float32]
     keypoints1: NDArray[np.float32] | None = None
     doubtful: NDArray[np.int64] = NO_ROWS
+    keypoints0: NDArray[np.float32] | None = None
 
 
 class Extractor(Protocol):
@@ -65,4 +68,13 @@ class Method(Protocol):
 
     def match(self, features0: Features, features1: Features) -> Found:
         """Match what the extractor found in two images."""
+        ...
+
+
+@runtime_checkable
+class SeesImages(Protocol):
+    """A method that looks at the images again, beyond what the extractor found in them."""
+
+    def match_sides(self, side0: Side, side1: Side) -> Found:
+        """Match two images with what the extractor found in them."""
         ...

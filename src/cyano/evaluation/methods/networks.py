@@ -20,9 +20,11 @@ from cyano.options import MatcherOptions
 from cyano.processing import resize
 from cyano.processing.images import LoadedImage
 from cyano.processing.resize import ResizeRule
+from cyano.result import PairResult
 from cyano.types import Features, ImageSize, ResizeMap
+from cyano.view_search import Side
 
-__all__ = ["MutualNearest", "NetworkFeatures", "SuperGlueMethod", "colour_input", "turned_rule"]
+__all__ = ["MutualNearest", "NetworkFeatures", "SuperGlueMethod", "ViewsMethod", "colour_input", "turned_rule"]
 
 _OF_THE_MATCHER = (
     "align",
@@ -30,6 +32,7 @@ _OF_THE_MATCHER = (
     "confirmed_threshold",
     "sinkhorn_iterations",
     "rotations",
+    "views",
     "few_matches",
     "layers",
 )
@@ -109,9 +112,28 @@ class SuperGlueMethod:
         """Match by SuperGlue; scores are probabilities."""
         if not self._align:
             features0, features1 = replace(features0, image=None), replace(features1, image=None)
-        result = self.extractor.matcher.match_features([(features0, features1)])[0]
-        doubtful = NO_ROWS if result.doubtful is None else replace(result, matches=result.doubtful).indices
-        return Found(result.indices, result.scores, result.image1.keypoints, doubtful)
+        return _found(self.extractor.matcher.match_features([(features0, features1)])[0])
+
+
+class ViewsMethod(SuperGlueMethod):
+    """What `cyano.match` does with views="auto"."""
+
+    def __init__(self, networks: Networks, options: MatcherOptions, extractor: NetworkFeatures) -> None:
+        """Take a matcher that searches views, for what the detector found; see `SuperGlueMethod`."""
+        super().__init__(networks, options, extractor)
+        self.name = "cyano-views"
+        searching = replace(extractor.matcher.options, views="auto")
+        self._searching = Matcher(networks, searching, device=extractor.matcher.device)
+        self.record["views"] = "auto"
+
+    def match_sides(self, side0: Side, side1: Side) -> Found:
+        """Match by SuperGlue, and look at the images again where that finds little."""
+        return _found(self._searching.match_sides(side0, side1))
+
+
+def _found(result: PairResult) -> Found:
+    doubtful = NO_ROWS if result.doubtful is None else replace(result, matches=result.doubtful).indices
+    return Found(result.indices, result.scores, result.image1.keypoints, doubtful, result.image0.keypoints)
 
 
 class RecordedExtractor(Extractor, Protocol):

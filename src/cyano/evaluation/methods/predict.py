@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from cyano.errors import InputError
-from cyano.evaluation.methods.method import Extractor, Method
+from cyano.evaluation.methods.method import Extractor, Method, SeesImages
 from cyano.evaluation.methods.prediction import PairPrediction, failed_prediction
 from cyano.evaluation.methods.prediction_files import (
     PredictionFile,
@@ -20,6 +20,7 @@ from cyano.evaluation.provenance import Record
 from cyano.evaluation.sets.pair_sets import EvaluationPair, PairSet
 from cyano.processing.images import ImageSource, read
 from cyano.types import Features, ResizeMap
+from cyano.view_search import Side
 
 __all__ = ["predict_set"]
 
@@ -120,15 +121,19 @@ def _predict(pair: EvaluationPair, method: Method, images: _Images) -> PairPredi
         features1 = images.features(pair.name1, pair.image1, pair.turns1, method.extractor)
     except InputError as error:
         return failed_prediction(str(error))
-    matches, scores, moved, doubtful = method.match(features0, features1)
+    if isinstance(method, SeesImages):
+        sides = (Side(read(pair.image0), None, features0), Side(read(pair.image1), None, features1))
+        found = method.match_sides(*sides)
+    else:
+        found = method.match(features0, features1)
     return PairPrediction(
-        features0.keypoints.cpu().numpy(),
-        features1.keypoints.cpu().numpy() if moved is None else moved,
-        matches,
-        scores,
+        features0.keypoints.cpu().numpy() if found.keypoints0 is None else found.keypoints0,
+        features1.keypoints.cpu().numpy() if found.keypoints1 is None else found.keypoints1,
+        found.matches,
+        found.scores,
         _unturned(features0.frame),
         _unturned(features1.frame),
-        doubtful=doubtful,
+        doubtful=found.doubtful,
     )
 
 

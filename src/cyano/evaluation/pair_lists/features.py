@@ -11,9 +11,10 @@ from pathlib import Path
 from cyano.errors import ImageError
 from cyano.matcher import Matcher
 from cyano.processing import resize
-from cyano.processing.images import read
+from cyano.processing.images import LoadedImage, read
 from cyano.processing.resize import ResizeRule
 from cyano.types import Features
+from cyano.view_search import Side
 
 __all__ = ["CAPACITY", "ImageFeatures"]
 
@@ -75,9 +76,16 @@ class ImageFeatures:
         self._kept.move_to_end(key)
         return self._kept[key]
 
-    def _extract(self, name: str, turns: int) -> Features:
+    def side(self, name: str, turns: int = 0) -> Side:
+        """An image with its features; the arguments and errors are those of `features`."""
+        return Side(self._read(name), None, self.features(name, turns))
+
+    def _read(self, name: str) -> LoadedImage:
         options = self._matcher.options
-        image = read(self._folder / name, options.limits, stretch=options.stretch)
+        return read(self._folder / name, options.limits, stretch=options.stretch)
+
+    def _extract(self, name: str, turns: int) -> Features:
+        image = self._read(name)
         rule = self._rule
         if rule.size is not None:
             rule = replace(rule, size=rule.size.turned(turns))

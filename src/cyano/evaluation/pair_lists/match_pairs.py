@@ -25,7 +25,7 @@ from cyano.options import MatcherOptions
 from cyano.pairs import Pair, unique_stems
 from cyano.processing.resize import ResizeRule
 from cyano.result import PairResult
-from cyano.types import Features, ImageSize, ResizeMap
+from cyano.types import ImageSize, ResizeMap
 
 __all__ = ["MatchPairsOptions", "MatchPairsReport", "PairOutcome", "match_pairs"]
 
@@ -249,17 +249,21 @@ class _Run:
         return {name: matching[name] for name in ("version", "weights", "weights_sha256", "resize")}
 
     def _match(self, pair: Pair) -> PairResult:
-        """Match one pair; with rotations "auto" also with image 1 turned further, if matches are few."""
-        features0 = self._images.features(pair.name0, pair.turns0)
-        best = self._match_turned(features0, pair.name1, pair.turns1)
-        if self._options.matching.rotations == "auto" and len(best) < self._options.matching.few_matches:
-            for further in (1, 2, 3):
-                candidate = self._match_turned(features0, pair.name1, (pair.turns1 + further) % 4)
-                best = candidate if len(candidate) > len(best) else best
+        """Match one pair; if matches are few, with image 1 turned further and in other views, as the options say."""
+        matching = self._options.matching
+        best, turns1 = self._match_turned(pair, pair.turns1), pair.turns1
+        if matching.rotations == "auto" and len(best) < matching.few_matches:
+            for turned in (pair.turns1 + further for further in (1, 2, 3)):
+                candidate = self._match_turned(pair, turned)
+                best, turns1 = (candidate, turned) if len(candidate) > len(best) else (best, turns1)
+        if matching.views == "auto" and len(best) < matching.few_matches:
+            sides = (self._images.side(pair.name0, pair.turns0), self._images.side(pair.name1, turns1))
+            return self._matcher.match_sides(*sides)
         return best
 
-    def _match_turned(self, features0: Features, name1: str, turns1: int) -> PairResult:
-        return self._matcher.match_features([(features0, self._images.features(name1, turns1))])[0]
+    def _match_turned(self, pair: Pair, turns1: int) -> PairResult:
+        images = (self._images.features(pair.name0, pair.turns0), self._images.features(pair.name1, turns1))
+        return self._matcher.match_features([images])[0]
 
 
 def _evaluate(pair: Pair, result: PairResult, robust: RobustOptions) -> PairEvaluation:

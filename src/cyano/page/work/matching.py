@@ -128,8 +128,8 @@ class Matching:
             raise InputError("stored matches have no alternatives; match the images again")
         asked = Pair.of(pair)
         options = self._options(asked.options)
-        if options.rotations != "off":
-            raise InputError("matches of rotated images have no alternatives; match them with rotations off")
+        if options.searches:
+            raise InputError("matches of other views have no alternatives; match with rotations and views off")
         result = self._found(asked, options).result
         count = len((result.image0, result.image1)[side].keypoints)
         if not 0 <= keypoint < count:
@@ -181,7 +181,7 @@ class Matching:
     def _matched(self, pair: Pair, options: MatcherOptions) -> PairResult:
         matcher = self._matcher(options)
         images = [self._desk.image(digest, stretch=options.stretch) for digest in pair.images]
-        if options.rotations == "off":
+        if not options.searches:
             features = [self._of_image(pair, options, side) for side in (0, 1)]
             result = result_of(matcher, features[0], features[1], self._of_pair(pair, options, features))
         else:
