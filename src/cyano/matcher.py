@@ -166,8 +166,19 @@ class Matcher:
     def match_sides(self, side0: Side, side1: Side) -> PairResult:
         """Match two images that were read and whose features are at hand; views are searched as the options say.
 
+        Args:
+            side0: image 0 with its mask and features.
+            side1: image 1 likewise.
+
         Returns:
             The correspondences, without the images' pixels.
+
+        Example:
+            >>> from cyano.processing.images import read
+            >>> from cyano.view_search import Side
+            >>> sides = [Side(read(name), None, matcher.extract([name])[0]) for name in ("a.jpg", "b.jpg")]
+            >>> len(matcher.match_sides(*sides)) == len(matcher.match("a.jpg", "b.jpg"))
+            True
         """
         trial = self._searched((side0, side1), self._trial(side0.features, side1.features))
         keypoints0, keypoints1 = ImageKeypoints.of_each([trial.features0, trial.features1])

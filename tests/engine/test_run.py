@@ -159,8 +159,9 @@ def test_recipes_that_are_none() -> None:
     networks = recipe().networks
     with pytest.raises(WeightsError, match="has no matcher"):
         replace(recipe(), networks=replace(networks, superglue=None))
-    with pytest.raises(InputError, match="rotations"):
-        recipe(rotations="auto")
+    for search in ("rotations", "views"):
+        with pytest.raises(InputError, match=f"{search}='off'"):
+            recipe(**{search: "auto"})
     with pytest.raises(InputError, match="no device 'gpu'"):
         replace(recipe(), device="gpu")
     for engine, arguments in ((LocalEngine, {"threads": 0}), (RayEngine, {"workers": 0}), (RayEngine, {"cpus": 0})):

@@ -67,6 +67,10 @@ MORE = ("id", "image0", "image1", "indices", "doubtful")
             ("--resize", "200", "--max-keypoints", "300", "--no-align"),
         ),
         ({"rotations": "auto", "match_threshold": 0.5}, ("--rotations", "auto", "--match-threshold", "0.5")),
+        (
+            {"views": "auto", "match_threshold": 0.99},
+            ("--views", "auto", "--match-threshold", "0.99"),
+        ),  # few, so searched
     ],
 )
 def test_the_same_as_the_command(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,22 @@ def photograph(height: int = 48, width: int = 64) -> Image.Image:
     from skimage import data
 
     return Image.fromarray(data.astronaut()).resize((width, height), Image.Resampling.BOX)
+
+
+def from_the_side(folder: Path, turns: int = 0) -> tuple[Path, Path]:
+    """Files of a photograph (of an astronaut), and of it compressed to a sixth of its width, as from the side.
+
+    Args:
+        folder: where they go.
+        turns: CLOCKWISE quarter turns that set the second upright.
+    """
+    from skimage import data
+
+    front = np.asarray(data.astronaut())[:, :480]
+    aside = np.rint(front.reshape(len(front), 80, 6, 3).mean(axis=2)).astype(np.uint8)
+    Image.fromarray(front).save(folder / "front.png")
+    Image.fromarray(np.rot90(aside, turns)).save(folder / "aside.png")
+    return folder / "front.png", folder / "aside.png"
 
 
 def colours(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:

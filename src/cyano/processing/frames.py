@@ -42,6 +42,7 @@ LINE = 0.95
 """Share of the columns whose edge has to lie within a pixel of a line along the border, on one side alone."""
 
 _DEGREES = (0, 2, 4)
+_COLUMNS_A_DEGREE = 3
 _ROUNDS = 6
 
 
@@ -134,11 +135,14 @@ def _smooth(edges: NDArray[np.intp], known: NDArray[np.bool_], degree: int) -> N
     """
     x = np.linspace(-1, 1, len(edges))
     kept = known
+    least = max(LEAST * len(edges), _COLUMNS_A_DEGREE * degree)
+    if kept.sum() < least:
+        return None
     for _ in range(_ROUNDS):  # what lies deeper than the others is a dark part of the picture
         curve = np.polynomial.Polynomial.fit(x[kept], edges[kept], degree, domain=[-1, 1])(x)
         deeper = edges - curve
         kept = kept & (deeper <= max(EDGE_PX, float(np.median(np.abs(deeper[kept])))))
-        if kept.sum() < LEAST * len(edges):
+        if kept.sum() < least:
             return None
     concerned = (edges > 0) | (curve > EDGE_PX)
     fits = known & (np.abs(deeper) <= EDGE_PX)

@@ -20,8 +20,8 @@ __all__ = ["View", "affine_view", "compression"]
 _MARGIN = 4
 """No keypoints so near to the border of the picture within a view, in pixels of the view."""
 
-_ALIASES = 0.8
-"""Reductions below this are averaged over areas first."""
+_FINER = 2
+"""Areas are averaged to so many samples a pixel of the view, whose interpolation is then the mean of the pixel."""
 
 _Points = TypeVar("_Points")
 
@@ -99,12 +99,13 @@ def _framed(linear: NDArray[np.float64], shape: tuple[int, ...]) -> tuple[NDArra
 def _without_aliases(
     grey: NDArray[np.float32], linear: NDArray[np.float64]
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """The image as far reduced as a linear map reduces it, and the (3, 3) map of that."""
-    _, (most, least), rows = np.linalg.svd(linear)
+    """The image reduced by areas nearly as far as a linear map reduces it, and the (3, 3) map of that."""
+    _, singular, rows = np.linalg.svd(linear)
+    most, least = np.minimum(_FINER * singular, 1.0)
     pixels, done = grey, np.eye(3)
-    if most < _ALIASES:
+    if most < 1:
         pixels, done = _averaged(pixels, done, most, most)
-    if (ratio := least / min(most, 1.0)) < _ALIASES:
+    if (ratio := least / most) < 1:
         x, y = rows[1] if rows[1][0] > 0 else -rows[1]  # the direction that is reduced most
         turn, size = _framed(np.array([[x, y], [-y, x]]), pixels.shape)
         pixels, done = _averaged(_warped(pixels, turn, size), turn @ done, ratio, 1.0)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from support.commands import SHIFT, flat_image, output, run, shifted_photographs
-from support.images import exif
+from support.images import exif, from_the_side
 from support.posed_pair import CAMERA, posed_pair, written
 
 INTRINSICS = f"{CAMERA.fx},{CAMERA.fy},{CAMERA.cx},{CAMERA.cy}"
@@ -38,6 +38,19 @@ def test_wide_image_end_to_end(tmp_path: Path) -> None:
     # One network pixel is 2.5 original ones; the median over many matches is well within two of them.
     np.testing.assert_allclose(np.median(points0 - points1, axis=0), SHIFT, atol=2.5)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.png"]  # --json is output enough
+
+
+def test_few_matches_name_the_remedy_and_it_works(tmp_path: Path) -> None:
+    front, aside = from_the_side(tmp_path)
+    plain = run("match", front, aside, cwd=tmp_path)
+    assert "--rotations auto and --views auto may find more" in plain.stdout
+    result = run("match", front, aside, "--views", "auto", cwd=tmp_path)
+    document = json.loads((tmp_path / "front_aside_matches.json").read_text())
+    assert len(document["scores"]) > 100
+    assert document["configuration"]["views"] == "auto"
+    assert "may find more" not in result.stdout
+    x0, x1 = (np.array(document[name])[:, 0] for name in ("keypoints0", "keypoints1"))
+    assert np.median(np.abs((x1 + 0.5) * 6 - 0.5 - x0)) < 3  # a pixel of the compressed image is six
 
 
 def test_a_file_is_no_folder_for_outputs(tmp_path: Path) -> None:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from skimage import data
 
-from cyano.checkpoints.loading import Networks
+from cyano.checkpoints.loading import Networks, load
 from cyano.checkpoints.lone_matcher import LoneMatcher
 from cyano.errors import InputError, WeightsError
 from cyano.evaluation.methods.choice import DEFAULT_MATCHING, build_methods, method_names
 from cyano.evaluation.methods.networks import MutualNearest, NetworkFeatures
+from cyano.evaluation.methods.predict import predict_set
 from cyano.evaluation.methods.sift import SiftFeatures, SiftMethod, ratio_matches
+from cyano.evaluation.sets.pair_sets import EvaluationPair, KnownHomography, PairSet
 from cyano.matcher import Matcher
 from cyano.models.superglue import SuperGlueConfig
 from cyano.options import MatcherOptions
@@ -57,6 +60,22 @@ def test_cyano_is_what_a_matcher_gives(networks: Networks) -> None:
     np.testing.assert_array_equal(found.matches, expected.indices)
     np.testing.assert_array_equal(found.scores, expected.scores)
     assert len(found.matches)
+
+
+def test_views_are_those_of_a_matcher(tmp_path: Path) -> None:
+    """A photograph and itself compressed to a sixth, of which the matcher finds little without them."""
+    first = photograph()
+    second = np.ascontiguousarray(first[:, :300].reshape(240, 50, 6, 3).mean(axis=2).astype(np.uint8))
+    networks, options = load(), MatcherOptions(resize=ResizeRule.none(), max_keypoints=300)
+    pair = EvaluationPair("a", "b", first, second, KnownHomography(np.diag([1 / 6, 1.0, 1.0])))
+    plain, views = build_methods(["cyano", "cyano-views"], networks, options)[0]
+    found = predict_set(PairSet("walls", [pair]), [plain, views], tmp_path)
+    (few,), (many,) = (found[name].predictions for name in ("cyano", "cyano-views"))
+    expected = Matcher(networks, replace(options, views="auto")).match(first, second)
+    assert len(few.matches) < 30 < len(many.matches)
+    np.testing.assert_array_equal(many.matched0, expected.keypoints0)
+    np.testing.assert_array_equal(many.matched1, expected.keypoints1)
+    assert (plain.record["views"], views.record["views"]) == ("off", "auto")
 
 
 def test_turned_images_are_seen_upright_and_reported_as_they_lie(networks: Networks) -> None:

@@ -21,6 +21,7 @@ from cyano.options import MatcherOptions
 from cyano.pairs import Pair
 from cyano.processing.resize import ResizeRule
 from cyano.types import ResizeMap
+from support.images import from_the_side
 from support.posed_pair import SIZE, posed_pair, written
 
 MATCHING = MatcherOptions(resize=ResizeRule.longest(240), max_keypoints=256)
@@ -143,6 +144,26 @@ def test_rotations_find_an_image_lying_on_its_side(networks: Networks, options: 
     assert evaluation is not None
     assert evaluation.precision > 0.8
     assert _load(options.output_dir, _stem(lying), "matches")["turns1"] == 1
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2])
+def test_views_find_a_surface_seen_from_the_side(networks: Networks, options: MatchPairsOptions, turns: int) -> None:
+    options.input_dir.mkdir(parents=True)
+    front, aside = from_the_side(options.input_dir, turns)
+    auto = replace(options, evaluation=None, matching=replace(MATCHING, resize=ResizeRule.longest(480), views="auto"))
+    pair = Pair(front.name, aside.name, 0, turns)
+    plain = match_pairs([pair], networks, replace(auto, matching=replace(auto.matching, views="off")))
+    assert plain.outcomes[0].counts.num_matches < 30
+    match_pairs([pair], networks, replace(auto, overwrite=True))
+    found = _load(options.output_dir, _stem(pair), "matches")
+    matched = np.flatnonzero(found["matches"] >= 0)
+    points0 = found["keypoints0_original"][matched]
+    x, y = found["keypoints1_original"][found["matches"][matched]].T
+    height, width = np.rot90(np.empty((512, 80)), turns).shape
+    x, y = {0: (x, y), 1: (height - 1 - y, x), 2: (width - 1 - x, height - 1 - y)}[turns]
+    assert len(matched) > 100
+    assert np.median(np.abs((x + 0.5) * 6 - 0.5 - points0[:, 0])) < 3  # a pixel of the compressed image is six
+    assert np.median(np.abs(y - points0[:, 1])) < 1
 
 
 def test_a_broken_image_fails_its_pairs_alone(networks: Networks, options: MatchPairsOptions) -> None:
