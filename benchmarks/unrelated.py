@@ -1,6 +1,6 @@
 """How many matches there are between photographs of different things, where none is right.
 
-usage: scripts/bench unrelated PHOTOGRAPHS [--pairs N] [--weights NAME] [--save NAME]
+usage: scripts/bench unrelated PHOTOGRAPHS [--pairs N] [--weights NAME] [--views auto] [--save NAME]
 
 A pair is a photograph of the families that training keeps aside (`cyano.training.data.photographs`) and one of the
 others.
@@ -16,6 +16,7 @@ import numpy as np
 
 import measuring
 from cyano.matcher import Matcher
+from cyano.options import MatcherOptions
 from cyano.training.data.photographs import find_photographs
 
 SEED = 0
@@ -45,10 +46,16 @@ def main() -> None:
     parser.add_argument("photographs", type=Path, metavar="PHOTOGRAPHS")
     parser.add_argument("--pairs", type=int, default=200)
     parser.add_argument("--weights", metavar="NAME", help="those of the wheel unless given")
+    parser.add_argument("--views", choices=("off", "auto"), default="off", help="see MatcherOptions.views")
     parser.add_argument("--save", metavar="NAME", help="write benchmarks/results/NAME.json")
     arguments = parser.parse_args()
-    matcher = Matcher.from_pretrained(arguments.weights, device="cpu")
-    found = {"weights": matcher.source, **count(matcher, arguments.photographs, arguments.pairs)}
+    options = MatcherOptions(views=arguments.views)
+    matcher = Matcher.from_pretrained(arguments.weights, options=options, device="cpu")
+    found = {
+        "weights": matcher.source,
+        "views": arguments.views,
+        **count(matcher, arguments.photographs, arguments.pairs),
+    }
     print(found, flush=True)
     if arguments.save:
         print("wrote", measuring.save(arguments.save, SEED, found))

@@ -31,7 +31,7 @@ from cyano.processing.images import ImageSource, LoadedImage, read
 from cyano.processing.masks import read_mask
 from cyano.result import PairResult
 from cyano.types import Features, Matches
-from cyano.view_search import Side, Trial, ViewSearch
+from cyano.view_search import Side, Trial, ViewSearch, are_few
 
 __all__ = ["Matcher", "match"]
 
@@ -186,7 +186,8 @@ class Matcher:
 
     def _searched(self, sides: tuple[Side, Side], plain: Trial) -> Trial:
         """The trial of the best views, where views are searched and the images themselves have few matches."""
-        if self.options.views == "off" or plain.kept.count >= self.options.few_matches:
+        counts = plain.kept.count, len(plain.features0), len(plain.features1)
+        if self.options.views == "off" or not are_few(*counts, self.options.few_matches):
             return plain
         return ViewSearch(self._detector, self._trial).better(plain, sides)
 

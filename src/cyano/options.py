@@ -54,9 +54,9 @@ class MatcherOptions:
             "mixed" by another name, but for a GPU, where the detector takes it as well.
         rotations: "auto" also tries image 1 turned by 90, 180 and 270 degrees when there are fewer than
             `few_matches` matches, and keeps the best.
-        views: "auto" also looks at either image compressed, as from aside, and reduced, as from afar, when there are
-            fewer than `few_matches` matches; see `cyano.view_search`. It takes seconds, and images that show different
-            things are looked at to the end.
+        views: "auto" also looks at either image compressed, as from the side, and reduced, as from afar, when fewer
+            than a tenth of the keypoints match, or fewer than `few_matches`; see `cyano.view_search`. That takes
+            seconds, and longest for images of different things, whose views are all tried.
         few_matches: see `rotations` and `views`.
         stretch: spread the values of 16-bit images that use a small part of their range, such as those of 12-bit and
             thermal cameras, over all of it; see `cyano.processing.images.read`.

@@ -21,13 +21,16 @@ from cyano.processing.images import LoadedImage
 from cyano.processing.views import View, affine_view, compression
 from cyano.types import Features, ImageSize, Matches, ResizeMap
 
-__all__ = ["Side", "Trial", "ViewSearch"]
+__all__ = ["Side", "Trial", "ViewSearch", "are_few"]
 
 TILTS = ((4, 4), (6, 6), (2, 2))
 """Compressions and in how many directions, likely ones first. What lies between two of them the networks bear."""
 
 REDUCTIONS = (2, 4)
 """Of an image that shows a part of the other from nearer."""
+
+FEW = 0.1
+"""Share of the keypoints that match where views are not worth their time."""
 
 ENOUGH = 15
 """Fewer matches than that also come about between views of different things."""
@@ -37,6 +40,10 @@ SCREENED = 512
 
 PLENTY = 50
 """A view with so many matches of these is the right one."""
+
+GAIN = 2
+"""Times as many matches as the images themselves have. A view is of one surface, and loses others: fewer more are worse
+for a pose."""
 
 CANDIDATES = 3
 """So many of the best views are improved on."""
@@ -52,6 +59,11 @@ NEAR = 12 / 640
 
 STRONGEST = 12
 """A map that enlarges or reduces more in some direction is of wrong matches."""
+
+
+def are_few(matches: int, keypoints0: int, keypoints1: int, few_matches: int) -> bool:
+    """Whether so many matches of so many keypoints are worth a look at other views."""
+    return matches < max(few_matches, FEW * min(keypoints0, keypoints1))
 
 
 class Side(NamedTuple):
@@ -112,9 +124,10 @@ class ViewSearch:
         self._detector, self._trial = detector, trial
 
     def better(self, plain: Trial, sides: tuple[Side, Side]) -> Trial:
-        """The trial of a view that has more matches, if there is one; otherwise that of the images themselves."""
+        """The trial of a view that has far more matches, if there is one; otherwise that of the images themselves."""
         found = self.best(sides)
-        return plain if found is None or found.kept.count <= max(plain.kept.count, ENOUGH) else found
+        wanted = max(ENOUGH, GAIN * plain.kept.count)
+        return plain if found is None or found.kept.count < wanted else found
 
     def best(self, sides: tuple[Side, Side]) -> Trial | None:
         """The best of all views of either image; None if none has matches that agree with each other."""

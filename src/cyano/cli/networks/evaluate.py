@@ -53,8 +53,9 @@ Methods = Annotated[
     str,
     typer.Option(
         metavar="A,B",
-        help="cyano, cyano-views (also --views auto), cyano-unaligned (no refinement), mutual-nn (mutual nearest neighbours, same keypoints), sift, "
-        "sift-superglue (a matcher trained on SIFT), aliked-lightglue and xfeat (if installed).",
+        help="cyano, cyano-views (with --views auto), cyano-unaligned (no refinement), mutual-nn (mutual nearest "
+        "neighbours, same keypoints), sift, sift-superglue (a matcher trained on SIFT), aliked-lightglue and xfeat (if "
+        "installed).",
         rich_help_panel=PROTOCOL,
     ),
 ]

@@ -26,6 +26,7 @@ from cyano.pairs import Pair, unique_stems
 from cyano.processing.resize import ResizeRule
 from cyano.result import PairResult
 from cyano.types import ImageSize, ResizeMap
+from cyano.view_search import are_few
 
 __all__ = ["MatchPairsOptions", "MatchPairsReport", "PairOutcome", "match_pairs"]
 
@@ -256,10 +257,11 @@ class _Run:
             for turned in (pair.turns1 + further for further in (1, 2, 3)):
                 candidate = self._match_turned(pair, turned)
                 best, turns1 = (candidate, turned) if len(candidate) > len(best) else (best, turns1)
-        if matching.views == "auto" and len(best) < matching.few_matches:
-            sides = (self._images.side(pair.name0, pair.turns0), self._images.side(pair.name1, turns1))
-            return self._matcher.match_sides(*sides)
-        return best
+        counts = len(best), len(best.image0.keypoints), len(best.image1.keypoints)
+        if matching.views == "off" or not are_few(*counts, matching.few_matches):
+            return best
+        sides = (self._images.side(pair.name0, pair.turns0), self._images.side(pair.name1, turns1))
+        return self._matcher.match_sides(*sides)
 
     def _match_turned(self, pair: Pair, turns1: int) -> PairResult:
         images = (self._images.features(pair.name0, pair.turns0), self._images.features(pair.name1, turns1))
