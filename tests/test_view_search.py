@@ -33,9 +33,11 @@ def photograph() -> NDArray[np.uint8]:
     return np.asarray(data.astronaut())[:, :480].copy()
 
 
-def _under(photograph: NDArray[np.uint8], linear: NDArray[np.float64]) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+def _under(
+    photograph: NDArray[np.uint8], linear: NDArray[np.float64], longest: int = 640
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """A photograph under a linear map, in grey, and the (2, 3) map of its pixels."""
-    view = affine_view(read(photograph).grey, linear, 640)
+    view = affine_view(read(photograph).grey, linear, longest)
     return np.rint(255 * view.grey).astype(np.uint8), view.matrix
 
 
@@ -77,6 +79,26 @@ def test_a_detail_from_near(matcher: Matcher, photograph: NDArray[np.uint8]) -> 
     expected = (result.keypoints0 + 0.5) * 5 - 0.5 - (60, 30)
     assert len(result) > 20
     assert (np.abs(result.keypoints1 - expected).max(axis=1) < 8).mean() > 0.9
+
+
+def test_blur_is_less_at_half_the_size(matcher: Matcher, photograph: NDArray[np.uint8]) -> None:
+    blurred = cv2.GaussianBlur(photograph, (0, 0), 4.5)
+    plain = Matcher.from_pretrained(options=OFF, device="cpu").match(photograph, blurred)
+    result = matcher.match(photograph, blurred)
+    apart = np.linalg.norm(result.keypoints1 - result.keypoints0, axis=1)
+    assert (apart < 3).sum() > 2 * len(plain)
+    assert (apart < 9).mean() > 0.95  # two deviations of the blur
+
+
+@pytest.mark.parametrize("enlarged", [0.5, 3])
+def test_original_pixels_whatever_the_size(matcher: Matcher, photograph: NDArray[np.uint8], enlarged: float) -> None:
+    """Of images that are reduced for the detector, and of small ones."""
+    scale = {"dsize": None, "fx": enlarged, "fy": enlarged, "interpolation": cv2.INTER_AREA}
+    front = cv2.resize(photograph, **scale)  # type: ignore[call-overload]
+    aside, matrix = _under(front, compression(5, 0.5), longest=2000)
+    result = matcher.match(front, aside)
+    assert len(result) > 80
+    assert np.median(_errors(result, matrix)) < 2 * max(1, enlarged)
 
 
 def test_with_an_image_that_lies_on_its_side(photograph: NDArray[np.uint8]) -> None:

@@ -189,7 +189,7 @@ class Matcher:
         counts = plain.kept.count, len(plain.features0), len(plain.features1)
         if self.options.views == "off" or not are_few(*counts, self.options.few_matches):
             return plain
-        return ViewSearch(self._detector, self._trial).better(plain, sides)
+        return ViewSearch(self._detector, self._trial, self.options.few_matches).better(plain, sides)
 
     def _trial(self, features0: Features, features1: Features, found: Matches | None = None) -> Trial:
         """The matches of two images, aligned: those that were found already, or are found now."""

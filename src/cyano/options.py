@@ -54,9 +54,10 @@ class MatcherOptions:
             "mixed" by another name, but for a GPU, where the detector takes it as well.
         rotations: "auto" also tries image 1 turned by 90, 180 and 270 degrees when there are fewer than
             `few_matches` matches, and keeps the best.
-        views: "auto" also looks at either image compressed, as from the side, and reduced, as from afar, when fewer
-            than a tenth of the keypoints match, or fewer than `few_matches`; see `cyano.view_search`. That takes
-            seconds, and longest for images of different things, whose views are all tried.
+        views: "auto" also looks at both images at half their size, where blur is smaller, when fewer than three tenths
+            of the keypoints match; and, when fewer than a tenth do, at either image compressed, as from the side, and
+            reduced, as from afar. That takes seconds, and longest for images of different things, whose views are all
+            tried. See `cyano.view_search`.
         few_matches: see `rotations` and `views`.
         stretch: spread the values of 16-bit images that use a small part of their range, such as those of 12-bit and
             thermal cameras, over all of it; see `cyano.processing.images.read`.

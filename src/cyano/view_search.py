@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import product
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import cv2
 import numpy as np
@@ -21,7 +20,9 @@ from cyano.processing.images import LoadedImage
 from cyano.processing.views import View, affine_view, compression
 from cyano.types import Features, ImageSize, Matches, ResizeMap
 
-__all__ = ["Side", "Trial", "ViewSearch", "are_few"]
+_Maps: TypeAlias = "tuple[NDArray[np.floating] | None, NDArray[np.floating] | None]"
+
+__all__ = ["FEW", "Side", "Trial", "ViewSearch", "are_few"]
 
 TILTS = ((4, 4), (6, 6), (2, 2))
 """Compressions and in how many directions, likely ones first. What lies between two of them the networks bear."""
@@ -29,8 +30,14 @@ TILTS = ((4, 4), (6, 6), (2, 2))
 REDUCTIONS = (2, 4)
 """Of an image that shows a part of the other from nearer."""
 
+HALVES = (np.eye(2) / 2, np.eye(2) / 2)
+"""Both images at half their size: blur and noise are smaller there."""
+
+LESS = 0.3
+"""Share of the keypoints that match where even these are not worth their time."""
+
 FEW = 0.1
-"""Share of the keypoints that match where views are not worth their time."""
+"""Share of the keypoints that match where all other views are not."""
 
 ENOUGH = 15
 """Fewer matches than that also come about between views of different things."""
@@ -39,7 +46,7 @@ SCREENED = 512
 """Keypoints of an image by which views are compared; matching them takes a third of the time of 1,024."""
 
 PLENTY = 50
-"""A view with so many matches of these is the right one."""
+"""Views with so many matches of these, and as many as the images themselves have of all, are the right ones."""
 
 GAIN = 2
 """Times as many matches as the images themselves have. A view is of one surface, and loses others: fewer more are worse
@@ -57,13 +64,24 @@ LEAST = 4
 NEAR = 12 / 640
 """How far matches may be from an affine map, as a share of the longer side: surfaces are not quite flat."""
 
+DETAIL = 2
+"""Times as large as the other image's pixels, at most, are those of a view of an image that has them."""
+
 STRONGEST = 12
 """A map that enlarges or reduces more in some direction is of wrong matches."""
 
 
-def are_few(matches: int, keypoints0: int, keypoints1: int, few_matches: int) -> bool:
-    """Whether so many matches of so many keypoints are worth a look at other views."""
-    return matches < max(few_matches, FEW * min(keypoints0, keypoints1))
+def are_few(matches: int, keypoints0: int, keypoints1: int, few_matches: int, share: float = LESS) -> bool:
+    """Whether so many matches of so many keypoints are worth a look at other views.
+
+    Args:
+        matches: of two images.
+        keypoints0: of image 0.
+        keypoints1: of image 1.
+        few_matches: fewer are few, however few keypoints there are.
+        share: of the keypoints that match where matches are not few.
+    """
+    return matches < max(few_matches, share * max(keypoints0, keypoints1))
 
 
 class Side(NamedTuple):
@@ -80,10 +98,12 @@ class Side(NamedTuple):
     features: Features
 
     @property
-    def upright(self) -> NDArray[np.float64]:
-        """(2, 2) that turns the image as it was turned for its features."""
+    def to_network(self) -> NDArray[np.float64]:
+        """(2, 2): what becomes of the way between two pixels where the image is turned and resized for the detector."""
+        frame = self.features.frame
         quarter = np.array([[0.0, 1.0], [-1.0, 0.0]])  # counter-clockwise, with y down
-        return np.linalg.matrix_power(quarter, self.features.frame.quarter_turns % 4)
+        turned = np.linalg.matrix_power(quarter, frame.quarter_turns % 4)
+        return np.asarray(np.diag(frame.scale) @ turned, dtype=np.float64)
 
 
 class Trial(NamedTuple):
@@ -109,41 +129,42 @@ class Trial(NamedTuple):
 
 
 class _Screened(NamedTuple):
-    """Which image is seen under which linear map, and how many matches that gave."""
+    """Which linear maps the images are seen under, None for an image as it is, and how many matches that gave."""
 
-    which: int
-    linear: NDArray[np.float64]
+    maps: _Maps
     matches: int
 
 
 class ViewSearch:
-    """Looks for the view of one image that matches the other best."""
+    """Looks for the views of two images that match best."""
 
-    def __init__(self, detector: Detector, trial: Callable[[Features, Features], Trial]) -> None:
-        """Take what detects, and what matches and aligns the features of two images."""
-        self._detector, self._trial = detector, trial
+    def __init__(self, detector: Detector, trial: Callable[[Features, Features], Trial], few_matches: int) -> None:
+        """Take what detects and matches.
+
+        Args:
+            detector: of views.
+            trial: matches and aligns the features of two images.
+            few_matches: fewer are few, however few keypoints there are.
+        """
+        self._detector, self._trial, self._few = detector, trial, few_matches
 
     def better(self, plain: Trial, sides: tuple[Side, Side]) -> Trial:
-        """The trial of a view that has far more matches, if there is one; otherwise that of the images themselves."""
-        found = self.best(sides)
-        wanted = max(ENOUGH, GAIN * plain.kept.count)
-        return plain if found is None or found.kept.count < wanted else found
-
-    def best(self, sides: tuple[Side, Side]) -> Trial | None:
-        """The best of all views of either image; None if none has matches that agree with each other."""
-        views = sorted(self._screened(sides), key=lambda view: -view.matches)[:CANDIDATES]
-        trials = (self._seen(sides, view.which, view.linear) for view in views if view.matches)
+        """The trial of views that have far more matches, if there are any; otherwise that of the images themselves."""
+        best = _far_more(plain, self._seen(sides, HALVES))
+        if not are_few(best.kept.count, len(plain.features0), len(plain.features1), self._few, FEW):
+            return best
+        views = sorted(self._screened(sides, best.kept.count), key=lambda view: -view.matches)[:CANDIDATES]
+        trials = (self._seen(sides, view.maps) for view in views if view.matches)
         improved = (better for trial in trials for better in self._improved(sides, trial))
-        return max(improved, key=lambda trial: trial.kept.count, default=None)
+        return _far_more(best, max(improved, key=lambda trial: trial.kept.count, default=best))
 
-    def _screened(self, sides: tuple[Side, Side]) -> Iterator[_Screened]:
-        """All views with how well their strongest keypoints match, until one matches well."""
-        strong = tuple(side._replace(features=_strongest(side.features)) for side in sides)
-        for linear, which in product(_linear_maps(), (0, 1)):
-            turned = linear @ sides[which].upright
-            count = self._seen((strong[0], strong[1]), which, turned, _strongest).kept.count
-            yield _Screened(which, turned, count)
-            if count >= PLENTY:
+    def _screened(self, sides: tuple[Side, Side], matches: int) -> Iterator[_Screened]:
+        """All views with how well their strongest keypoints match, until that is better than so many matches."""
+        first, second = (side._replace(features=_strongest(side.features)) for side in sides)
+        for maps in _candidates(sides):
+            view = _Screened(maps, self._seen((first, second), maps, _strongest).kept.count)
+            yield view
+            if view.matches >= max(PLENTY, matches):
                 return
 
     def _improved(self, sides: tuple[Side, Side], trial: Trial) -> Iterator[Trial]:
@@ -153,31 +174,61 @@ class ViewSearch:
             if linear is None:
                 return
             yield trial
-            if np.linalg.det(linear) < 1:
-                seen = self._seen(sides, 0, sides[1].upright @ linear)
+            if np.linalg.det(linear) < 1:  # what is reduced loses nothing
+                seen = self._seen(sides, (_detailed(linear, sides[0]), None))
             else:
-                seen = self._seen(sides, 1, sides[0].upright @ np.linalg.inv(linear))
+                seen = self._seen(sides, (None, _detailed(np.linalg.inv(linear), sides[1])))
             if seen.kept.count <= trial.kept.count:
                 return
             trial = seen
 
     def _seen(
-        self,
-        sides: tuple[Side, Side],
-        which: int,
-        linear: NDArray[np.float64],
-        of_view: Callable[[Features], Features] = lambda features: features,
+        self, sides: tuple[Side, Side], maps: _Maps, of_view: Callable[[Features], Features] = lambda every: every
     ) -> Trial:
-        """The trial of a view of one image, or of some of its features, with the other image."""
-        image, keep, features = sides[which]
-        view = affine_view(image.grey, linear, features.frame.network.longest, keep)
-        frame = ResizeMap.identity(ImageSize(*view.grey.shape))
-        seen = of_view(self._detector([NetworkImage(view.grey, frame, view.keep)])[0])
-        if which == 0:
-            trial = self._trial(seen, sides[1].features)
-            return trial._replace(features0=_back(trial.features0, view, features.frame))
-        trial = self._trial(sides[0].features, seen)
-        return trial._replace(features1=_back(trial.features1, view, features.frame))
+        """The trial of views, or of some of their features."""
+        views = [None if linear is None else _view(side, linear) for side, linear in zip(sides, maps, strict=True)]
+        features = [
+            side.features if view is None else of_view(self._detector([_network_image(view)])[0])
+            for side, view in zip(sides, views, strict=True)
+        ]
+        trial = self._trial(*features)
+        found = [
+            each if view is None else _back(each, view, side.features.frame)
+            for each, view, side in zip((trial.features0, trial.features1), views, sides, strict=True)
+        ]
+        return trial._replace(features0=found[0], features1=found[1])
+
+
+def _candidates(sides: tuple[Side, Side]) -> Iterator[_Maps]:
+    """The maps of views of one image, from pixels that the detector saw, those that help most often first."""
+    for tilt, directions in TILTS:
+        for step in range(directions):
+            linear = compression(tilt, np.pi * step / directions)
+            yield _detailed(linear, sides[0]), None
+            yield None, _detailed(linear, sides[1])
+    for reduction in REDUCTIONS:
+        yield np.eye(2) / reduction, None
+        yield None, np.eye(2) / reduction
+
+
+def _detailed(linear: NDArray[np.floating], side: Side) -> NDArray[np.float64]:
+    """A map that leaves what the original image has beyond what the detector saw, as far as views are that large."""
+    return np.asarray(linear * np.clip(1 / max(side.features.frame.scale), 1, DETAIL), dtype=np.float64)
+
+
+def _view(side: Side, linear: NDArray[np.floating]) -> View:
+    """An image under a map from pixels that the detector saw."""
+    frame = side.features.frame
+    return affine_view(side.image.grey, linear @ side.to_network, frame.network.longest, side.keep)
+
+
+def _network_image(view: View) -> NetworkImage:
+    return NetworkImage(view.grey, ResizeMap.identity(ImageSize(*view.grey.shape)), view.keep)
+
+
+def _far_more(plain: Trial, found: Trial) -> Trial:
+    """The trial that was found if it is the better one beyond doubt."""
+    return found if found.kept.count >= max(ENOUGH, GAIN * plain.kept.count) else plain
 
 
 def _strongest(features: Features) -> Features:
@@ -194,27 +245,20 @@ def _back(features: Features, view: View, frame: ResizeMap) -> Features:
     return replace(features, keypoints=view.to_image(features.keypoints), frame=frame, image=None)
 
 
-def _linear_maps() -> Iterator[NDArray[np.float64]]:
-    for tilt, directions in TILTS:
-        for step in range(directions):
-            yield compression(tilt, np.pi * step / directions)
-    for reduction in REDUCTIONS:
-        yield np.eye(2) / reduction
-
-
 def _agreed(
     points0: NDArray[np.float32], points1: NDArray[np.float32], sides: tuple[Side, Side]
 ) -> NDArray[np.float64] | None:
-    """(2, 2) of the affine map from image 0 to image 1 that most matches agree on; None if it makes no sense."""
+    """(2, 2) of the affine map that most matches agree on, from what the detector saw of image 0 to what of image 1.
+
+    None if there is none, or it makes no sense.
+    """
     if len(points0) < LEAST:
         return None
-    near = NEAR * sides[1].image.size.longest
-    matrix, inliers = cv2.estimateAffine2D(points0, points1, ransacReprojThreshold=near, maxIters=5000)
+    seen0, seen1 = (side.features.frame.to_network(each) for side, each in zip(sides, (points0, points1), strict=True))
+    near = NEAR * sides[1].features.frame.network.longest
+    matrix, inliers = cv2.estimateAffine2D(seen0, seen1, ransacReprojThreshold=near, maxIters=5000)
     if matrix is None or inliers.sum() < LEAST:
         return None
     linear = np.asarray(matrix[:, :2], dtype=np.float64)
     most, least = np.linalg.svd(linear)[1]
-    relative = sides[0].image.size.longest / sides[1].image.size.longest
-    if np.linalg.det(linear) <= 0 or most * relative > STRONGEST or least * relative < 1 / STRONGEST:
-        return None
-    return linear
+    return linear if np.linalg.det(linear) > 0 and most < STRONGEST and least > 1 / STRONGEST else None

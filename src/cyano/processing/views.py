@@ -60,7 +60,7 @@ def compression(tilt: float, angle: float) -> NDArray[np.float64]:
 
 
 def affine_view(
-    grey: NDArray[np.float32], linear: NDArray[np.float64], longest: int, keep: NDArray[np.bool_] | None = None
+    grey: NDArray[np.float32], linear: NDArray[np.floating], longest: int, keep: NDArray[np.bool_] | None = None
 ) -> View:
     """The whole of an image under a linear map, each pixel about the mean of its area.
 
@@ -82,7 +82,7 @@ def affine_view(
     return View(_warped(pixels, whole @ np.linalg.inv(done), size), inside > 0, matrix)
 
 
-def _framed(linear: NDArray[np.float64], shape: tuple[int, ...]) -> tuple[NDArray[np.float64], tuple[int, int]]:
+def _framed(linear: NDArray[np.floating], shape: tuple[int, ...]) -> tuple[NDArray[np.float64], tuple[int, int]]:
     """The (3, 3) map that also moves an image so that all of it is in view, and the (width, height) of that.
 
     Maps are of places whose origin is the image's corner here, not the centre of its first pixel.
@@ -97,7 +97,7 @@ def _framed(linear: NDArray[np.float64], shape: tuple[int, ...]) -> tuple[NDArra
 
 
 def _without_aliases(
-    grey: NDArray[np.float32], linear: NDArray[np.float64]
+    grey: NDArray[np.float32], linear: NDArray[np.floating]
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """The image reduced by areas nearly as far as a linear map reduces it, and the (3, 3) map of that."""
     _, singular, rows = np.linalg.svd(linear)

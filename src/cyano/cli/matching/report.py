@@ -14,7 +14,6 @@ from cyano.cli.output import UNKNOWN_LICENCE, busy, print_facts, result_console
 from cyano.evaluation.pair_lists.matched_pair import CORRECT_PX, MatchedPair, truth_dict
 
 if TYPE_CHECKING:
-    from cyano.evaluation.provenance import Record
     from cyano.geometry import RobustEstimate
     from cyano.options import MatcherOptions
     from cyano.processing.images import ImageSource
@@ -69,7 +68,7 @@ def _facts(pair: MatchedPair, models: Sequence[RobustEstimate]) -> list[tuple[st
     ]
     if len(result):
         rows.append(("median score", f"{float(np.median(result.scores)):.2f}"))
-    if searches := _not_searched(record, len(result)):
+    if searches := _not_searched(pair):
         rows.append(("few matches", f"{searches} may find more"))
     if pair.errors is not None:
         rows.append(("ground truth", _truth_text(pair.errors)))
@@ -84,11 +83,14 @@ def _facts(pair: MatchedPair, models: Sequence[RobustEstimate]) -> list[tuple[st
     ]
 
 
-def _not_searched(record: Record, matches: int) -> str:
+def _not_searched(pair: MatchedPair) -> str:
     """The options that also try other views where matches are few, if they were not given."""
-    if matches >= int(record["few_matches"] or 0):
-        return ""
-    return " and ".join(f"--{name} auto" for name in ("rotations", "views") if record[name] == "off")
+    from cyano.view_search import FEW, are_few
+
+    matches, few = len(pair.result), int(pair.record["few_matches"] or 0)
+    count0, count1 = (len(image.keypoints) for image in (pair.result.image0, pair.result.image1))
+    asked = {"rotations": matches < few, "views": are_few(matches, count0, count1, few, FEW)}
+    return " and ".join(f"--{name} auto" for name, is_few in asked.items() if is_few and pair.record[name] == "off")
 
 
 def _stretched_text(image: ImageKeypoints) -> str:
