@@ -140,6 +140,12 @@ def test_images_that_match_are_not_looked_at_again(
     assert len(matcher.match(photograph, photograph)) > 100
 
 
+@pytest.mark.parametrize("shape", [(16, 16), (16, 200), (40, 30, 3)])
+def test_tiny_pictures_have_views_too(matcher: Matcher, shape: tuple[int, ...]) -> None:
+    first, second = np.random.default_rng(0).integers(0, 256, (2, *shape), np.uint8)
+    assert len(matcher.match(first, second)) < 15
+
+
 @pytest.mark.parametrize("shade", [0, 128])
 def test_plain_pictures_have_no_views_that_match(matcher: Matcher, shade: int) -> None:
     plain = np.full((120, 160), shade, np.uint8)

@@ -141,8 +141,8 @@ Rotations = Annotated[
 Views = Annotated[
     ViewsName,
     typer.Option(
-        help="auto also tries both images compressed, as from the side, and reduced, as from afar, if there are few "
-        "matches; takes seconds.",
+        help="auto also tries other views if there are few matches: both images at half size, either compressed, as "
+        "from the side, or reduced. Takes seconds.",
         rich_help_panel=MATCHING,
     ),
 ]

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cyano.processing.images import MIN_SIDE
 from cyano.processing.resampling import averaged
 
 __all__ = ["View", "affine_view", "compression"]
@@ -30,7 +31,7 @@ class View(NamedTuple):
     """An image under an affine map.
 
     Attributes:
-        grey: (h, w) float32 in [0, 1]; beyond the image its border is repeated.
+        grey: (h, w) float32 in [0, 1], no smaller than images may be; beyond the image its border is repeated.
         keep: (h, w) bool, where the view shows the image, and keypoints are wanted.
         matrix: (2, 3) that maps pixels of the image to pixels of the view, centres to centres.
     """
@@ -90,7 +91,7 @@ def _framed(linear: NDArray[np.floating], shape: tuple[int, ...]) -> tuple[NDArr
     height, width = shape
     corners = linear @ np.array([[0, width, width, 0], [0, 0, height, height]])
     low, high = corners.min(axis=1), corners.max(axis=1)
-    across, down = np.maximum(np.ceil(high - low - 1e-6), 1).astype(int).tolist()
+    across, down = np.maximum(np.ceil(high - low - 1e-6), MIN_SIDE).astype(int).tolist()
     whole = np.eye(3)
     whole[:2, :2], whole[:2, 2] = linear, -low
     return whole, (across, down)

@@ -46,6 +46,7 @@ export function showNone(matches, options) {
   }
   show("No matches", "Nothing in one photograph is seen in the other with any confidence. They may show different places, or the same from too far apart.", [
     "One of them is turned: let B be tried in all four directions",
+    "One is blurred, or shows a surface from the side: let other views be tried",
     "The common part is small: a higher resolution and more keypoints",
   ], "More options", options);
 }
