@@ -128,7 +128,7 @@ def test_padded_batches_of_modules_are_the_pairs_one_by_one() -> None:
     networks = Networks(random_superpoint(), random_superglue(), "random", None)
     options = MatcherOptions(max_keypoints=120, keypoint_threshold=0.0)
     fast, padded = Matcher(networks, options), Matcher(networks, options, batch_size=3)
-    padded._superglue = networks.superglue
+    padded._assigner.network = networks.superglue
     generator = np.random.default_rng(0)
     images = [generator.integers(0, 255, size).astype(np.uint8) for size in [(80, 96), (64, 48), (40, 40), (96, 96)]]
     features = fast.extract(images)
@@ -212,9 +212,9 @@ def test_the_first_layers_alone_are_a_model_of_so_many_layers(photograph: np.nda
     assert superglue is not None
     options = replace(OPTIONS, layers=4, align=False, match_threshold=0.05)
     shallow = Matcher(networks, options, device="cpu")
-    assert isinstance(shallow._superglue, FastSuperGlue)
+    assert isinstance(shallow._assigner.network, FastSuperGlue)
     if not cpu:
-        shallow._superglue = superglue.first_layers(4)
+        shallow._assigner.network = superglue.first_layers(4)
     features = shallow.extract(_shifted(photograph, 48, 32))
     found = shallow.match_features([tuple(features)])[0]
     states: list[tuple[torch.Tensor, torch.Tensor]] = []

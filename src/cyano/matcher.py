@@ -12,26 +12,22 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from cyano.assigner import Assigner
 from cyano.checkpoints.hub import HubOptions
 from cyano.checkpoints.loading import Networks, load
 from cyano.detector import Detector, NetworkImage
 from cyano.devices import usable_device
 from cyano.errors import InputError, WeightsError
 from cyano.image_keypoints import ImageKeypoints
-from cyano.models.as_built import for_inference, is_as_built
-from cyano.models.fast_superglue import FastSuperGlue
-from cyano.models.superglue import KeypointSet, SuperGlue
-from cyano.models.transport import log_transport
 from cyano.options import MatcherOptions
 from cyano.parallel import in_order
 from cyano.processing.aligned_matches import align_matches
-from cyano.processing.assignment import mutual_matches
-from cyano.processing.batching import feature_pairs, pad
+from cyano.processing.batching import feature_pairs
 from cyano.processing.images import ImageSource, LoadedImage, read
 from cyano.processing.masks import read_mask
 from cyano.result import PairResult
 from cyano.types import Features, Matches
-from cyano.view_search import Side, Trial, ViewSearch, are_few
+from cyano.view_search import Side, Trial, ViewSearch
 
 __all__ = ["Matcher", "match"]
 
@@ -84,16 +80,11 @@ class Matcher:
         self.device = usable_device(device)
         self.source = networks.source
         self._batch_size = batch_size
-        self._matcher_dtype = torch.float32 if options.precision == "float32" else torch.bfloat16
         self.detection, self.assignment = options.over(networks.superpoint.config, networks.superglue.config)
         self.usual_threshold = self.assignment.matching_threshold
         self.confirmed_threshold = options.confirmed_threshold(self.assignment)
         self._detector = Detector(networks.superpoint, options, self.detection, self.device, batch_size)
-        layers = len(self.assignment.gnn_layers_types)
-        superglue = for_inference(networks.superglue, self.device).first_layers(layers)
-        self._superglue: SuperGlue | FastSuperGlue = superglue
-        if self.device.type == "cpu" and is_as_built(superglue):
-            self._superglue = FastSuperGlue(superglue, self._matcher_dtype)
+        self._assigner = Assigner(networks.superglue, options, self.assignment, self.device)
 
     def __repr__(self) -> str:
         keypoints, threshold = self.detection.max_keypoints, self.assignment.matching_threshold
@@ -159,9 +150,7 @@ class Matcher:
                 if candidate.above(self.usual_threshold).count > matches.above(self.usual_threshold).count:
                     features1, matches = turned, candidate
         sides = Side(loaded0, keep0, features0), Side(loaded1, keep1, features1)
-        trial = self._searched(sides, self._trial(features0, features1, matches))
-        side0, side1 = ImageKeypoints.of_each([trial.features0, trial.features1], [loaded0, loaded1])
-        return PairResult(side0, side1, trial.kept, trial.found.beyond(trial.kept))
+        return self._result(sides, self._trial(features0, features1, matches))
 
     def match_sides(self, side0: Side, side1: Side) -> PairResult:
         """Match two images that were read and whose features are at hand; views are searched as the options say.
@@ -170,9 +159,6 @@ class Matcher:
             side0: image 0 with its mask and features.
             side1: image 1 likewise.
 
-        Returns:
-            The correspondences, without the images' pixels.
-
         Example:
             >>> from cyano.processing.images import read
             >>> from cyano.view_search import Side
@@ -180,16 +166,14 @@ class Matcher:
             >>> len(matcher.match_sides(*sides)) == len(matcher.match("a.jpg", "b.jpg"))
             True
         """
-        trial = self._searched((side0, side1), self._trial(side0.features, side1.features))
-        keypoints0, keypoints1 = ImageKeypoints.of_each([trial.features0, trial.features1])
-        return PairResult(keypoints0, keypoints1, trial.kept, trial.found.beyond(trial.kept))
+        return self._result((side0, side1), self._trial(side0.features, side1.features))
 
-    def _searched(self, sides: tuple[Side, Side], plain: Trial) -> Trial:
-        """The trial of the best views, where views are searched and the images themselves have few matches."""
-        counts = plain.kept.count, len(plain.features0), len(plain.features1)
-        if self.options.views == "off" or not are_few(*counts, self.options.few_matches):
-            return plain
-        return ViewSearch(self._detector, self._trial, self.options.few_matches).better(plain, sides)
+    def _result(self, sides: tuple[Side, Side], plain: Trial) -> PairResult:
+        """What images give as they are, or in other views where those are searched and are far better."""
+        search = ViewSearch(self._detector, self._trial, self.options.few_matches)
+        best = search.better(plain, sides) if self.options.views == "auto" else plain
+        side0, side1 = ImageKeypoints.of_each([best.features0, best.features1], [side.image for side in sides])
+        return PairResult(side0, side1, best.kept, best.found.beyond(best.kept))
 
     def _trial(self, features0: Features, features1: Features, found: Matches | None = None) -> Trial:
         """The matches of two images, aligned: those that were found already, or are found now."""
@@ -266,7 +250,7 @@ class Matcher:
             InputError: as `match_features`, in the place of the result of that pair, or of its batch on a GPU.
         """
         source = iter(pairs if isinstance(pairs, Iterable) else feature_pairs(pairs, self.device, self.assignment))
-        size = 1 if isinstance(self._superglue, FastSuperGlue) else self._batch_size
+        size = 1 if self._assigner.is_fast else self._batch_size
         batches = iter(lambda: list(islice(source, size)), [])
         for results in in_order(self._matched, batches, self.pairs_at_once):
             yield from results
@@ -274,7 +258,7 @@ class Matcher:
     @property
     def pairs_at_once(self) -> int:
         """How many threads match pairs where there are many: those of torch, with the fast form of a CPU; else 1."""
-        return torch.get_num_threads() if isinstance(self._superglue, FastSuperGlue) else 1
+        return torch.get_num_threads() if self._assigner.is_fast else 1
 
     def _matched(self, pairs: Sequence[tuple[Features, Features]]) -> list[PairResult]:
         """The results of one batch."""
@@ -287,7 +271,6 @@ class Matcher:
         every = zip(sides[: len(batch)], sides[len(batch) :], aligned, found, strict=True)
         return [PairResult(side0, side1, kept, each.beyond(kept)) for side0, side1, (_, kept), each in every]
 
-    @torch.inference_mode()
     def probabilities(self, features0: Features, features1: Features) -> NDArray[np.float32]:
         """(M + 1, N + 1) how probable each assignment is; the last column and row are of keypoints without a partner.
 
@@ -299,24 +282,11 @@ class Matcher:
             InputError: these are not features that the matcher takes.
         """
         ((one, two),) = feature_pairs([(features0, features1)], self.device, self.assignment)
-        return np.asarray(self._log_assignment(pad([one]), pad([two]))[0].exp().cpu().numpy(), np.float32)
+        return np.asarray(self._assigner.log_assignment([(one, two)])[0].exp().cpu().numpy(), np.float32)
 
-    @torch.inference_mode()
     def _assign(self, pairs: Sequence[tuple[Features, Features]]) -> list[Matches]:
-        """Run the matcher on some pairs: their matches, and doubtful ones that alignment or geometry may confirm."""
-        log_assignment = self._log_assignment(pad([pair[0] for pair in pairs]), pad([pair[1] for pair in pairs]))
-        found = mutual_matches(log_assignment, self.confirmed_threshold)
-        return found.pairs([(len(a), len(b)) for a, b in pairs])
-
-    def _log_assignment(self, set0: KeypointSet, set1: KeypointSet) -> torch.Tensor:
-        """(B, M + 1, N + 1) of padded sets."""
-        iterations = self.assignment.sinkhorn_iterations
-        if isinstance(self._superglue, FastSuperGlue):
-            return self._superglue(set0, set1, iterations=iterations)
-        half = self._matcher_dtype != torch.float32
-        with torch.autocast(self.device.type, self._matcher_dtype, enabled=half):
-            scores = self._superglue.similarity(*self._superglue.propagate(set0, set1)).float()
-        return log_transport(scores, self._superglue.bin_score, iterations, set0.mask, set1.mask)
+        """Matches of some pairs, and doubtful ones that alignment or geometry may confirm."""
+        return self._assigner(pairs, self.confirmed_threshold)
 
 
 def match(

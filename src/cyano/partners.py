@@ -8,8 +8,7 @@ from dataclasses import replace
 import torch
 
 from cyano.matcher import Matcher
-from cyano.processing.assignment import mutual_matches
-from cyano.processing.batching import feature_pairs, pad
+from cyano.processing.batching import feature_pairs
 from cyano.result import PairResult
 from cyano.types import Features, Matches
 
@@ -31,9 +30,7 @@ def partners(matcher: Matcher, features0: Features, features1: Features) -> Matc
     Raises:
         InputError: these are not features that the matcher takes.
     """
-    ((one, two),) = feature_pairs([(features0, features1)], matcher.device, matcher.assignment)
-    found = mutual_matches(matcher._log_assignment(pad([one]), pad([two])), 0.0)
-    return found.pairs([(len(one), len(two))])[0]
+    return matcher._assigner(feature_pairs([(features0, features1)], matcher.device, matcher.assignment), 0.0)[0]
 
 
 def with_threshold(matcher: Matcher, match_threshold: float) -> Matcher:

@@ -39,7 +39,7 @@ LESS = 0.3
 FEW = 0.1
 """Share of the keypoints that match where all other views are not."""
 
-ENOUGH = 15
+ENOUGH = 30
 """Fewer matches than that also come about between views of different things."""
 
 SCREENED = 512
@@ -150,6 +150,8 @@ class ViewSearch:
 
     def better(self, plain: Trial, sides: tuple[Side, Side]) -> Trial:
         """The trial of views that have far more matches, if there are any; otherwise that of the images themselves."""
+        if not are_few(plain.kept.count, len(plain.features0), len(plain.features1), self._few):
+            return plain
         best = _far_more(plain, self._seen(sides, HALVES))
         if not are_few(best.kept.count, len(plain.features0), len(plain.features1), self._few, FEW):
             return best
