@@ -18,7 +18,6 @@ from cyano.checkpoints.loading import Networks, load
 from cyano.detector import Detector, NetworkImage
 from cyano.devices import usable_device
 from cyano.errors import InputError, WeightsError
-from cyano.image_keypoints import ImageKeypoints
 from cyano.options import MatcherOptions
 from cyano.parallel import in_order
 from cyano.processing.aligned_matches import align_matches
@@ -27,7 +26,7 @@ from cyano.processing.images import ImageSource, LoadedImage, read
 from cyano.processing.masks import read_mask
 from cyano.result import PairResult
 from cyano.types import Features, Matches
-from cyano.view_search import Side, Trial, ViewSearch
+from cyano.view_search import Side, Trial, ViewSearch, finished
 
 __all__ = ["Matcher", "match"]
 
@@ -172,8 +171,7 @@ class Matcher:
         """What images give as they are, or in other views where those are searched and are far better."""
         search = ViewSearch(self._detector, self._trial, self.options.few_matches)
         best = search.better(plain, sides) if self.options.views == "auto" else plain
-        side0, side1 = ImageKeypoints.of_each([best.features0, best.features1], [side.image for side in sides])
-        return PairResult(side0, side1, best.kept, best.found.beyond(best.kept))
+        return finished([best], [side.image for side in sides])[0]
 
     def _trial(self, features0: Features, features1: Features, found: Matches | None = None) -> Trial:
         """The matches of two images, aligned: those that were found already, or are found now."""
@@ -266,10 +264,7 @@ class Matcher:
 
     def _finished(self, batch: Sequence[tuple[Features, Features]], found: Sequence[Matches]) -> list[PairResult]:
         """Those of matches that were found, aligned where features came with what the detector saw."""
-        aligned = [align_matches(*pair, each, self.usual_threshold) for pair, each in zip(batch, found, strict=True)]
-        sides = ImageKeypoints.of_each([pair[0] for pair in batch] + [moved for moved, _ in aligned])
-        every = zip(sides[: len(batch)], sides[len(batch) :], aligned, found, strict=True)
-        return [PairResult(side0, side1, kept, each.beyond(kept)) for side0, side1, (_, kept), each in every]
+        return finished([self._trial(*pair, each) for pair, each in zip(batch, found, strict=True)])
 
     def probabilities(self, features0: Features, features1: Features) -> NDArray[np.float32]:
         """(M + 1, N + 1) how probable each assignment is; the last column and row are of keypoints without a partner.

@@ -1,4 +1,4 @@
-"""Extreme viewpoints: where two images hardly match, each is also seen compressed and reduced, and the best is kept.
+"""Other views of two images that hardly match: half size, compressed as from the side, reduced. The best is kept.
 
 Sources: Morel and Yu, ASIFT, 2009, for the views; Mishkin, Matas and Perdoch, MODS: Fast and robust method for
 two-view matching, 2015, for doing so only where the images themselves do not match. docs/decisions/0028-views.md has
@@ -7,7 +7,7 @@ the measurements.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
@@ -16,13 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyano.detector import Detector, NetworkImage
+from cyano.image_keypoints import ImageKeypoints
 from cyano.processing.images import LoadedImage
 from cyano.processing.views import View, affine_view, compression
+from cyano.result import PairResult
 from cyano.types import Features, ImageSize, Matches, ResizeMap
 
 _Maps: TypeAlias = "tuple[NDArray[np.floating] | None, NDArray[np.floating] | None]"
 
-__all__ = ["FEW", "Side", "Trial", "ViewSearch", "are_few"]
+__all__ = ["FEW", "Side", "Trial", "ViewSearch", "are_few", "finished"]
 
 TILTS = ((4, 4), (6, 6), (2, 2))
 """Compressions and in how many directions, likely ones first. What lies between two of them the networks bear."""
@@ -34,41 +36,41 @@ HALVES = (np.eye(2) / 2, np.eye(2) / 2)
 """Both images at half their size: blur and noise are smaller there."""
 
 LESS = 0.3
-"""Share of the keypoints that match where even these are not worth their time."""
+"""Half size is tried where less than this share of the keypoints match."""
 
 FEW = 0.1
-"""Share of the keypoints that match where all other views are not."""
+"""All other views are tried where less than this share match."""
 
 ENOUGH = 30
-"""Fewer matches than that also come about between views of different things."""
+"""Least number of matches of a view that is taken: images of different things had 23 at most."""
 
 SCREENED = 512
 """Keypoints of an image by which views are compared; matching them takes a third of the time of 1,024."""
 
 PLENTY = 50
-"""Views with so many matches of these, and as many as the images themselves have of all, are the right ones."""
+"""Matches of these that end the comparison, if they are also as many as the images have with all keypoints."""
 
 GAIN = 2
-"""Times as many matches as the images themselves have. A view is of one surface, and loses others: fewer more are worse
-for a pose."""
+"""A view that is taken has so many times the matches of the images themselves. It fits one surface and loses others, so
+that a pose from slightly more matches can be worse."""
 
 CANDIDATES = 3
-"""So many of the best views are improved on."""
+"""So many of the best views are matched with all keypoints and improved."""
 
 ROUNDS = 2
-"""How often the affine map of a view's matches makes the next view."""
+"""How often the affine map that a view's matches agree on makes the next view."""
 
 LEAST = 4
-"""Matches that agree on an affine map, at least."""
+"""Least number of matches that agree on an affine map."""
 
 NEAR = 12 / 640
 """How far matches may be from an affine map, as a share of the longer side: surfaces are not quite flat."""
 
 DETAIL = 2
-"""Times as large as the other image's pixels, at most, are those of a view of an image that has them."""
+"""A view has at most so many times the resolution at which the detector saw the image, if the original has it."""
 
 STRONGEST = 12
-"""A map that enlarges or reduces more in some direction is of wrong matches."""
+"""A map that enlarges or reduces more in some direction comes from wrong matches."""
 
 
 def are_few(matches: int, keypoints0: int, keypoints1: int, few_matches: int, share: float = LESS) -> bool:
@@ -126,6 +128,13 @@ class Trial(NamedTuple):
         which = np.flatnonzero(self.kept.matches0 >= 0)
         partners = self.kept.matches0[which]
         return self.features0.keypoints.cpu().numpy()[which], self.features1.keypoints.cpu().numpy()[partners]
+
+
+def finished(trials: Sequence[Trial], images: Sequence[LoadedImage] | None = None) -> list[PairResult]:
+    """Trials as results, with the pixels of the images of one trial where they are given."""
+    sides = ImageKeypoints.of_each([each.features0 for each in trials] + [each.features1 for each in trials], images)
+    every = zip(sides[: len(trials)], sides[len(trials) :], trials, strict=True)
+    return [PairResult(side0, side1, each.kept, each.found.beyond(each.kept)) for side0, side1, each in every]
 
 
 class _Screened(NamedTuple):
@@ -214,7 +223,7 @@ def _candidates(sides: tuple[Side, Side]) -> Iterator[_Maps]:
 
 
 def _detailed(linear: NDArray[np.floating], side: Side) -> NDArray[np.float64]:
-    """A map that leaves what the original image has beyond what the detector saw, as far as views are that large."""
+    """A map enlarged to the resolution of the original image, up to `DETAIL`."""
     return np.asarray(linear * np.clip(1 / max(side.features.frame.scale), 1, DETAIL), dtype=np.float64)
 
 

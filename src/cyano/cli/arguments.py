@@ -141,8 +141,8 @@ Rotations = Annotated[
 Views = Annotated[
     ViewsName,
     typer.Option(
-        help="auto also tries other views if there are few matches: both images at half size, either compressed, as "
-        "from the side, or reduced. Takes seconds.",
+        help="auto also tries other views if there are few matches: both images at half size, then one of them "
+        "compressed (as if seen from the side) or reduced. Takes seconds.",
         rich_help_panel=MATCHING,
     ),
 ]

@@ -1,8 +1,8 @@
-"""An image as it would look from aside or from afar: compressed in one direction, reduced, or under an affine map.
+"""An image as it would look from the side or from afar: compressed in one direction, reduced, or under an affine map.
 
-Detectors and descriptors bear little of the compression of a surface that is seen from aside. Making it of the image
-that shows the surface from the front leaves less for them to bear. Source: Morel and Yu, ASIFT: A new framework for
-fully affine invariant image comparison, 2009.
+Detectors and descriptors tolerate little of the compression of a surface that is seen from the side. If the image that
+shows it from the front is compressed alike, less remains. Source: Morel and Yu, ASIFT: A new framework for fully affine
+invariant image comparison, 2009.
 """
 
 from __future__ import annotations
