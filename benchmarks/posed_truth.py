@@ -4,7 +4,8 @@ usage: scripts/bench posed_truth SETS [--set NAME ...] [--save NAME]
 
 The relative pose of each two neighbouring images is estimated twice, from Cyano's matches and from SIFT's. Where both
 agree with each other much better than with the truth, it is the truth, or its intrinsics, that is inexact, and no
-localisation can be shown to be better than that.
+localisation can be shown to be better than that. Over all pairs, random errors of the steps add up as their root, a
+systematic one as their sum.
 """
 
 from __future__ import annotations
@@ -54,9 +55,17 @@ def apart(first: Pose, second: Pose) -> tuple[float, float]:
     return float(turned), float(np.degrees(np.arccos(np.clip(t @ u, -1, 1))))
 
 
+def chained(steps: list[Pose]) -> Pose:
+    """The rotation from the first to the last of some images, from those of neighbours."""
+    whole = np.eye(3)
+    for step in steps:
+        whole = step[:3, :3] @ whole
+    return whole
+
+
 def judged(posed: PosedSet, matcher: Matcher) -> dict[str, Any]:
-    """Medians over the neighbours of a set whose pose both methods find."""
-    rows = []
+    """Medians over the neighbours of a set whose pose both methods find, and the rotation over all of these."""
+    rows, steps = [], []
     for one, two in pairwise(posed.photographs):
         cameras, files = (
             [pinhole(each.camera) for each in (one, two)],
@@ -71,11 +80,20 @@ def judged(posed: PosedSet, matcher: Matcher) -> dict[str, Any]:
             continue
         truth = two.T_world_to_camera @ invert_rigid(one.T_world_to_camera)
         rows.append([*apart(estimates[0], truth), *apart(estimates[1], truth), *apart(*estimates)])
+        steps.append((truth, *estimates))
     names = ("Cyano and truth", "SIFT and truth", "Cyano and SIFT")
     medians = np.median(rows, axis=0).reshape(3, 2)
+    turned = [chained(list(each)) for each in zip(*steps, strict=True)]
     return {
         "pairs": len(rows),
         **{name: [round(float(each), 3) for each in row] for name, row in zip(names, medians, strict=True)},
+        "degrees over all pairs by the truth, Cyano, SIFT": [
+            round(float(np.degrees(rotation_angle_between(each, np.eye(3)))), 2) for each in turned
+        ],
+        "degrees between these over all pairs": [
+            round(float(np.degrees(rotation_angle_between(turned[one], turned[two]))), 2)
+            for one, two in ((1, 0), (2, 0), (1, 2))
+        ],
     }
 
 

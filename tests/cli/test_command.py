@@ -88,13 +88,16 @@ def test_old_spellings_still_parse(command: tuple[str, ...], old: str, new: str)
 
 
 def test_defaults_are_those_of_the_weights() -> None:
-    config = json.loads((weights.default_folder() / "config.json").read_text())
-    detector = config["keypoint_detector_config"]
-    names = ("max_keypoints", "keypoint_threshold", "nms_radius")
-    expected = {name: detector[name] for name in names}
-    expected |= {"match_threshold": config["matching_threshold"], "sinkhorn": config["sinkhorn_iterations"]}
-    assert expected == arguments._OF_SMALL
-    assert "[default: 1024 with cyano-small]" in " ".join(run("match", "--help").stdout.split())
+    columns = []
+    for name in ("cyano-small", "cyano-tiny"):
+        config = json.loads((weights.default_folder().with_name(name) / "config.json").read_text())
+        detector = config["keypoint_detector_config"]
+        column = {name: detector[name] for name in ("max_keypoints", "keypoint_threshold", "nms_radius")}
+        columns.append(
+            column | {"match_threshold": config["matching_threshold"], "sinkhorn": config["sinkhorn_iterations"]}
+        )
+    assert {name: tuple(column[name] for column in columns) for name in columns[0]} == arguments._OF_WEIGHTS
+    assert "[default: 1024 with cyano-small, 512 with -tiny]" in " ".join(run("match", "--help").stdout.split())
     assert "[default: 0]" in run("match", "--help").stdout  # the seed
 
 

@@ -66,7 +66,7 @@ CATALOGUE: Mapping[str, WeightsEntry] = MappingProxyType(
                 where="in the wheel",
                 licence="Apache-2.0",
                 commercial_use=True,
-                description="small SuperPoint and SuperGlue (2.6 M parameters), trained on openly licensed photos",
+                description="small SuperPoint and SuperGlue (2.6 M parameters), trained on freely usable photographs",
                 checksums=_DEFAULT_CHECKSUMS,
             ),
             WeightsEntry(

@@ -52,12 +52,19 @@ RotationsName: TypeAlias = Literal["off", "auto"]
 ViewsName: TypeAlias = Literal["off", "auto"]
 EstimatorName: TypeAlias = Literal["poselib", "opencv"]
 
-_OF_SMALL = {"max_keypoints": 1024, "keypoint_threshold": 1e-6, "nms_radius": 4, "match_threshold": 0.2, "sinkhorn": 50}
-"""The defaults of the weights in the wheel, which a test compares with their config.json."""
+_OF_WEIGHTS = {
+    "max_keypoints": (1024, 512),
+    "keypoint_threshold": (1e-6, 1e-6),
+    "nms_radius": (4, 4),
+    "match_threshold": (0.2, 0.2),
+    "sinkhorn": (50, 50),
+}
+"""The defaults of cyano-small and of cyano-tiny, which a test compares with their config.json."""
 
 
-def _of_small(name: str) -> str:
-    return f"{_OF_SMALL[name]:g} with cyano-small"
+def _of_weights(name: str) -> str:
+    small, tiny = _OF_WEIGHTS[name]
+    return f"{small:g} with Cyano's weights" if small == tiny else f"{small:g} with cyano-small, {tiny:g} with -tiny"
 
 
 Device = Annotated[
@@ -96,7 +103,7 @@ MaxKeypoints = Annotated[
     int | None,
     typer.Option(
         help="Maximum number of keypoints per image, by score; -1 for all.",
-        show_default=_of_small("max_keypoints"),
+        show_default=_of_weights("max_keypoints"),
         rich_help_panel=MATCHING,
     ),
 ]
@@ -104,23 +111,23 @@ KeypointThreshold = Annotated[
     float | None,
     typer.Option(
         help="Keypoint detection threshold; 0 keeps all up to --max-keypoints.",
-        show_default=_of_small("keypoint_threshold"),
+        show_default=_of_weights("keypoint_threshold"),
         rich_help_panel=MATCHING,
     ),
 ]
 NmsRadius = Annotated[
     int | None,
     typer.Option(
-        help="NMS radius (px, resized image).", show_default=_of_small("nms_radius"), rich_help_panel=MATCHING
+        help="NMS radius (px, resized image).", show_default=_of_weights("nms_radius"), rich_help_panel=MATCHING
     ),
 ]
 MatchThreshold = Annotated[
     float | None,
-    typer.Option(help="Match threshold.", show_default=_of_small("match_threshold"), rich_help_panel=MATCHING),
+    typer.Option(help="Match threshold.", show_default=_of_weights("match_threshold"), rich_help_panel=MATCHING),
 ]
 SinkhornIterations = Annotated[
     int | None,
-    typer.Option(help="Sinkhorn iterations.", show_default=_of_small("sinkhorn"), rich_help_panel=MATCHING),
+    typer.Option(help="Sinkhorn iterations.", show_default=_of_weights("sinkhorn"), rich_help_panel=MATCHING),
 ]
 Layers = Annotated[
     int | None,

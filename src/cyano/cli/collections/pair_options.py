@@ -21,6 +21,7 @@ __all__ = [
     "MethodName",
     "MethodOption",
     "MinScore",
+    "OfModelOption",
     "PairList",
     "Poses",
     "Quadratic",
@@ -36,16 +37,19 @@ MethodName: TypeAlias = Literal["exhaustive", "sequential", "retrieval", "spatia
 
 # All are None unless given: an option that the method does not read is refused rather than ignored.
 
-MethodOption = Annotated[
-    MethodName | None,
-    typer.Option(
+
+def _method(default: str) -> Any:
+    return typer.Option(
         "--pairs",
         help="Pair selection: all pairs, neighbours by name, image retrieval, neighbours by position (GPS or --poses), "
         "or a list (--pair-list).",
-        show_default="exhaustive up to 100 images, then retrieval",
+        show_default=default,
         rich_help_panel=PANEL,
-    ),
-]
+    )
+
+
+MethodOption = Annotated[MethodName | None, _method("exhaustive up to 100 images, then retrieval")]
+OfModelOption = Annotated[MethodName | None, _method("most shared points, and nearest poses")]
 Window = Annotated[
     int | None,
     typer.Option(metavar="N", help="sequential: number of following images.", show_default="10", rich_help_panel=PANEL),

@@ -43,7 +43,7 @@ def make_map(
         typer.Option(metavar="DIR", help="Folder that the model's image names are relative to.", show_default=False),
     ],
     out: given.Out,
-    method: pairing.MethodOption = None,
+    method: pairing.OfModelOption = None,
     window: pairing.Window = None,
     quadratic: pairing.Quadratic = None,
     loop_every: pairing.LoopEvery = None,

@@ -12,7 +12,7 @@ from cyano.cli.output import busy
 
 __all__ = ["HELP", "pairs"]
 
-HELP = """Match the image pairs of a list and evaluate them: the original's match_pairs.py, with its options and files.
+HELP = """Match the image pairs of a list and evaluate them: SuperGlue's match_pairs.py, with its options and files.
 
 A line of the list is name0 name1 \\[turns0 turns1 \\[K0 (9 numbers) K1 (9) T_0to1 (16)]], in row-major order; turns \
 are clockwise rotations by 90 degrees that set the image upright.

@@ -101,5 +101,5 @@ def _read(source: str, superpoint: Path | None) -> Checkpoint:
         return load_checkpoint(resolve(source))
     path = Path(source)
     if path.suffix not in TORCH_SUFFIXES or path.name == magicleap.DETECTOR_FILE:
-        raise typer.BadParameter(f"--superpoint goes with one of the original's superglue_*.pth, not with {source}")
+        raise typer.BadParameter(f"--superpoint goes with one of SuperGlue's superglue_*.pth, not with {source}")
     return magicleap.load_files(superpoint, path)

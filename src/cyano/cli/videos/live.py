@@ -15,7 +15,7 @@ __all__ = ["HELP", "live"]
 HELP = """Match a camera, a stream or a movie live, and show it on a page of this machine.
 
 The address of the page is printed; other machines and pages of other sites cannot read it. To watch from another \
-machine forward the port: ssh -L 8080:localhost:8080 HOST. Keys are those of the original demo_superglue.py: n makes \
+machine forward the port: ssh -L 8080:localhost:8080 HOST. Keys are those of SuperGlue's demo_superglue.py: n makes \
 the current frame the anchor, e and r change the keypoint threshold, d and f the match threshold, k shows keypoints, q \
 quits; space pauses. From a camera the newest frame is matched, however slow matching is. `cyano serve --live SOURCE` \
 shows the same, with collections and for other machines.

@@ -25,7 +25,7 @@ HELP = """Match the frames of a movie, a camera or a folder of images, and track
 
 Writes to DIR: matches.webm, each frame next to its anchor; frames.jsonl, a line for each frame; tracks.npz, the \
 observations of all tracks; summary.json. Frames are numbered as in the source, from 0. The run may be stopped at any \
-moment (Ctrl-C); results up to then are written. The options of the original demo_superglue.py are accepted as well; \
+moment (Ctrl-C); results up to then are written. The options of SuperGlue's demo_superglue.py are accepted as well; \
 its --output_dir DIR is --out DIR with pictures matches_ANCHOR_FRAME.png.
 
 \b
