@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cyano.errors import InputError
-from cyano.types import Features, ImageSize, ResizeMap
+from cyano.types import Features, ImageSize, Matches, ResizeMap
 
 TURNS = range(4)
 
@@ -228,3 +228,26 @@ class TestFeatures:
         features = Features(torch.ones(1, 2), torch.ones(1), torch.ones(1, 4), self.frame)
         with pytest.raises(InputError, match="cannot be used"):
             features.to(device)
+
+
+class TestMatches:
+    @staticmethod
+    def of(matches0: list[int], matches1: list[int]) -> Matches:
+        sides = np.array(matches0, np.int64), np.array(matches1, np.int64)
+        return Matches(*sides, *(np.where(side >= 0, 0.5, 0).astype(np.float32) for side in sides))
+
+    def test_what_is_dropped_but_not_matched_changes_nothing(self) -> None:
+        """Keypoint 0 of image 0 has no match; the last keypoint of image 1 keeps its own."""
+        kept, others = self.of([0, -1], [0, -1]), self.of([-1, 1], [-1, 1])
+        both = kept.joined(others.beyond(kept))
+        assert (both.matches0.tolist(), both.matches1.tolist()) == ([0, 1], [0, 1])
+        assert both.scores1.tolist() == [0.5, 0.5]
+
+    def test_an_image_without_keypoints_has_nothing_to_drop(self) -> None:
+        assert self.of([-1, -1], []).without(np.array([0, 1])).count == 0
+
+    def test_a_match_has_to_be_above_the_threshold(self) -> None:
+        matches = self.of([1, 0, -1], [1, 0])
+        matches.scores0[0] = matches.scores1[1] = 0.7
+        above = matches.above(0.5)
+        assert (above.matches0.tolist(), above.matches1.tolist()) == ([1, -1, -1], [-1, 0])

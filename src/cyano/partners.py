@@ -39,7 +39,7 @@ def with_threshold(matcher: Matcher, match_threshold: float) -> Matcher:
         strict = with_threshold(matcher, 0.5)
 
     Raises:
-        InputError: it is not in [0, 1).
+        InputError: it is not in [0, 1].
     """
     other = copy(matcher)
     other.options = replace(matcher.options, match_threshold=match_threshold)

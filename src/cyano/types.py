@@ -304,6 +304,7 @@ class Matches(Concise):
     def without(self, dropped0: NDArray[np.int64]) -> Matches:
         """Those but for the matches of some keypoints of image 0, given by their indices."""
         left = Matches(*(each.copy() for each in vars(self).values()))
+        dropped0 = dropped0[self.matches0[dropped0] >= 0]
         dropped1 = self.matches0[dropped0]
         left.matches0[dropped0], left.scores0[dropped0] = -1, 0
         left.matches1[dropped1], left.scores1[dropped1] = -1, 0
@@ -324,4 +325,4 @@ class Matches(Concise):
 
     def above(self, threshold: float) -> Matches:
         """Those with a greater probability."""
-        return self.without(((self.matches0 >= 0) & (self.scores0 <= threshold)).nonzero()[0])
+        return self.without((self.scores0 <= threshold).nonzero()[0])

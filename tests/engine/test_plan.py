@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from cyano.engine import (
     Share,
-    feature_reads,
+    Unit,
     find_images,
     passed_over,
     plan_images,
@@ -36,6 +37,11 @@ def _neighbours(names: list[str], reach: int) -> list[tuple[str, str]]:
         else ((i, j) for i in range(len(names)) for j in range(i + 1, min(i + 1 + reach, len(names))))
     )
     return [(names[i], names[j]) for i, j in pairs]
+
+
+def feature_reads(tiles: Sequence[Unit[tuple[str, str]]]) -> int:
+    """How many times the features of an image are read to match all of these tiles."""
+    return sum(len({name for pair in tile.items for name in pair}) for tile in tiles)
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,24 @@ def test_shares_make_the_same(images: Path, undisturbed: Path, tmp_path: Path) -
     assert_same_keypoints(images, tmp_path, undisturbed)
 
 
+def test_a_share_tries_its_own_failures_again(images: Path, tmp_path: Path) -> None:
+    """What another share could not do stays set apart."""
+    folder = tmp_path / "images"
+    shutil.copytree(images, folder)
+    broken = collection.break_images(folder)
+    names = find_images(folder)
+    halves = [Share(index, 2) for index in (0, 1)]
+    before = [run_stage(extraction(folder, tmp_path), names, share=half).failures for half in halves]
+    assert sorted(failure.item for half in before for failure in half) == [(name,) for name in broken]
+    assert not all(before)  # one of the shares has none of them
+    again = [run_stage(extraction(folder, tmp_path), names, share=half, retry=True) for half in halves]
+    store = extraction(folder, tmp_path).open()
+    assert sorted(entry.item for entry in store.quarantine.entries()) == [(name,) for name in broken]
+    assert [summary.failures for summary in again] == [
+        tuple(replace(failure, attempts=1) for failure in half) for half in before
+    ]
+
+
 def test_a_second_run_has_nothing_to_do(images: Path, undisturbed: Path) -> None:
     seen: list[Summary] = []
     for summary in run_all(images, undisturbed, on_progress=seen.append, engine=RayEngine()):  # which is not started

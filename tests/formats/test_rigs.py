@@ -66,8 +66,22 @@ def test_files_that_are_no_rig(tmp_path: Path, rigs: list[list[dict[str, Any]]],
 
 
 def test_a_motion_that_is_not_rigid_is_refused() -> None:
-    with pytest.raises(InputError, match="rigid"):
-        Rig({"left": RigCamera(np.diag([2.0, 2.0, 2.0, 1.0]))})
+    below = np.eye(4)
+    below[3] = (0, 0, 0.1, 1)
+    for motion in (np.diag([2.0, 2.0, 2.0, 1.0]), np.diag([1.0, 1.0, -1.0, 1.0]), below, np.eye(3)):
+        with pytest.raises(InputError, match="rigid"):
+            Rig({"left": RigCamera(motion)})
+
+
+def test_a_prefix_ends_where_the_file_says(tmp_path: Path) -> None:
+    """As COLMAP's does: `cam1/` is not the beginning of `cam10/7.jpg`, but `top` is that of `top10.jpg`."""
+    entries = [{**LEFT, "image_prefix": "cam1/"}, {**RIGHT, "image_prefix": "cam2/"}, {**RIGHT, "image_prefix": "top"}]
+    rig = Rig.read(written(tmp_path, entries))
+    assert rig.camera_of("cam1/0/7.jpg") == ("cam1", "0/7.jpg")
+    assert rig.camera_of("top10.jpg") == ("top", "10.jpg")
+    for other in (rig, Rig({"cam1": RigCamera(np.eye(4))})):
+        with pytest.raises(InputError, match=r"'cam10/7.jpg' belongs to no camera of the rig.*one of cam1/"):
+            other.camera_of("cam10/7.jpg")
 
 
 def views(noise: float = 0.0, seed: int = 0, far: float = 0.0) -> tuple[list[RigView], np.ndarray]:

@@ -127,6 +127,14 @@ def test_without_doubtful_matches_nothing_changes(kind: str, estimator: Estimato
     np.testing.assert_array_equal(all_doubtful.inliers, plain.inliers)
 
 
+def test_a_failure_is_told_of_all_matches() -> None:
+    """Four sure matches are too few, and all ten lie on one line: it is not their number that is wrong."""
+    along = np.linspace(0, 300, 10)
+    points = np.stack([along, 2 * along], axis=1)
+    failed = estimate_fundamental(points, points + 5, doubtful=np.arange(10) >= 4)
+    assert failed.status == estimate_fundamental(points, points + 5).status == EstimateStatus.DEGENERATE
+
+
 def test_doubtful_is_one_value_a_match() -> None:
     points = np.random.default_rng(0).uniform(0, 99, (20, 2))
     with pytest.raises(InputError, match=r"doubtful needs one value for each of the 20 matches, not \(19,\)"):

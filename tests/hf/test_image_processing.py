@@ -365,3 +365,14 @@ def test_sizes_that_no_image_has_are_refused(side: float) -> None:
             SuperPointImageProcessor().post_process_keypoint_detection(other, [(20, 20)])
         with pytest.raises(InputError, match="outputs must be those of the model"):
             SuperGlueImageProcessor().post_process_keypoint_matching(other, [((20, 20), (20, 20))])
+
+
+def test_integers_of_32_bits_are_grey_levels_of_16() -> None:
+    """PIL's mode "I", which 16-bit PNGs have after some operations; as Cyano reads them, without stretching."""
+    levels = np.arange(64 * 80, dtype=np.uint16).reshape(64, 80) * 12
+    wide = Image.fromarray(levels.astype(np.int32), "I")
+    got, expected = (
+        SuperPointImageProcessor()(image, return_tensors="pt")["pixel_values"]
+        for image in (wide, Image.fromarray(levels))
+    )
+    torch.testing.assert_close(got, expected, atol=0, rtol=0)

@@ -11,8 +11,10 @@ from PIL import Image
 
 from cyano.errors import InputError
 from cyano.formats.priors import PositionPrior, read_priors
+from cyano.formats.rigs import Rig, RigCamera
 from cyano.localisation.priors import GeoFrame, exif_priors, with_priors
 from cyano.localisation.queries import Query
+from cyano.localisation.run import _frames
 from cyano.pairs.positions import metres_from
 
 PLACES = np.array([[48.51, -2.0, 12.5], [48.5105, -1.9992, 80.0], [-33.9, 151.2, 3.0], [0.0, 180.0, 0.0]])
@@ -75,3 +77,10 @@ def test_exif_is_a_place_of_unknown_height_in_a_georeferenced_map(tmp_path: Path
     (tmp_path / "georeference.json").write_text(json.dumps({"frame": "xyz", "origin": None}))
     with pytest.raises(InputError, match="no geographic frame"):
         GeoFrame.of_map(tmp_path)
+
+
+def test_images_of_a_rig_have_no_known_position() -> None:
+    """What is known of each alone would contradict the one pose of all; it is refused, not dropped."""
+    queries = [Query("left/1.jpg", Path("left/1.jpg"), prior=PositionPrior((1.0, 2.0, 3.0)))]
+    with pytest.raises(InputError, match=r"'left/1.jpg' has a known position"):
+        _frames(queries, Rig({"left": RigCamera(np.eye(4))}))

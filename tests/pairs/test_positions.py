@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -152,8 +153,11 @@ def test_poses_that_are_not_understood(tmp_path: Path, text: str, fact: str) -> 
 
 
 def test_files_that_are_no_text(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot read the poses"):
+    with pytest.raises(InputError, match=r"there is no file .*none.txt; give the poses"):
         read_poses(tmp_path / "none.txt", [])
+    os.mkfifo(tmp_path / "pipe")  # opening it for reading would wait for a writer
+    with pytest.raises(InputError, match="not a regular file"):
+        read_poses(tmp_path / "pipe", [])
     (tmp_path / "poses.bin").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="UTF-8"):
         read_poses(tmp_path / "poses.bin", [])

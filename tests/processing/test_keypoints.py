@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from cyano.processing.keypoints import pick_keypoints, suppress_non_maxima
+from cyano.processing.keypoints import pick_fixed, pick_keypoints, suppress_non_maxima
 from support import twins
 
 
@@ -89,3 +89,11 @@ def test_nothing_found_has_the_usual_types(limit: int) -> None:
     assert keypoints.shape == (0, 2)
     assert scores.shape == (0,)
     assert keypoints.dtype == scores.dtype == torch.float32
+
+
+def test_a_border_below_zero_is_none() -> None:
+    scores = _map({(0, 20): 1.0, (30, 4): 0.9})
+    assert pick_keypoints(scores, 0.5, border=-1)[0].tolist() == [[30, 4], [0, 20]]
+    keypoints, values, real = pick_fixed(scores, 0.5, 3, border=-1)
+    assert keypoints[:2].tolist() == [[0, 20], [30, 4]]
+    assert (values.tolist()[:2], real.tolist()) == (pytest.approx([1.0, 0.9]), [True, True, False])

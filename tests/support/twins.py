@@ -24,11 +24,9 @@ def suppress_non_maxima(scores: np.ndarray, radius: int) -> np.ndarray:
     return np.where(maxima, scores, 0)
 
 
-def bilinear(maps: np.ndarray, x: float, y: float, outside: str) -> np.ndarray:
-    """(D, H, W) at (x, y) in cells; beyond the outer centres zeros, or the border's value."""
+def bilinear(maps: np.ndarray, x: float, y: float) -> np.ndarray:
+    """(D, H, W) at (x, y) in cells; beyond the outer centres zeros."""
     _, height, width = maps.shape
-    if outside == "border":
-        x, y = min(max(x, 0), width - 1), min(max(y, 0), height - 1)
     left, top = int(np.floor(x)), int(np.floor(y))
     value = np.zeros(maps.shape[0])
     for column in (left, left + 1):
@@ -38,18 +36,15 @@ def bilinear(maps: np.ndarray, x: float, y: float, outside: str) -> np.ndarray:
     return value
 
 
-def sample_descriptors(maps: np.ndarray, keypoints: np.ndarray, sampling: str) -> np.ndarray:
+def sample_descriptors(maps: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
     """(D, Hc, Wc) maps at (N, 2) pixels: (N, D) unit vectors. Cells are 8 pixels; a cell's centre is at 3.5."""
     _, rows, columns = maps.shape
     sampled = []
     for x, y in keypoints.astype(np.float64):
-        if sampling == "published":
-            # The published formula: cell coordinates stretched by (n - 1) / (8 n - 4.5) instead of 1 / 8.
-            cx = (x - 3.5) * (columns - 1) / (8 * columns - 4.5)
-            cy = (y - 3.5) * (rows - 1) / (8 * rows - 4.5)
-            value = bilinear(maps, cx, cy, "zeros")
-        else:
-            value = bilinear(maps, (x - 3.5) / 8, (y - 3.5) / 8, "border")
+        # The published formula: cell coordinates stretched by (n - 1) / (8 n - 4.5) instead of 1 / 8.
+        cx = (x - 3.5) * (columns - 1) / (8 * columns - 4.5)
+        cy = (y - 3.5) * (rows - 1) / (8 * rows - 4.5)
+        value = bilinear(maps, cx, cy)
         sampled.append(value / max(np.linalg.norm(value), 1e-12))
     return np.array(sampled).reshape(-1, maps.shape[0])
 

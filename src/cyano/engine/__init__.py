@@ -8,7 +8,7 @@ from cyano.engine.extraction import ExtractImages
 from cyano.engine.finding import find_images, passed_over, readable_suffixes
 from cyano.engine.local import LocalEngine
 from cyano.engine.matching import MatchPairs
-from cyano.engine.plan import Share, Unit, feature_reads, plan_images, plan_pairs
+from cyano.engine.plan import Share, Unit, plan_images, plan_pairs
 from cyano.engine.ray import RayEngine
 from cyano.engine.recipe import Recipe
 from cyano.engine.references import digest_of, pairs_among
@@ -34,7 +34,6 @@ __all__ = [
     "VerifyPairs",
     "Worker",
     "digest_of",
-    "feature_reads",
     "find_images",
     "pairs_among",
     "passed_over",

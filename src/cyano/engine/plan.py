@@ -19,7 +19,7 @@ from cyano.engine.finding import find_images
 from cyano.errors import InputError
 from cyano.store.keys import checksum, item_key
 
-__all__ = ["ImagePair", "Share", "Unit", "feature_reads", "find_images", "names_of", "plan_images", "plan_pairs"]
+__all__ = ["ImagePair", "Share", "Unit", "find_images", "names_of", "plan_images", "plan_pairs"]
 
 ImagePair = tuple[str, str]
 """The names of two images to match."""
@@ -190,13 +190,3 @@ def _tiles(walk: NDArray[np.int64], places: NDArray[np.int64], limit: int) -> It
 def _unit(items: Sequence[K], config_id: str) -> Unit[K]:
     keys = sorted(item_key(names_of(item)) for item in items)
     return Unit(checksum(config_id.encode("ascii"), *keys)[:16], tuple(items))
-
-
-def feature_reads(tiles: Iterable[Unit[ImagePair]]) -> int:
-    """How many times the features of an image are read to match all of these tiles.
-
-    Example:
-        >>> feature_reads(plan_pairs([("a.jpg", "b.jpg")], config_id="0"))
-        2
-    """
-    return sum(len({name for pair in tile.items for name in pair}) for tile in tiles)

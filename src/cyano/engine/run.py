@@ -114,7 +114,7 @@ def run_stage(
     store = stage.open(force=force)
     units = stage.plan(list(keys), store.folder.name)
     units = units if share is None else share.of(units)
-    left, summary = _left(store, units, _set_apart(store, retry))
+    left, summary = _left(store, units, _set_apart(store, units, retry))
     report = on_progress or (lambda _: None)
     report(summary)
     if left:
@@ -128,14 +128,14 @@ def run_stage(
     return replace(summary, failures=ordered, seconds=time.monotonic() - started)
 
 
-def _set_apart(store: ShardStore[K, T], retry: bool) -> dict[tuple[str, ...], Failure]:
-    """What could not be done before, by sorted names."""
-    entries = store.quarantine.entries()
+def _set_apart(store: ShardStore[K, T], units: Sequence[Unit[K]], retry: bool) -> dict[tuple[str, ...], Failure]:
+    """What could not be done before, by sorted names; nothing of these units where it is tried again."""
+    entries = {tuple(sorted(entry.item)): entry for entry in store.quarantine.entries()}
     if retry:
-        for entry in entries:
-            store.quarantine.release(entry.item)
-        return {}
-    return {tuple(sorted(entry.item)): Failure(entry.item, entry.reason, entry.attempts) for entry in entries}
+        planned = {tuple(sorted(names_of(key))) for unit in units for key in unit.items}
+        for names in planned & entries.keys():
+            store.quarantine.release(entries.pop(names).item)
+    return {names: Failure(entry.item, entry.reason, entry.attempts) for names, entry in entries.items()}
 
 
 def _left(

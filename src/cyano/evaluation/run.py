@@ -18,6 +18,9 @@ __all__ = ["EvaluateOptions", "EvaluationReport", "evaluate"]
 
 DEFAULT_ESTIMATORS = Estimators()
 
+_AT_10 = 1
+"""Place of 10 degrees among the thresholds of an AUC of poses."""
+
 
 @dataclass(frozen=True)
 class EvaluateOptions:
@@ -57,14 +60,14 @@ class EvaluationReport:
         """Pairs that failed, counted once for each method."""
         return sum(len(result.failures) for result in self.results)
 
-    def mean_pose_auc(self, method: str, estimator: str, threshold_index: int = 1) -> float:
-        """The mean over the pose sets of a method's AUC in percent: by default that up to 10 degrees.
+    def mean_pose_auc(self, method: str, estimator: str) -> float:
+        """The mean over the pose sets of a method's AUC up to 10 degrees, in percent.
 
         Raises:
             InputError: there is no pose set for this method.
         """
         found = [
-            result.auc[estimator][threshold_index]
+            result.auc[estimator][_AT_10]
             for result in self.results
             if result.kind == "pose" and result.method == method and result.num_pairs
         ]

@@ -29,6 +29,7 @@ class RigCamera(Concise):
     Attributes:
         T_rig_to_camera: (4, 4) float64.
         camera: its intrinsics, if they are known.
+        prefix: what the names of its images begin with; None for its own name and a slash.
 
     Example:
         >>> right = np.eye(4)
@@ -38,6 +39,7 @@ class RigCamera(Concise):
 
     T_rig_to_camera: NDArray[np.float64]
     camera: LensCamera | CameraEntry | None = None
+    prefix: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +47,7 @@ class Rig:
     """Cameras whose poses to each other are known, by name.
 
     Attributes:
-        cameras: by name, which is also what the names of their images begin with.
+        cameras: by name.
 
     Raises:
         InputError: there is no camera, or a pose is not rigid.
@@ -64,8 +66,7 @@ class Rig:
         if not self.cameras:
             raise InputError("a rig needs at least one camera")
         for name, each in self.cameras.items():
-            R = np.asarray(each.T_rig_to_camera)[:3, :3]
-            if each.T_rig_to_camera.shape != (4, 4) or not np.allclose(R @ R.T, np.eye(3), atol=1e-6):
+            if not _is_rigid(np.asarray(each.T_rig_to_camera)):
                 raise InputError(f"the pose of the rig's camera {name!r} is not a (4, 4) rigid motion")
 
     @classmethod
@@ -104,14 +105,22 @@ class Rig:
             image: its name.
 
         Raises:
-            InputError: it begins with the name of none of the cameras.
+            InputError: it begins with the prefix of none of the cameras.
         """
-        fits = [name for name in self.cameras if image.startswith(name)]
+        prefixes = {name: f"{name}/" if each.prefix is None else each.prefix for name, each in self.cameras.items()}
+        fits = [name for name, prefix in prefixes.items() if image.startswith(prefix)]
         if not fits:
-            known = ", ".join(f"{name}/" for name in self.cameras)
+            known = ", ".join(prefixes.values())
             raise InputError(f"{image!r} belongs to no camera of the rig; image names begin with one of {known}")
-        name = max(fits, key=len)
-        return name, image[len(name) :].lstrip("/")
+        name = max(fits, key=lambda each: len(prefixes[each]))
+        return name, image[len(prefixes[name]) :].lstrip("/")
+
+
+def _is_rigid(T: NDArray[np.float64]) -> bool:
+    """Whether a matrix is a rotation and a translation."""
+    if T.shape != (4, 4) or not np.array_equal(T[3], (0, 0, 0, 1)):
+        return False
+    return np.allclose(T[:3, :3] @ T[:3, :3].T, np.eye(3), atol=1e-6) and np.linalg.det(T[:3, :3]) > 0
 
 
 @dataclass(frozen=True)
@@ -136,7 +145,7 @@ class _CameraOfRig:
         if R is not None and t is not None:
             T[:3, :3], T[:3, 3] = rotation_from(R, where), t
         entry = None if self.camera_model_name is None else CameraEntry(self.camera_model_name, self.camera_params)
-        return RigCamera(T, entry)
+        return RigCamera(T, entry, self.image_prefix)
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ def _from_pillow(image: Image.Image) -> NDArray[Any]:
     if image.mode in ("RGB", "L"):
         return np.asarray(image)
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        return read(np.asarray(image), stretch=False).rgb
+        return read(image, stretch=False).rgb
     return read(np.asarray(image.convert("RGBA" if image.has_transparency_data else "RGB"))).rgb
 
 

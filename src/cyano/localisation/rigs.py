@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -148,7 +148,8 @@ class RigSearch:
         for member in self.members:
             turn = np.kron(np.eye(2), member.T_rig_to_camera[:3, :3])
             own = turn @ covariance @ turn.T
-            outcomes.append(member.search.outcome(status, words, member.at(pose), own, confidence))
+            outcome = member.search.outcome(status, words, member.at(pose), own, confidence)
+            outcomes.append(replace(outcome, evidence=evidence))
         return outcomes
 
     def _failed(self, status: Status, message: str) -> list[Localisation]:

@@ -70,7 +70,8 @@ def localise_frames(
         pictures: likewise.
 
     Raises:
-        InputError: a photograph is of no camera of the rig, or two are of one camera and moment.
+        InputError: a photograph is of no camera of the rig or has a known position, or two are of one camera and
+            moment.
         OutputError: a result cannot be written.
     """
     for frame in _frames(queries, rig):
@@ -94,6 +95,8 @@ def _frames(queries: Sequence[Query], rig: Rig) -> list[dict[str, Query]]:
     """The photographs of each moment by camera."""
     moments: dict[str, dict[str, Query]] = {}
     for query in queries:
+        if query.prior is not None:
+            raise InputError(f"{query.name!r} has a known position, which images of a rig cannot have; leave it out")
         camera, moment = rig.camera_of(query.name)
         other = moments.setdefault(moment, {}).setdefault(camera, query)
         if other is not query:

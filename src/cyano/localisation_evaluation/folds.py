@@ -81,9 +81,7 @@ def _part(posed: PosedSet, fold: Fold, recipe: Recipe, folder: Path) -> _Part:
     return _Part(posed.folder, out, recipe, chosen=names, shared=folder / "store")
 
 
-def make_map_b(
-    posed: PosedSet, fold: Fold, recipe: Recipe, folder: Path, *, known: bool = True, seed: int = 0, run: Run
-) -> Made:
+def make_map_b(posed: PosedSet, fold: Fold, recipe: Recipe, folder: Path, *, seed: int = 0, run: Run) -> Made:
     """What `cyano reconstruct` makes of the photographs that are no queries, aligned to their poses.
 
     Args:
@@ -91,7 +89,6 @@ def make_map_b(
         fold: of it.
         recipe: networks and options.
         folder: of the set's results.
-        known: with the photographs' own cameras, which are kept.
         seed: of the mapper.
         run: how.
 
@@ -99,8 +96,8 @@ def make_map_b(
         InputError: no model comes of it that three of the photographs are in.
     """
     part = _part(posed, fold, recipe, folder)
-    cameras = CameraOptions(listed={each.name: each.camera for each in fold.rest} if known else {}, sharing="all")
-    mapping = MappingOptions(keep_cameras=known, seed=seed, threads=1)
+    cameras = CameraOptions(listed={each.name: each.camera for each in fold.rest}, sharing="all")
+    mapping = MappingOptions(keep_cameras=True, seed=seed, threads=1)
     reconstruct(part, cameras=cameras, mapping=mapping, run=run)
     found = _map(part.out, part)
     true = {each.name: each.T_world_to_camera for each in fold.rest}

@@ -6,10 +6,12 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from io import StringIO
 
 from cyano.errors import InputError
 from cyano.pairs.checks import places_of, some
 from cyano.pairs.listfile import Pair, parse_fields
+from cyano.reading import read_text
 
 __all__ = ["PairList", "read_name_pairs"]
 
@@ -71,20 +73,16 @@ def read_name_pairs(path: str | os.PathLike[str], names: Sequence[str] | None = 
     listed = PairList()
     seen: set[int] = set()
     number = 0
+    text = read_text(path, remedy="give the pair list as a text file in UTF-8")
     try:
-        with open(path, encoding="utf-8-sig", newline="\n") as file:
-            for number, line in enumerate(file, start=1):
-                fields = line.split()
-                if fields and not fields[0].startswith("#"):
-                    pair = _pair(fields)
-                    if names is None:
-                        places.setdefault(pair.name0, len(places))
-                        places.setdefault(pair.name1, len(places))
-                    _add(listed, seen, places, pair, number)
-    except FileNotFoundError as error:
-        raise InputError(f"cannot read the pair list {path}: there is no such file") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the pair list {path}: {error}; give a text file in UTF-8") from error
+        for number, line in enumerate(StringIO(text, newline="\n"), start=1):
+            fields = line.split()
+            if fields and not fields[0].startswith("#"):
+                pair = _pair(fields)
+                if names is None:
+                    places.setdefault(pair.name0, len(places))
+                    places.setdefault(pair.name1, len(places))
+                _add(listed, seen, places, pair, number)
     except InputError as error:
         raise InputError(f"{path}, line {number}: {error}") from error
     return listed

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from io import StringIO
 from typing import TextIO
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from cyano.errors import InputError
 from cyano.pairs.checks import places_of
+from cyano.reading import read_text
 
 __all__ = ["Positions", "local_metres", "metres_from", "middle_of", "read_poses"]
 
@@ -142,15 +144,12 @@ def read_poses(path: str | os.PathLike[str], names: Sequence[str]) -> Positions:
     """
     places = places_of(names)
     found: dict[str, NDArray[np.float64]] = {}
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            for number, name, values in _entries(path, file):
-                if name in found:
-                    raise InputError(f"{path}, line {number}: {name!r} appears twice; remove one")
-                if name in places:
-                    found[name] = values
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the poses {path}: {error}; give a text file in UTF-8") from error
+    text = read_text(path, remedy="give the poses as a text file in UTF-8")
+    for number, name, values in _entries(path, StringIO(text, newline=None)):
+        if name in found:
+            raise InputError(f"{path}, line {number}: {name!r} appears twice; remove one")
+        if name in places:
+            found[name] = values
     known = [name for name in names if name in found]
     rows = np.array([found[name] for name in known], dtype=np.float64)
     missing = [name for name in names if name not in found]

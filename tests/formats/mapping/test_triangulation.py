@@ -89,6 +89,14 @@ def test_images_without_keypoints_are_left_out(tmp_path: Path) -> None:
     assert {image.name for image in pycolmap.Reconstruction(tmp_path / "0").images.values()} == set(scene.names[:3])
 
 
+def test_keypoints_of_images_without_a_pose_are_passed_over(tmp_path: Path) -> None:
+    scene = orbit(views=5)
+    poses = dict(zip(scene.names[:4], scene.poses[:4], strict=True))
+    write_posed_model(tmp_path / "posed", poses, LENS)
+    summary = triangulated_model(tmp_path / "posed", sightings_of(scene), tmp_path / "0")
+    assert (summary.images, summary.doubtful) == (4, {})
+
+
 def test_two_images_make_points(tmp_path: Path) -> None:
     scene = orbit(views=2)
     write_posed_model(tmp_path / "posed", dict(zip(scene.names, scene.poses, strict=True)), LENS)

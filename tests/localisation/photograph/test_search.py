@@ -15,6 +15,7 @@ from cyano.formats.priors import PositionPrior
 from cyano.geometry import rotation_angle_between
 from cyano.localisation import Localisation, LocaliseOptions
 from cyano.localisation.map import Map
+from cyano.localisation.outcome import CameraSource
 from cyano.localisation.photograph.agreement import cells_of, once_each
 from cyano.localisation.photograph.correspondences import Correspondences, most_probable, nothing_found
 from cyano.localisation.photograph.features import Photograph
@@ -331,3 +332,29 @@ def test_of_the_copies_of_a_match_the_most_probable_ones_count() -> None:
     np.testing.assert_array_equal(most_probable(found, 2), [False, True, True, False, True, True])
     np.testing.assert_array_equal(most_probable(found, 4), np.ones(6, bool))
     assert most_probable(nothing_found(), 3).shape == (0,)
+
+
+def test_a_focal_length_that_was_held_adds_nothing_to_the_covariance() -> None:
+    """However it is known; one that was refined makes the pose less certain."""
+    scene, place = orbit(), map_of(orbit())
+    photograph = photograph_of(scene, between(scene), np.arange(150))
+
+    def covariance(known: Intrinsics, source: CameraSource) -> NDArray[np.float64]:
+        found = Search(place, TrackMatcher(), LocaliseOptions(), photograph).run(place.names, [(known, source)])
+        assert found.ok
+        assert found.camera_source == source
+        return found.covariance
+
+    given, held = covariance(Intrinsics(KNOWN), "given"), covariance(Intrinsics(KNOWN), "map")
+    refined = covariance(Intrinsics(KNOWN, exact=False), "map")
+    np.testing.assert_array_equal(held, given)
+    assert np.trace(refined) > 1.5 * np.trace(held)
+
+
+def test_outcomes_of_a_rig_have_their_evidence() -> None:
+    scene, pose = orbit(), between(orbit())
+    photographs = [photograph_of(scene, pose, np.arange(150)), photograph_of(scene, pose, np.arange(60))]
+    first, second = rig_of(map_of(scene), photographs, [np.eye(4), np.eye(4)])
+    assert first.evidence is not None
+    assert first.evidence == second.evidence
+    assert first.evidence.inliers == 210

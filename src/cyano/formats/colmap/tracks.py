@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cyano.errors import InputError
 from cyano.formats.colmap.pixels import HALF, lens_from_colmap
 from cyano.formats.colmap.sparse import opened_model
 from cyano.geometry import LensCamera
@@ -49,7 +50,7 @@ def read_tracks(folder: str | os.PathLike[str], *, least_track: int = 3, largest
         largest_error: observations that lie farther from their point's projection are left out, pixels.
 
     Raises:
-        InputError: there is no such model, or a camera is of a model that is not known here.
+        InputError: there is no such model, it has no poses, or a camera is of a model that is not known here.
         MissingExtraError: pycolmap is not installed.
     """
     with opened_model(folder) as model:
@@ -59,6 +60,8 @@ def read_tracks(folder: str | os.PathLike[str], *, least_track: int = 3, largest
         numbers = np.array(sorted(model.points3D), dtype=np.int64)
         places = np.array([model.points3D[number].xyz for number in numbers], np.float64).reshape(-1, 3)
         views = [_view(image, lenses[image.camera_id], numbers, places, largest_error) for image in posed]
+    if not views:
+        raise InputError(f"no image of the model in {os.fspath(folder)} has a pose; give a reconstructed model")
     counts = np.bincount(np.concatenate([view.points for view in views]), minlength=len(places))
     kept = np.flatnonzero(counts >= least_track)
     rank = np.full(len(places), -1)

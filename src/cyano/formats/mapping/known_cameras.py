@@ -78,9 +78,7 @@ class CameraEntry:
         return candidates[int(np.argmin(off))]
 
 
-def displayed_camera(
-    known: LensCamera | CameraEntry, stored: ImageSize, orientation: int, what: str, *, same_model: bool = False
-) -> LensCamera:
+def displayed_camera(known: LensCamera | CameraEntry, stored: ImageSize, orientation: int, what: str) -> LensCamera:
     """The camera of a photograph as it is displayed, see `LensCamera.displayed`.
 
     Args:
@@ -88,13 +86,12 @@ def displayed_camera(
         stored: size of the pixels in the file.
         orientation: of EXIF, 1 to 8.
         what: the photograph, for messages.
-        same_model: see `LensCamera.scaled`.
 
     Raises:
         InputError: see `CameraEntry.lens` and `LensCamera.displayed`.
     """
     lens = known if isinstance(known, LensCamera) else known.lens([stored])
-    return lens.displayed(stored, orientation, what, same_model=same_model)
+    return lens.displayed(stored, orientation, what)
 
 
 def _off_centre(lens: LensCamera) -> float:

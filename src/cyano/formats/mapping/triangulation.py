@@ -187,8 +187,12 @@ def _summary(
     pairs: Iterable[tuple[str, str, NDArray[np.int32]]],
 ) -> TriangulationSummary:
     numbers = {image.name: number for number, image in model.images.items()}
-    places = {numbers[name]: keypoints_to_colmap(each).astype(np.float64) for name, each in keypoints.items()}
-    rows = [(numbers[name0], numbers[name1], found.astype(np.int64)) for name0, name1, found in pairs if len(found)]
+    places = {number: keypoints_to_colmap(keypoints[name]).astype(np.float64) for name, number in numbers.items()}
+    rows = [
+        (numbers[name0], numbers[name1], found.astype(np.int64))
+        for name0, name1, found in pairs
+        if name0 in numbers and name1 in numbers and len(found)
+    ]
     shares = agreement(model, Evidence(dict(model.cameras), places, rows))
     doubtful = {}
     for number, image in sorted(model.images.items(), key=lambda each: each[1].name):

@@ -30,6 +30,7 @@ class Found:
         pose: with its inliers among all correspondences, one point for each keypoint.
         source: of the camera.
         moved: whether its principal point was found with the pose.
+        held: whether its intrinsics were left as they were known.
         inliers: keypoints that agree with it.
         cells: of the photograph that hold them.
     """
@@ -39,6 +40,7 @@ class Found:
     inliers: int
     cells: int
     moved: bool = False
+    held: bool = True
 
     @property
     def rank(self) -> tuple[int, int]:
@@ -79,17 +81,20 @@ class Matched:
         self.names = [*self.names, *names]
         self.found = joined([self.found, more])
 
-    def at(self, T_world_to_camera: NDArray[np.float64], camera: LensCamera, source: CameraSource) -> Found:
+    def at(
+        self, T_world_to_camera: NDArray[np.float64], camera: LensCamera, source: CameraSource, *, held: bool = True
+    ) -> Found:
         """A pose with its inliers among all matches."""
         seen = projected(self.map.model.points[self.found.points], T_world_to_camera, camera)
         errors = np.linalg.norm(seen - self.found.places, axis=1)
         inliers = once_each(self.found, np.where(errors <= self.options.threshold_px, errors, np.inf))
-        return self.counted(AbsolutePose(T_world_to_camera, camera, inliers), source)
+        return self.counted(AbsolutePose(T_world_to_camera, camera, inliers), source, held=held)
 
-    def counted(self, pose: AbsolutePose, source: CameraSource, *, moved: bool = False) -> Found:
+    def counted(self, pose: AbsolutePose, source: CameraSource, *, moved: bool = False, held: bool = False) -> Found:
         """A pose whose inliers are known, with how many keypoints they are."""
         count = len(np.unique(self.found.keypoints[pose.inliers]))
-        return Found(pose, source, count, cells_of(self.found.places[pose.inliers], self.photograph.size), moved)
+        cells = cells_of(self.found.places[pose.inliers], self.photograph.size)
+        return Found(pose, source, count, cells, moved, held)
 
     def failed(self, status: Status, message: str) -> Localisation:
         """An outcome without a pose."""

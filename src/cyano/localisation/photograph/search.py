@@ -135,7 +135,7 @@ class Search(Matched):
         )
         if pose is None:
             return None
-        return self.at(pose.T_world_to_camera, pose.camera, source)
+        return self.at(pose.T_world_to_camera, pose.camera, source, held=known.exact)
 
     def _with_own_camera(self, best: Found) -> Found:
         """The pose with what the photograph itself tells of its camera, where nothing else does."""
@@ -154,7 +154,7 @@ class Search(Matched):
             pose.T_world_to_camera,
             pose.camera,
             weights=1 / copies_of(seen),
-            focal_refined=best.source != "given",
+            focal_refined=not best.held,
             principal_deviation=deviation_of(self.map, self.photograph.size, best.source, moved=best.moved),
         )
         share = best.inliers / len(np.unique(found.keypoints))
