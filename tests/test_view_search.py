@@ -15,7 +15,7 @@ from cyano.options import MatcherOptions
 from cyano.processing.images import read
 from cyano.processing.views import affine_view, compression
 from cyano.result import PairResult
-from cyano.view_search import Side
+from cyano.view_search import Side, ViewSearch
 
 OFF = MatcherOptions(max_keypoints=600)
 AUTO = replace(OFF, views="auto")
@@ -151,6 +151,19 @@ def test_tiny_pictures_have_views_too(matcher: Matcher, shape: tuple[int, ...]) 
 def test_plain_pictures_have_no_views_that_match(matcher: Matcher, shade: int) -> None:
     plain = np.full((120, 160), shade, np.uint8)
     assert len(matcher.match(plain, plain)) == 0
+
+
+def test_an_image_without_keypoints_has_no_views(
+    photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing can match it, and the search would take longest there."""
+    asked = []
+    monkeypatch.setattr(ViewSearch, "_seen", lambda *arguments: asked.append(arguments))
+    assert (
+        len(Matcher.from_pretrained(options=SEARCHED, device="cpu").match(photograph, np.full((90, 120), 99, np.uint8)))
+        == 0
+    )
+    assert asked == []
 
 
 def test_sides_give_what_images_give(matcher: Matcher, photograph: NDArray[np.uint8]) -> None:

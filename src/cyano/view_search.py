@@ -74,7 +74,7 @@ STRONGEST = 12
 
 
 def are_few(matches: int, keypoints0: int, keypoints1: int, few_matches: int, share: float = LESS) -> bool:
-    """Whether so many matches of so many keypoints are worth a look at other views.
+    """Whether so many matches of so many keypoints are worth a look at other views; not those of an image without any.
 
     Args:
         matches: of two images.
@@ -83,7 +83,7 @@ def are_few(matches: int, keypoints0: int, keypoints1: int, few_matches: int, sh
         few_matches: fewer are few, however few keypoints there are.
         share: of the keypoints that match where matches are not few.
     """
-    return matches < max(few_matches, share * max(keypoints0, keypoints1))
+    return min(keypoints0, keypoints1) > 0 and matches < max(few_matches, share * max(keypoints0, keypoints1))
 
 
 class Side(NamedTuple):

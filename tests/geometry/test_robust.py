@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -31,6 +32,7 @@ from cyano.geometry import (
     warp_points,
 )
 from cyano.geometry.robust import FEW
+from cyano.geometry.significance import false_alarms
 from cyano.types import ImageSize
 from support.scenes import (
     CAMERA0,
@@ -73,11 +75,12 @@ def assert_shape_of_an_estimate(result: RobustEstimate, kind: str, count: int) -
     assert (result.matrix.shape, result.matrix.dtype) == ((3, 3), np.float64)
     assert (result.T_0to1.shape, result.T_0to1.dtype) == ((4, 4), np.float64)
     assert (result.inliers.shape, result.inliers.dtype) == ((count,), np.bool_)
-    assert np.isfinite(result.matrix).all() if result.ok else np.isnan(result.matrix).all()
-    has_pose = result.ok and kind == "pose"
+    assert np.isfinite(result.matrix).all() if result.has_model else np.isnan(result.matrix).all()
+    has_pose = result.has_model and kind == "pose"
     assert np.isfinite(result.T_0to1).all() if has_pose else np.isnan(result.T_0to1).all()
     assert result.num_inliers == result.inliers.sum()
-    assert result.ok or result.num_inliers == 0
+    assert result.has_model or result.num_inliers == 0
+    assert result.has_model or not result.ok
     assert "\n" not in result.message
 
 
@@ -338,6 +341,44 @@ def test_random_matches_have_no_homography_worth_the_name(estimator: Estimator) 
     result = estimate_homography(points0, points1, RobustOptions(estimator, max_iterations=500))
     assert_shape_of_an_estimate(result, "homography", 40)
     assert result.num_inliers <= 8  # four by construction, a few by luck
+    assert result.status is EstimateStatus.DOUBTFUL
+
+
+@each_estimator
+@each_kind
+@pytest.mark.parametrize("count", [8, 15, 30, 100])
+def test_what_chance_gives_is_doubtful(kind: str, estimator: Estimator, count: int) -> None:
+    """Points anywhere in two images: the model that most of them obey is told, but never as a success."""
+    rng = np.random.default_rng(count)
+    for _ in range(5):
+        points0, points1 = rng.uniform((0, 0), (640, 480), (2, count, 2))
+        result = estimate(kind, points0, points1, RobustOptions(estimator))
+        assert_shape_of_an_estimate(result, kind, count)
+        assert not result.ok
+        if result.has_model:
+            assert "doubtful" in result.message
+            assert result.facts() == []
+
+
+@each_estimator
+@pytest.mark.parametrize("kind", ["fundamental", "essential", "pose"])
+def test_a_third_of_true_matches_is_more_than_chance(kind: str, estimator: Estimator) -> None:
+    scene = two_view_scene(120, outlier_share=0.67, noise_px=0.3, seed=4)
+    assert estimate_scene(kind, scene, estimator).ok
+
+
+def test_false_alarms_are_those_of_the_formula() -> None:
+    """Moisan and Stival: models x (n - s) x C(n, k) x C(k, s) x alpha^(k - s), in whole numbers and float64."""
+    corners = np.array([[0.0, 0], [640, 480]])
+    points = np.concatenate([corners, np.random.default_rng(0).uniform((0, 0), (640, 480), (18, 2))])
+    line = 2 * math.sqrt(2) * 1.5 * math.hypot(640, 480) / (640 * 480)
+    expected = 3 * 13 * math.comb(20, 12) * math.comb(12, 7) * line**5
+    assert false_alarms("fundamental", 12, points, points, 1.5) == pytest.approx(expected)
+    spot = math.pi * 3.0**2 / (640 * 480)
+    expected = 16 * math.comb(20, 6) * math.comb(6, 4) * spot**2
+    assert false_alarms("homography", 6, points, points / (1, 1), 3.0) == pytest.approx(expected)
+    assert false_alarms("homography", 4, points[:4], points[:4], 3.0) == 1
+    assert false_alarms("pose", 300, np.tile(points, (30, 1)), np.tile(points, (30, 1)), 1.0) < 1e-100
 
 
 @each_estimator

@@ -95,6 +95,7 @@ class EstimateStatus(enum.Enum):
     """
 
     OK = "ok"
+    DOUBTFUL = "doubtful"
     TOO_FEW_MATCHES = "too few matches"
     DEGENERATE = "degenerate"
     NO_MODEL = "no model"
@@ -109,12 +110,12 @@ class RobustEstimate:
 
     Attributes:
         kind: what was estimated.
-        status: OK, or why there is no model.
+        status: OK, DOUBTFUL where chance would give a model with as many inliers, or why there is no model.
         matrix: (3, 3) float64: H (0 -> 1, H[2, 2] = 1), F (unit norm) or E (singular values 1, 1, 0; also for
-            a pose); NaN unless ok.
-        T_0to1: (4, 4) float64 motion from camera 0 to camera 1 with a translation of length 1; NaN unless ok
-            and kind is "pose".
-        inliers: (K,) bool, which of the K given matches obey the model; none unless ok.
+            a pose); NaN without a model.
+        T_0to1: (4, 4) float64 motion from camera 0 to camera 1 with a translation of length 1; NaN without a model
+            and unless kind is "pose".
+        inliers: (K,) bool, which of the K given matches obey the model; none without one.
         options: what was asked for.
 
     Example:
@@ -133,8 +134,13 @@ class RobustEstimate:
 
     @property
     def ok(self) -> bool:
-        """Whether there is a model."""
+        """Whether there is a model that more matches obey than chance gives."""
         return self.status is EstimateStatus.OK
+
+    @property
+    def has_model(self) -> bool:
+        """Whether there is a model, be it a doubtful one."""
+        return self.status in (EstimateStatus.OK, EstimateStatus.DOUBTFUL)
 
     def __repr__(self) -> str:
         return f"RobustEstimate({self.message})"
@@ -146,7 +152,7 @@ class RobustEstimate:
     def facts(self) -> list[tuple[str, str]]:
         """The model as names and texts with rounded numbers: H, F or E, or a pose's R, t and their angles.
 
-        Empty unless there is a model.
+        Empty unless ok.
         """
         if not self.ok:
             return []
@@ -171,6 +177,9 @@ class RobustEstimate:
         match self.status:
             case EstimateStatus.OK:
                 return f"{name}: {self.num_inliers} inliers of {count} matches (threshold {self.threshold_px:g} px)"
+            case EstimateStatus.DOUBTFUL:
+                obey = f"{self.num_inliers} inliers of {count} matches (threshold {self.threshold_px:g} px)"
+                return f"{name} doubtful: {obey}, no more than chance gives"
             case EstimateStatus.TOO_FEW_MATCHES:
                 return f"no {name}: {count} matches, at least {MIN_MATCHES[self.kind]} are needed"
             case EstimateStatus.DEGENERATE:

@@ -8,6 +8,9 @@ library found it:
 - fundamental and essential matrix: the Sampson distance in pixels;
 - pose: the Sampson distance in pixels, in front of both cameras.
 
+A model whose inliers are no more than chance gives is DOUBTFUL: any four matches obey some homography, and 9 of 30
+points at random obey some essential matrix (`cyano.geometry.significance`).
+
 Some scenes leave a model open although every match obeys it. Matches on one line are reported as DEGENERATE.
 Not detected, since the matches alone do not call them wrong: a plane seen by uncalibrated cameras (many
 fundamental matrices fit; use the homography), and a camera that only rotates (the rotation is right, the
@@ -28,6 +31,7 @@ from cyano.geometry.epipolar import essential_from_pose, fundamental_from_essent
 from cyano.geometry.estimates import MIN_MATCHES, EstimateStatus, RobustEstimate, RobustOptions
 from cyano.geometry.homography import scale_homography
 from cyano.geometry.pose import in_front_of_both
+from cyano.geometry.significance import FALSE_ALARMS, false_alarms
 from cyano.geometry.solvers import Task, solve_opencv, solve_poselib
 from cyano.geometry.transforms import warp_points
 
@@ -182,9 +186,9 @@ def _estimate(
     estimate = _solved(replace(task, points0=task.points0[sure], points1=task.points1[sure]))
     if estimate.num_inliers < FEW and not sure.all():
         among_all = _solved(task)
-        if among_all.ok or not estimate.ok:
+        if among_all.has_model or not estimate.has_model:
             return among_all
-    if not estimate.ok:
+    if not estimate.has_model:
         return replace(estimate, inliers=np.zeros(len(sure), dtype=np.bool_))
     return replace(estimate, inliers=_inliers(task, estimate.matrix, estimate.T_0to1))
 
@@ -211,7 +215,9 @@ def _solved(task: Task) -> RobustEstimate:
         return failed(EstimateStatus.NO_MODEL)
     if _degenerate(kind, first[inliers], second[inliers], threshold):
         return failed(EstimateStatus.DEGENERATE)
-    return RobustEstimate(kind, EstimateStatus.OK, matrix, T_0to1, inliers, options)
+    chance = false_alarms(kind, int(inliers.sum()), first, second, threshold) > FALSE_ALARMS
+    status = EstimateStatus.DOUBTFUL if chance else EstimateStatus.OK
+    return RobustEstimate(kind, status, matrix, T_0to1, inliers, options)
 
 
 def _matrix_and_motion(kind: Kind, model: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

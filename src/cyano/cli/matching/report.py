@@ -68,7 +68,10 @@ def _facts(pair: MatchedPair, models: Sequence[RobustEstimate]) -> list[tuple[st
     ]
     if len(result):
         rows.append(("median score", f"{float(np.median(result.scores)):.2f}"))
-    if searches := _not_searched(pair):
+    empty = [image.name for image in (result.image0, result.image1) if not len(image.keypoints)]
+    if empty:
+        rows.append(("no keypoints", f"in {' and '.join(empty)}: textureless, dark, or too small"))
+    elif searches := _not_searched(pair):
         rows.append(("few matches", f"{searches} may find more"))
     if pair.errors is not None:
         rows.append(("ground truth", _truth_text(pair.errors)))

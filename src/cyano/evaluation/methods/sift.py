@@ -21,6 +21,10 @@ __all__ = ["SiftFeatures", "SiftMethod"]
 FEATURES = 2048
 RATIO = 0.8
 
+_OFFSET = 0.25
+"""Pixels that OpenCV's keypoints lie too far to the right and below, by its enlargement of the image. Its option
+`enable_precise_upscale` avoids that, but gives other keypoints, whose poses were no better."""
+
 
 class SiftFeatures:
     """OpenCV's SIFT on the same resized image that the networks see."""
@@ -28,8 +32,7 @@ class SiftFeatures:
     def __init__(self, rule: ResizeRule, count: int = FEATURES) -> None:
         """Prepare the detector: at most `count` features an image."""
         self._rule = rule
-        # The precise enlargement keeps the first octave in place; without it keypoints lie a quarter of a pixel off.
-        self._sift = cv2.SIFT.create(nfeatures=count, enable_precise_upscale=True)
+        self._sift = cv2.SIFT.create(nfeatures=count)
         self.record: Record = {
             "detector": "OpenCV SIFT",
             "opencv": cv2.__version__,
@@ -44,7 +47,7 @@ class SiftFeatures:
         if not found:
             nothing = torch.zeros(0, 128, **CPU_FLOATS)
             return Features(nothing[:, :2], nothing[:, 0], nothing, frame)
-        keypoints = torch.tensor([keypoint.pt for keypoint in found], **CPU_FLOATS)
+        keypoints = torch.tensor([keypoint.pt for keypoint in found], **CPU_FLOATS) - _OFFSET
         scores = torch.tensor([keypoint.response for keypoint in found], **CPU_FLOATS)
         units = torch.nn.functional.normalize(torch.from_numpy(np.asarray(descriptors, dtype=np.float32)), dim=1)
         return Features(frame.to_original(keypoints), scores, units, frame)
