@@ -1,5 +1,8 @@
 """Synthetic shapes: corners are where the picture has them, and smooth shapes have none."""
 
+from collections.abc import Callable
+from itertools import combinations
+
 import cv2
 import numpy as np
 import pytest
@@ -57,3 +60,20 @@ def test_ellipses_and_noise_have_no_corners() -> None:
 def test_a_polygon_hides_the_corners_that_it_covers() -> None:
     square = np.array([[10.0, 10], [50, 10], [50, 50], [10, 50]])
     assert shapes._hidden(np.array([[30.0, 30], [100, 100], [10, 10]]), square).tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize("paint", [shapes._stripes, shapes._checkerboard])
+def test_neighbours_differ_in_what_is_shown(paint: Callable[..., np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Corners between areas that are alike would not be seen."""
+    filled: list[tuple[np.ndarray, float]] = []
+    monkeypatch.setattr(shapes, "_fill", lambda _, quad, shade: filled.append((quad, min(max(shade, 0.0), 1.0))))
+    canvas = np.full((SUPER * SIZE.height, SUPER * SIZE.width), 0.5, dtype=np.float32)
+    differences = []
+    for seed in range(300):
+        filled.clear()
+        paint(canvas, np.random.default_rng(seed))
+        for (quad, shade), (other, another) in combinations(filled, 2):
+            if sum(point.tolist() in other.tolist() for point in quad) == 2:  # they have an edge in common
+                differences.append(abs(shade - another))
+    assert len(differences) > 1000
+    assert min(differences) > 0.0999  # float64

@@ -66,13 +66,13 @@ def _fill(canvas: _Image, polygon: _Points, shade: float) -> None:
     cv2.fillPoly(canvas, [np.rint(polygon * 2**_SHIFT).astype(np.int32)], shade, cv2.LINE_8, _SHIFT)
 
 
-def _random_polygon(canvas: _Image, rng: np.random.Generator, most: int = 6) -> _Points:
+def _random_polygon(canvas: _Image, rng: np.random.Generator) -> _Points:
     """Vertices around a centre at sorted angles, none of them too flat to be a corner."""
     height, width = canvas.shape
     centre = rng.uniform((0.1 * width, 0.1 * height), (0.9 * width, 0.9 * height))
     radius = rng.uniform(0.1, 0.4) * min(height, width)
     for _ in range(20):
-        count = int(rng.integers(3, most + 1))
+        count = int(rng.integers(3, 7))
         angles = np.sort(rng.uniform(0, 2 * np.pi, count))
         polygon = centre + (rng.uniform(0.5, 1, count) * radius)[:, None] * np.stack(
             [np.cos(angles), np.sin(angles)], axis=1
@@ -159,6 +159,7 @@ def _checkerboard(canvas: _Image, rng: np.random.Generator) -> _Points:
     rows, columns = (int(n) for n in rng.integers(2, 8, 2))
     grid = _grid(canvas, rng, rows, columns)
     dark, light = sorted(rng.uniform(0, 1, 2))
+    dark = min(dark, 0.8)
     light = max(light, dark + 0.2)
     for i, j in np.ndindex(rows, columns):
         quad = np.stack([grid[i, j], grid[i, j + 1], grid[i + 1, j + 1], grid[i + 1, j]])
@@ -170,7 +171,9 @@ def _stripes(canvas: _Image, rng: np.random.Generator) -> _Points:
     columns = int(rng.integers(4, 13))
     grid = _grid(canvas, rng, 1, columns)
     shades = rng.uniform(0, 1, columns)
-    shades[1:] = np.where(np.abs(np.diff(shades)) < 0.15, (shades[1:] + 0.4) % 1, shades[1:])
+    for j in range(1, columns):
+        if abs(shades[j] - shades[j - 1]) < 0.15:
+            shades[j] = (shades[j] + 0.4) % 1
     for j in range(columns):
         _fill(canvas, np.stack([grid[0, j], grid[0, j + 1], grid[1, j + 1], grid[1, j]]), float(shades[j]))
     return grid.reshape(-1, 2)

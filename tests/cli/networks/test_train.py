@@ -2,16 +2,18 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+import typer
 from PIL import Image
 
 import cyano
 from cyano.checkpoints import load
 from cyano.checkpoints.lone_matcher import load_matcher
-from cyano.cli.networks.train import _stress_set
+from cyano.cli.networks.train import _chosen, _stress_set
 from cyano.errors import InputError
 from support.commands import SHIFT, output, run, shifted_photographs
 from support.photographs import write_photographs
@@ -142,7 +144,7 @@ def test_a_matcher_of_sift_needs_no_detector(tmp_path: Path) -> None:
     assert rows.keys() == {"sift", "sift-superglue"}
     assert rows["sift-superglue"]["failures"] == []
     assert run("train", "evaluate", str(root), *options).exit_code == 0
-    watched = run("train", "evaluate", *options, "--photographs", str(images), "--sets", "stress")
+    watched = run("train", "evaluate", *options, "--photographs", str(images), "--sets", " stress,")
     assert watched.exit_code == 0, watched.output
     before, newest = [json.loads(line)["sets"] for line in (out / "curve.jsonl").read_text().splitlines()]
     assert {one["set"] for one in before} == {root.name}
@@ -153,7 +155,8 @@ def test_a_matcher_of_sift_needs_no_detector(tmp_path: Path) -> None:
     nothing = run("train", "evaluate", *options)
     assert nothing.exit_code == 2
     assert "give ROOT or --photographs" in nothing.output
-    again = run("train", "matcher", str(images), *options, "--from", str(out / "model"), "--device", "cpu")
+    further = ("--run", tmp_path / "further", *options[2:], "--from", out / "model", "--device", "cpu")
+    again = run("train", "matcher", images, *further)
     assert again.exit_code == 0, again.output
     wrong = run("evaluate", root, "--weights", out / "model", "--methods", "cyano", "--out", tmp_path / "wrong")
     assert wrong.exit_code == 1
@@ -177,3 +180,11 @@ def test_a_stress_set_wants_photographs_that_are_kept_aside(tmp_path: Path) -> N
         Image.fromarray(np.zeros((32, 32), np.uint8)).save(tmp_path / f"view{number}.png")
     with pytest.raises(InputError, match=r"held out.*a share of 0.05.*before the number stay together"):
         _stress_set(tmp_path, 0.05)
+
+
+def test_sets_are_chosen_by_a_list_with_commas() -> None:
+    sets = [SimpleNamespace(name=name) for name in ("fox", "wall", "stress")]
+    assert [each.name for each in _chosen(sets, "stress, fox,")] == ["fox", "stress"]
+    assert _chosen(sets, None) == sets
+    with pytest.raises(typer.BadParameter, match="there are no sets foxes; choose --sets of fox, wall, stress"):
+        _chosen(sets, "fox, foxes")

@@ -68,6 +68,10 @@ def test_refined_relative_poses_take_the_place_of_the_frames(plain: Path) -> Non
     (plain / "pairs3d_refined.txt").write_text(f"# A B overlap rotation_deg T\n010 020 0.5 1.0 {_words(finer)}\n")
     (pair,) = read_folder(plain)
     assert pair.overlap == 0.5
+    (plain / "pairs3d_refined.txt").write_text(f"010 020 {_words(finer)}\n")
+    (bare,) = read_folder(plain)
+    assert bare.overlap is None
+    assert np.array_equal(bare.T_0to1, finer)
     for direction, T in ((pair, finer), (pair.swapped(), invert_rigid(finer))):
         truth = load_pair(direction).truth
         np.testing.assert_allclose(truth.T_0to1, T)

@@ -16,7 +16,9 @@ from cyano.geometry.lens import LensCamera
 from cyano.geometry.tracked_views import ScenePoints, TrackedView, track_truth
 from cyano.geometry.truth import Visibility
 from cyano.synthesis.scenes.posed import PosedView
+from cyano.synthesis.scenes.posed_frames import FramePair, PosedFrame
 from cyano.training.data.material import _check_shares
+from cyano.training.data.photographs import Photographs
 from cyano.training.data.places import OVERLAP, Place, read_places
 from cyano.training.data.real_views import NOTHING_REAL, RealViews
 from cyano.training.data.views import ViewOptions, ViewSource
@@ -207,3 +209,37 @@ def test_what_is_no_place_is_refused(tmp_path: Path) -> None:
     wrong = Place(paths, band(size=ImageSize(250, 320)))
     with pytest.raises(InputError, match="is 320x240 pixels, and the model was made of 320x250"):
         wrong.views([0, 2], ImageSize(120, 160))
+
+
+def test_a_photograph_of_a_place_shows_the_place(tmp_path: Path) -> None:
+    model = band(4)
+    place = Place(written(tmp_path / "place", model), model)
+    Image.fromarray(np.full((240, 320), 200, np.uint8)).save(tmp_path / "other.png")
+    (tmp_path / "link").symlink_to(tmp_path / "place")
+    photographs = Photographs([tmp_path / "link" / "00.png", tmp_path / "other.png"])
+    options = ViewOptions(height=120, width=160, scenes=0.0, reconstructed=0.5)
+    source = ViewSource(photographs, options, RealViews(places=[place]))
+    rng = np.random.default_rng(0)
+    groups = [source.draw_group(rng, 2) for _ in range(40)]
+    shown = {(None if group.origin is None else group.origin.number, group.shown) for group in groups}
+    assert shown == {(None, "place 0"), (0, "place 0"), (1, "photograph 1")}
+
+
+def test_places_with_images_in_common_are_one(tmp_path: Path) -> None:
+    def place(*names: str) -> Place:
+        model = band(3)
+        paths = [tmp_path / name for name in names]
+        return Place(paths, model)
+
+    def frame(name: str) -> PosedFrame:
+        return PosedFrame(tmp_path / name, tmp_path / "depth.png", None, None, np.eye(4))  # type: ignore[arg-type]
+
+    posed = [FramePair(frame("scan/0.jpg"), frame("scan/1.jpg")), FramePair(frame("x/0.jpg"), frame("x/1.jpg"))]
+    places = [place("a", "b"), place("c", "d"), place("e", "scan/1.jpg"), place("b", "c")]
+    shown = RealViews(posed, places).shown
+    numbers = {
+        name: shown[tmp_path / name] for name in ("a", "b", "c", "d", "e", "scan/0.jpg", "scan/1.jpg", "x/0.jpg")
+    }
+    assert len({numbers[name] for name in "abcd"}) == 1
+    assert numbers["e"] == numbers["scan/0.jpg"] == numbers["scan/1.jpg"]
+    assert len(set(numbers.values())) == 3

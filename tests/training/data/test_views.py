@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cyano.errors import InputError
 from cyano.geometry.truth import Visibility
+from cyano.synthesis.scenes import SceneOptions
 from cyano.training.data.photographs import Photographs
 from cyano.training.data.views import ViewOptions, ViewSource
 from support.photographs import write_photographs
@@ -40,3 +42,23 @@ def test_a_pair_is_two_views_of_a_group(tmp_path: Path) -> None:
     assert pair.truth.to_image1(np.array([[5.0, 6.0]])).points.tolist() == pytest.approx(
         group.truths[0, 1].to_image1(np.array([[5.0, 6.0]])).points, nan_ok=True
     )
+
+
+def test_groups_say_what_they_show(tmp_path: Path) -> None:
+    photographs = Photographs(sorted(write_photographs(tmp_path, 2).glob("*.png")))
+    rng = np.random.default_rng(0)
+    source = ViewSource(photographs, ViewOptions(64, 96, scenes=0))
+    groups = [source.draw_group(rng, 2) for _ in range(6)]
+    assert {group.shown for group in groups} == {"photograph 0", "photograph 1"}
+    assert all(group.shown == f"photograph {group.origin.number}" for group in groups)
+    scenes = ViewSource(photographs, ViewOptions(64, 96, scenes=1.0, difficulty=0.2))
+    first, second, again = (scenes.draw_group(np.random.default_rng(seed), 2).shown for seed in (0, 1, 0))
+    assert first == again != second
+
+
+@pytest.mark.parametrize("overlap", [(0.5, 0.5), (0.6, 0.4), (-0.1, 0.5), (0.5, 1.1)])
+def test_an_overlap_that_no_scene_can_have_is_refused(overlap: tuple[float, float]) -> None:
+    with pytest.raises(InputError, match="overlap is"):
+        SceneOptions(overlap=overlap)
+    with pytest.raises(InputError, match="overlap is"):
+        ViewOptions(overlap=overlap)

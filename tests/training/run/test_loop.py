@@ -215,3 +215,16 @@ def test_a_run_from_before_an_option_was_there_goes_on(tmp_path: Path) -> None:
         claim(ViewOptions())
     claim(ViewOptions(unrelated=0.5))
     assert "strangers" not in (tmp_path / "stage.json").read_text()
+
+
+def test_other_start_weights_are_refused_unless_nobody_knows_the_old_ones(tmp_path: Path) -> None:
+    claim_folder(tmp_path / "given", {"steps": 3, "start": "a"})
+    with pytest.raises(OutputError, match=r"\(start: a -> b\)"):
+        claim_folder(tmp_path / "given", {"steps": 3, "start": "b"})
+    claim_folder(tmp_path / "new", {"steps": 3, "start": None})
+    with pytest.raises(OutputError, match=r"\(start: None -> b\)"):
+        claim_folder(tmp_path / "new", {"steps": 3, "start": "b"})
+    claim_folder(tmp_path / "older", {"steps": 3})
+    claim_folder(tmp_path / "older", {"steps": 3, "start": "b"})
+    with pytest.raises(OutputError, match=r"\(start: b -> a\)"):
+        claim_folder(tmp_path / "older", {"steps": 3, "start": "a"})

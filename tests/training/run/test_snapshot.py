@@ -1,6 +1,7 @@
 """A run in the middle of its training as a model, and its curve."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,13 @@ def test_the_curve_gets_a_line_for_each_evaluation(tmp_path: Path) -> None:
     assert lines[1]["sets"][0]["auc"]["poselib"] == [1, 2, 3.46]
     assert lines[1]["sets"][0]["precision"] == 90.123
     assert lines[1]["sets"][0]["changes"] == {"dark": 58.124}
+
+
+def test_the_settings_are_those_of_the_detector_that_the_matcher_stands_on(tmp_path: Path) -> None:
+    """Other weights by --from may have other sizes than the recipe, and other settings."""
+    own = replace(
+        CONFIG.superpoint, encoder_hidden_sizes=(4, 8, 16, 32), border_removal_distance=9, keypoint_threshold=0.25
+    )
+    save_detector(tmp_path / "detector", fresh_superpoint(own, seed=1))
+    checkpoint(tmp_path / "matcher-1", TrainableMatcher(fresh_superglue(CONFIG.superglue, seed=2), 20), 7, 600)
+    assert load(take_snapshot(tmp_path, CONFIG).folder).superpoint.config == own

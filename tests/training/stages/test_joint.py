@@ -15,6 +15,7 @@ from cyano.synthesis.homographies import View
 from cyano.synthesis.scenes import SceneOptions, sample_pair
 from cyano.training.data.joint_pairs import ShownTruth, cells_shown, corresponding_cells, structure_found_again
 from cyano.training.data.photographs import Photographs
+from cyano.training.data.real_views import RealViews
 from cyano.training.data.views import ViewPair, two_views
 from cyano.training.networks.detector import fresh_superpoint
 from cyano.training.run.config import Round
@@ -170,3 +171,22 @@ def test_both_losses_fall_on_one_batch(stage: JointStage) -> None:
     assert figures[-1]["descriptor"] < 0.8 * figures[0]["descriptor"]
     assert figures[-1]["nearest_right"] > 2 * figures[0]["nearest_right"]
     assert all(parameter.grad is not None for parameter in stage.module.parameters())
+
+
+def test_a_labelled_stage_takes_photographs_only(stage: JointStage) -> None:
+    """Also where places are given, of which a round takes three tenths unless it says otherwise."""
+    real = RealViews(places=["no place"])  # type: ignore[list-item]
+    options = replace(stage.options, reconstructed=1.0)
+    made = (stage.superpoint, stage._views.photographs, stage._labels, options, stage.schedule, 0)
+    labelled = JointStage("joint-1", *made, real)
+    own, plain = (each.batch(np.random.default_rng(3)) for each in (labelled, stage))
+    assert all(torch.equal(own[name], value) for name, value in plain.items())
+    assert labelled.record()["places"] == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("taught", -5), ("label_share", 7.0), ("label_share", -0.1), ("teacher_weight", -3.0)]
+)
+def test_what_a_teacher_cannot_have_is_refused(option: str, value: float) -> None:
+    with pytest.raises(InputError, match=f"{option} is a"):
+        JointOptions(**{option: value})

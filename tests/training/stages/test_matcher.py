@@ -17,8 +17,9 @@ from cyano.models.superpoint import SuperPoint, SuperPointConfig
 from cyano.models.transport import log_transport
 from cyano.synthesis.scenes import SceneOptions, sample_pair
 from cyano.training.data.features import FeatureExtractor
+from cyano.training.data.pair_store import PairStore
 from cyano.training.data.photographs import Photographs
-from cyano.training.data.real_views import RealViews, read_posed
+from cyano.training.data.real_views import NOTHING_REAL, RealViews, read_posed
 from cyano.training.networks.fresh_matcher import fresh_superglue
 from cyano.training.run.loop import Batch
 from cyano.training.run.schedule import Schedule
@@ -189,8 +190,8 @@ def test_views_of_stored_pairs_are_two() -> None:
 
 
 def test_unrelated_pairs_do_not_match(stage: MatcherStage) -> None:
-    plain = stage.batch(np.random.default_rng(4))
-    batch = with_options(stage, unrelated=1.0).batch(np.random.default_rng(4))
+    plain = stage.batch(np.random.default_rng(0))
+    batch = with_options(stage, unrelated=1.0).batch(np.random.default_rng(0))
     assert torch.equal(batch["descriptors0"], plain["descriptors0"])
     assert torch.equal(batch["descriptors1"], plain["descriptors1"].roll(3, 0))  # half of the six pairs away
     assert (batch["matches0"] == UNMATCHED).all()
@@ -207,3 +208,52 @@ def test_unrelated_sides_of_a_batch_of_one_thing_are_of_another(stage: MatcherSt
     assert (batch["matches0"] == UNMATCHED).all()
     for strange in batch["positions1"]:
         assert not any(torch.equal(strange, own) for own in plain["positions1"])
+
+
+def of_things(
+    stage: MatcherStage, count: int, real: RealViews = NOTHING_REAL, store: PairStore | None = None, **options: object
+) -> MatcherStage:
+    """The stage with so many of its photographs."""
+    photographs = Photographs(stage._views.photographs.paths[:count])
+    options = replace(stage.options, scenes=0, **options)
+    return MatcherStage(stage.superglue, stage._extract, photographs, options, stage.schedule, 0, real, store)
+
+
+def test_pairs_of_one_thing_stay_as_they_are(stage: MatcherStage, tmp_path: Path) -> None:
+    """Of one photograph, and of one posed scene: their keypoints would be labelled unmatched, and match."""
+    posed = RealViews(read_posed([write_posed_scene(tmp_path)]))
+    for count, real, posed_share in ((1, NOTHING_REAL, 0.0), (6, posed, 1.0)):
+        plain, asked = (
+            of_things(stage, count, real, posed=posed_share, unrelated=share).batch(np.random.default_rng(4))
+            for share in (0.0, 1.0)
+        )
+        assert (plain["matches0"] != UNMATCHED).any()
+        assert all(torch.equal(asked[name], value) for name, value in plain.items())
+
+
+def test_unrelated_sides_show_another_thing(stage: MatcherStage) -> None:
+    """Of two photographs, the pair half of the batch away often shows the same one."""
+    two = of_things(stage, 2, unrelated=1.0)
+    rng = np.random.default_rng(1)
+    pairs = [pair for _ in range(6) for pair in two._drawn(rng)]
+    plain, batch = of_things(stage, 2).batch(np.random.default_rng(1)), two.batch(np.random.default_rng(1))
+    assert "shown" not in batch
+    assert (batch["matches0"] == UNMATCHED).all()
+    shown = [int(pair["shown"]) for pair in pairs]
+    assert any(own == other for own, other in zip(shown[:3], shown[3:], strict=True))
+    for own, descriptors in zip(shown, batch["descriptors1"], strict=True):
+        (other,) = (i for i, each in enumerate(plain["descriptors1"]) if torch.equal(each, descriptors))
+        assert shown[other] != own
+
+
+def test_stored_pairs_say_what_they_show_and_those_that_do_not_stay(stage: MatcherStage, tmp_path: Path) -> None:
+    stored = of_things(stage, 6, store=PairStore(tmp_path, 12), stored=12, unrelated=1.0)
+    for _ in range(2):  # made, then read
+        assert (stored.batch(np.random.default_rng(1))["matches0"] == UNMATCHED).all()
+    for path in tmp_path.rglob("*.npz"):
+        with np.load(path) as arrays:
+            older = {name: array for name, array in arrays.items() if name != "shown"}
+        np.savez(path, **older)
+    plain = of_things(stage, 6, store=PairStore(tmp_path, 12), stored=12).batch(np.random.default_rng(1))
+    again = stored.batch(np.random.default_rng(1))
+    assert all(torch.equal(again[name], value) for name, value in plain.items())

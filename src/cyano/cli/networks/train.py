@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -176,6 +176,21 @@ def _stress_set(images: Path, validation: float) -> PairSet:
     return suite.stress_set(suite.chosen_photographs(images, aside))
 
 
+def _chosen(found: Sequence[PairSet], names: str | None) -> list[PairSet]:
+    """The sets that are named in a list with commas, or all.
+
+    Raises:
+        typer.BadParameter: there are none, or not all of those.
+    """
+    known = [pair_set.name for pair_set in found]
+    wanted = known if names is None else [name.strip() for name in names.split(",") if name.strip()]
+    absent = [name for name in wanted if name not in known]
+    if absent or not wanted:
+        remedy = f"choose --sets of {', '.join(known)}" if known else "give ROOT or --photographs"
+        raise typer.BadParameter(f"there are no sets {', '.join(absent) or 'to evaluate'}; {remedy}")
+    return [pair_set for pair_set in found if pair_set.name in wanted]
+
+
 @app.command(cls=Command)
 def evaluate(
     root: Annotated[
@@ -207,11 +222,7 @@ def evaluate(
     found = [] if root is None else suite.find_sets(root)
     if photographs is not None:
         found.append(_stress_set(photographs, config.validation))
-    chosen = [pair_set for pair_set in found if sets is None or pair_set.name in sets.split(",")]
-    if not chosen:
-        known = ", ".join(pair_set.name for pair_set in found)
-        remedy = f"choose --sets of {known}" if known else "give ROOT or --photographs"
-        raise typer.BadParameter(f"there are no sets to evaluate; {remedy}")
+    chosen = _chosen(found, sets)
     matching = matcher_options([640], 1024)
     if config.features == "sift":
         names = suite.method_names(["sift-superglue", "sift"])

@@ -19,7 +19,7 @@ from cyano.synthesis.scenes.posed_frames import FramePair, PosedFrame, read_matr
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -165,8 +165,13 @@ def _megadepth_frame(info: dict[str, Any], index: int, root: Path) -> PosedFrame
 
 
 def _listed_pairs(path: Path, frames: dict[str, PosedFrame]) -> list[FramePair]:
+    return _pairs(path, frames, _lines(path, 2))
+
+
+def _pairs(path: Path, frames: dict[str, PosedFrame], lines: Iterable[list[str]]) -> list[FramePair]:
+    """Pairs of lines that begin with the names of two frames and, if known, the overlap."""
     pairs = []
-    for name0, name1, *rest in _lines(path, 2):
+    for name0, name1, *rest in lines:
         unknown = {name0, name1} - set(frames)
         if unknown:
             raise InputError(f"{path} names frames without a pose: {', '.join(sorted(unknown))}")
@@ -176,8 +181,9 @@ def _listed_pairs(path: Path, frames: dict[str, PosedFrame]) -> list[FramePair]:
 
 def _refined_pairs(path: Path, frames: dict[str, PosedFrame]) -> list[FramePair]:
     """Pairs with relative poses of their own."""
-    matrices = [[_number(path, word) for word in line[-16:]] for line in _lines(path, 2 + 16)]
-    pairs = _listed_pairs(path, frames)
+    lines = list(_lines(path, 2 + 16))
+    matrices = [[_number(path, word) for word in line[-16:]] for line in lines]
+    pairs = _pairs(path, frames, (line[:-16] for line in lines))
     return [replace(pair, T_0to1=np.reshape(T, (4, 4))) for pair, T in zip(pairs, matrices, strict=True)]
 
 

@@ -24,13 +24,14 @@ def varied(pair: Pair, rng: np.random.Generator) -> Pair:
 
     Args:
         pair: names ending in 0 or 1 for the side, (N, ...) each; `matches0` and `matches1` as `assignment_loss` wants.
+            Others stay as they are.
         rng: decides everything.
     """
     sides = [{name[:-1]: value for name, value in pair.items() if name.endswith(end)} for end in "01"]
     if rng.random() < 0.5:
         sides.reverse()
     kept = [_drawn(len(side["matches"]), rng) for side in sides]
-    result: Pair = {}
+    result: Pair = {name: value for name, value in pair.items() if name[-1] not in "01"}
     for end, (own, other) in enumerate((kept, kept[::-1])):
         side = {name: value[own] for name, value in sides[end].items()}
         side["matches"] = _renumbered(side["matches"], other, len(sides[1 - end]["matches"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import logging
 import re
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from cyano.errors import ImageError, InputError
 from cyano.processing.images import read
 from cyano.processing.resize import ResizeRule, apply
+from cyano.reading import read_text
 
 __all__ = ["Photographs", "find_photographs"]
 
@@ -40,7 +42,7 @@ def find_photographs(folder: Path, validation: float = 0.05) -> tuple[list[Path]
         Paths to train on, paths kept aside.
 
     Raises:
-        InputError: the folder is missing or holds no photograph.
+        InputError: the folder is missing or holds no photograph, or a manifest cannot be read.
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder; give one with photographs")
@@ -61,12 +63,17 @@ def find_photographs(folder: Path, validation: float = 0.05) -> tuple[list[Path]
 
 
 def _manifest_sources(folder: Path) -> dict[Path, str]:
-    """What the manifests below a folder say of the files beside them."""
+    """What the manifests below a folder say of the files beside them; rows without a file or a source say nothing."""
     sources = {}
     for path in folder.rglob("manifest.csv"):
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = [row for row in csv.DictReader(file) if row.get("source")]
-        sources.update({path.parent / row["file"]: re.split(r"[#|]", row["source"])[0] for row in rows})
+        remedy = "save it as CSV in UTF-8, or rename it if it is not about photographs"
+        try:
+            rows = list(csv.DictReader(io.StringIO(read_text(path, remedy=remedy), newline="")))
+        except csv.Error as error:
+            raise InputError(f"{path} cannot be read as CSV ({error}); {remedy}") from error
+        for row in rows:
+            if row.get("file") and row.get("source"):
+                sources[path.parent / row["file"]] = re.split(r"[#|]", row["source"])[0]
     return sources
 
 

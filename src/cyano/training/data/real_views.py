@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from cyano.errors import InputError
@@ -29,6 +30,25 @@ class RealViews:
     def record(self) -> dict[str, int]:
         """How much there is."""
         return {"posed": len(self.posed), "places": len(self.places)}
+
+    @cached_property
+    def shown(self) -> dict[Path, int]:
+        """What each image shows, by its resolved path.
+
+        The same number for all images of a place, for posed images of one folder, and for what has images in common.
+        """
+        folders: dict[Path, dict[Path, None]] = {}
+        for pair in self.posed:
+            images = dict.fromkeys((pair.frame0.image, pair.frame1.image))
+            folders.setdefault(pair.frame0.image.parent, {}).update(images)
+        numbers: dict[Path, int] = {}
+        for number, group in enumerate([*(place.paths for place in self.places), *folders.values()]):
+            paths = [image.resolve() for image in group]
+            met = {numbers[path] for path in paths if path in numbers}
+            if met:
+                numbers = {path: number if each in met else each for path, each in numbers.items()}
+            numbers.update(dict.fromkeys(paths, number))
+        return numbers
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -94,8 +95,8 @@ class ViewOptions:
             check_range(name, getattr(self, name), 0, 1)
         for name, low, high in (("max_angle", 0, 180), ("tilt", 0, 89), ("max_distance", 1, 100), ("reach", 0.1, 100)):
             check_range(name, getattr(self, name), low, high)
-        if not 0 <= self.overlap[0] <= self.overlap[1] <= 1:
-            raise InputError(f"overlap is (least, most), shares from 0 to 1, not {self.overlap}")
+        if not 0 <= self.overlap[0] < self.overlap[1] <= 1:
+            raise InputError(f"overlap is (least, most), two different shares from 0 to 1, not {self.overlap}")
         check_range("rotation", self.rotation, 0, 180, " degrees")
         if not 0 < self.scale[0] <= self.scale[1] <= MAX_SCALE:
             raise InputError(f"scale is (least, most), above 0 and at most {MAX_SCALE:g}, not {self.scale}")
@@ -144,12 +145,14 @@ class ViewGroup:
         images: (H, W) float32 in [0, 1] each.
         valid: likewise as of `ViewPair`.
         truths: by the numbers of two views, the lower one first.
+        shown: names the photograph, the scene or the place; the same in every group of it.
         origin: the photograph, if they show one.
     """
 
     images: tuple[NDArray[np.float32], ...]
     valid: tuple[NDArray[np.bool_], ...]
     truths: Mapping[tuple[int, int], PairTruth]
+    shown: str
     origin: Origin | None = None
 
     def pair(self, first: int, second: int) -> ViewPair:
@@ -210,7 +213,9 @@ class ViewSource:
         source, size = ImageSize(*photograph.shape), self.options.size
         centre = rng.uniform((0.3, 0.3), (0.7, 0.7)) * (source.width, source.height)
         looks = [random_view(source, size, centre, rng, self._limits) for _ in range(count)]
-        return _group([warp_view(photograph, look, size) for look in looks], number)
+        place = self.real.shown.get(self.photographs.paths[number].resolve())
+        shown = f"photograph {number}" if place is None else f"place {place}"
+        return _group([warp_view(photograph, look, size) for look in looks], shown, number)
 
     def in_other_light(
         self, images: Sequence[NDArray[np.float32]], rng: np.random.Generator
@@ -228,13 +233,15 @@ class ViewSource:
         if rng.random() < 0.5:
             frames = frames.swapped()
         pair = load_pair(frames, ResizeRule.exact(self.options.height, self.options.width))
-        return _whole((pair.image0, pair.image1), {(0, 1): pair.truth})
+        shown = f"place {self.real.shown[frames.frame0.image.resolve()]}"
+        return _whole((pair.image0, pair.image1), {(0, 1): pair.truth}, shown)
 
     def _of_place(self, rng: np.random.Generator, count: int) -> ViewGroup:
         """Images of one place; all places have the same share."""
         place = self.real.places[int(rng.integers(len(self.real.places)))]
         views = place.views(place.draw(rng, count), self.options.size)
-        return ViewGroup(views.images, views.valid, views.truths)
+        shown = f"place {self.real.shown[place.paths[0].resolve()]}"
+        return ViewGroup(views.images, views.valid, views.truths, shown)
 
     def _of_scene(self, rng: np.random.Generator, count: int) -> ViewGroup:
         """Cameras in one scene."""
@@ -250,7 +257,8 @@ class ViewSource:
         )
         views = sample_views(textures, rng, options, count)
         truths = {(i, j): views[i].truth_with(views[j]) for i, j in combinations(range(count), 2)}
-        return _whole(tuple(view.image for view in views), truths)
+        shown = f"scene {hashlib.sha256(views[0].image.tobytes()).hexdigest()}"
+        return _whole(tuple(view.image for view in views), truths, shown)
 
 
 def two_views(view0: View, view1: View) -> ViewPair:
@@ -258,11 +266,11 @@ def two_views(view0: View, view1: View) -> ViewPair:
     return _group((view0, view1)).pair(0, 1)
 
 
-def _group(views: Sequence[View], number: int | None = None) -> ViewGroup:
+def _group(views: Sequence[View], shown: str = "", number: int | None = None) -> ViewGroup:
     """Views of one photograph, of that number."""
     truths = {(i, j): _between(views[i], views[j]) for i, j in combinations(range(len(views)), 2)}
     origin = None if number is None else Origin(number, tuple(view.H for view in views))
-    return ViewGroup(tuple(view.image for view in views), tuple(view.valid for view in views), truths, origin)
+    return ViewGroup(tuple(view.image for view in views), tuple(view.valid for view in views), truths, shown, origin)
 
 
 def _between(view0: View, view1: View) -> HomographyTruth:
@@ -270,6 +278,8 @@ def _between(view0: View, view1: View) -> HomographyTruth:
     return HomographyTruth(H / H[2, 2], ImageSize(*view0.image.shape), ImageSize(*view1.image.shape))
 
 
-def _whole(images: tuple[NDArray[np.float32], ...], truths: Mapping[tuple[int, int], PairTruth]) -> ViewGroup:
+def _whole(
+    images: tuple[NDArray[np.float32], ...], truths: Mapping[tuple[int, int], PairTruth], shown: str
+) -> ViewGroup:
     """Nothing of the images is mirrored."""
-    return ViewGroup(images, tuple(np.ones(image.shape, dtype=bool) for image in images), truths)
+    return ViewGroup(images, tuple(np.ones(image.shape, dtype=bool) for image in images), truths, shown)

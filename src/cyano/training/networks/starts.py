@@ -8,6 +8,7 @@ from pathlib import Path
 
 from torch import nn
 
+from cyano.checkpoints.digest import weights_digest
 from cyano.checkpoints.loading import load
 from cyano.checkpoints.lone_matcher import load_matcher
 from cyano.errors import InputError
@@ -38,8 +39,12 @@ def started_detector(config: TrainingConfig, start: str) -> SuperPoint:
 
 def matcher_to_train(
     config: TrainingConfig, start: str | Path | None, run: Path, photographs: Photographs, detector: str | Path | None
-) -> tuple[SuperPoint | None, SuperGlue]:
-    """The detector, if the features need one, and the matcher to train; the arguments are those of `train_matcher`.
+) -> tuple[SuperPoint | None, SuperGlue, str | None]:
+    """What there is to begin with; the arguments are those of `train_matcher`.
+
+    Returns:
+        The detector, if the features need one; the matcher to train; the digest of the one that it was made from, None
+        if it is new.
 
     Raises:
         InputError: the weights do not fit the recipe.
@@ -52,7 +57,7 @@ def matcher_to_train(
         if found is None and isinstance(superglue.input_projection, nn.Linear):
             features = SiftExtractor(config.matcher[0].options.keypoints)
             turn_projection(superglue.input_projection, features, photographs, config.seed)
-        return None, superglue
+        return None, superglue, _digest(found)
     networks = load(run / "detector" if start is None else start)
     if detector is not None:
         networks = replace(networks, superpoint=load(detector).superpoint)
@@ -66,7 +71,12 @@ def matcher_to_train(
         )
     if networks.superglue is None:
         turn_detector(superpoint, photographs, config.seed)
-    return superpoint, _first_matcher(config, networks.superglue, networks.source)
+    began = _digest(networks.superglue)
+    return superpoint, _first_matcher(config, networks.superglue, networks.source), began
+
+
+def _digest(superglue: SuperGlue | None) -> str | None:
+    return None if superglue is None else weights_digest(superglue)
 
 
 def _first_matcher(config: TrainingConfig, superglue: SuperGlue | None, start: str) -> SuperGlue:

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from cyano.checkpoints.digest import weights_digest
 from cyano.checkpoints.lone_matcher import save_matcher
 from cyano.errors import InputError
 from cyano.models.superpoint import SuperPoint
@@ -80,6 +81,7 @@ def train_detector(
     superpoint, is_new = _first_detector(config, run, device, watcher, start, taught=known is not None)
     if known is not None:
         axes = teacher_axes(known, photographs, superpoint) if is_new else student_axes(known, photographs, superpoint)
+    began = None if is_new else weights_digest(superpoint)
     for number, phase in enumerate(config.rounds, start=1):
         labels = None
         if phase.labels is not None:
@@ -98,8 +100,10 @@ def train_detector(
             views,
             teacher=known if labels is None else None,
             axes=axes,
+            start=began,
         )
         _train(joint, run / name, device, watcher)
+        began = weights_digest(superpoint)
     save_detector(run / "detector", superpoint)
     return run / "detector"
 
@@ -145,7 +149,7 @@ def train_matcher(
         )
     takers = [phase.options for phase in config.matcher]
     photographs, views = read_material(images, config.validation, real, takers, watcher)
-    superpoint, superglue = matcher_to_train(config, start, run, photographs, detector)
+    superpoint, superglue, began = matcher_to_train(config, start, run, photographs, detector)
     if superpoint is not None:
         save_detector(run / "detector", superpoint)
     ends: list[dict[str, Tensor]] = []
@@ -154,8 +158,11 @@ def train_matcher(
         seed = config.seed + number
         folder = run / f"matcher-{number}"
         store = PairStore(folder / "pairs", phase.options.stored) if phase.options.stored else None
-        stage = MatcherStage(superglue, extractor, photographs, phase.options, phase.schedule, seed, views, store)
+        stage = MatcherStage(
+            superglue, extractor, photographs, phase.options, phase.schedule, seed, views, store, start=began
+        )
         _train(stage, folder, device, watcher)
+        began = weights_digest(superglue)
         ends.append({name: tensor.detach().clone() for name, tensor in superglue.state_dict().items()})
     superglue.load_state_dict(_mean(ends[-config.averaged :]))
     if superpoint is not None:

@@ -54,14 +54,14 @@ def take_snapshot(run: Path, config: TrainingConfig) -> Snapshot:
     joints = _checkpoints(run, "joint-", len(config.rounds))
     matchers = _checkpoints(run, "matcher-", len(config.matcher))
     if matchers and (run / DETECTOR_FOLDER).is_dir():  # a joint stage may have gone on since
-        detector = dict(load_folder(run / DETECTOR_FOLDER).superpoint_tensors)
+        detector = load_folder(run / DETECTOR_FOLDER)
     elif joints:
-        detector = _tensors(joints[-1][1], "superpoint.")
+        detector = Checkpoint(config.superpoint, _tensors(joints[-1][1], "superpoint."))
     else:
         raise InputError(f"{run} has no checkpoint of a joint stage or a matcher yet; evaluate it later")
     matcher = _tensors(matchers[-1][1], "superglue.") if matchers else None
     superglue = config.superglue if matcher is not None else None
-    checkpoint = Checkpoint(config.superpoint, detector, superglue, matcher)
+    checkpoint = Checkpoint(detector.superpoint, detector.superpoint_tensors, superglue, matcher)
     save_folder(run / "snapshot", checkpoint, overwrite=True)
     name, newest = (matchers or joints)[-1]
     seconds = sum(float(state["seconds"]) for _, state in _checkpoints(run, "shapes", 1) + joints + matchers)

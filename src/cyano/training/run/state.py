@@ -135,6 +135,7 @@ def claim_folder(folder: Path, record: dict[str, Any], options: object = None) -
     Args:
         folder: of the stage; it is made.
         record: whatever decides the result, as JSON values. `steps` may be raised later, the rest may not change.
+            `start`, the digest of the weights that the stage goes on from, is not compared if the note lacks it.
         options: the dataclass whose values are `record["options"]`. In a note from before an option was there it has
             its default, and one that was renamed has its old name.
 
@@ -149,6 +150,7 @@ def claim_folder(folder: Path, record: dict[str, Any], options: object = None) -
         if isinstance(found.get("options"), dict) and is_dataclass(options) and not isinstance(options, type):
             usual = json.loads(json.dumps(asdict(type(options)())))
             found["options"] = {**usual, **current_names(options, found["options"])}
+        found.setdefault("start", wanted.get("start"))
         changed = sorted(k for k in wanted.keys() | found.keys() if wanted.get(k) != found.get(k) and k != "steps")
         if changed:
             shown = "; ".join(text for key in changed for text in _differences(key, found.get(key), wanted.get(key)))

@@ -69,7 +69,9 @@ class JointOptions(ViewOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_count("places", self.places, 1)
-        for name in ("descriptor_weight", "detector_weight"):
+        check_count("taught", self.taught, 0)
+        check_range("label_share", self.label_share, 0, 1)
+        for name in ("descriptor_weight", "detector_weight", "teacher_weight"):
             check_range(name, getattr(self, name), 0, float("inf"))
 
 
@@ -95,6 +97,7 @@ class JointStage:
         real: RealViews = NOTHING_REAL,
         teacher: Teacher | None = None,
         axes: Tensor | None = None,
+        start: str | None = None,
     ) -> None:
         self.name = name
         self.options = options
@@ -102,9 +105,10 @@ class JointStage:
         self.seed = seed
         self.superpoint = superpoint
         self.module: nn.Module = TrainableDetector(superpoint, descriptors=True)
-        self._views = ViewSource(photographs, options, real)
+        self._views = ViewSource(photographs, options, real if labels is None else NOTHING_REAL)
         self._labels = labels
         self._teacher = teacher
+        self._start = start
         self._axes = torch.zeros(0, superpoint.config.descriptor_decoder_dim, **CPU_FLOATS) if axes is None else axes
 
     def record(self) -> Mapping[str, Any]:
@@ -112,7 +116,7 @@ class JointStage:
         network = asdict(self.superpoint.config)
         views = {"photographs": len(self._views.photographs), **self._views.real.record()}
         taught = {} if self._teacher is None else {"teacher": self._teacher.digest}
-        return {"network": network, "options": asdict(self.options), **views, **taught}
+        return {"network": network, "start": self._start, "options": asdict(self.options), **views, **taught}
 
     def slow_parameters(self) -> Sequence[nn.Parameter]:
         """None."""

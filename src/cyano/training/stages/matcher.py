@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -30,6 +31,8 @@ from cyano.training.run.schedule import Schedule
 __all__ = ["MatcherStage", "PairOptions"]
 
 _SIDES = ("positions", "scores", "descriptors", "extras")
+_SHOWN = "shown"
+"""What both sides of a pair show, as a number."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,8 @@ class PairOptions(ViewOptions):
             again and again, a little varied, in place of new ones, which saves the making; 0 makes every pair anew.
         views: of one photograph or scene, of which every two are a pair: three make three pairs for half as much again
             as the work of one. Pairs that are stored are made of two.
-        unrelated: share of the pairs whose sides are of different photographs or scenes, and have no match.
+        unrelated: share of the pairs whose sides are of different photographs, scenes or places, and have no match. A
+            pair stays as it is where the batch has nothing else, and if it was stored before pairs said what they show.
         balanced: whether matches and unmatched keypoints have the same weight in each pair; see `assignment_loss`.
     """
 
@@ -79,7 +83,7 @@ class MatcherStage:
 
     name = "matcher"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what a stage is made of
         self,
         superglue: SuperGlue,
         extractor: Extractor,
@@ -89,6 +93,7 @@ class MatcherStage:
         seed: int,
         real: RealViews = NOTHING_REAL,
         store: PairStore | None = None,
+        start: str | None = None,
     ) -> None:
         self.options = options
         self.schedule = schedule
@@ -100,11 +105,13 @@ class MatcherStage:
         self._extract = extractor
         self._views = ViewSource(photographs, options, real, shift=0.25)
         self._store = store
+        self._start = start
 
     def record(self) -> Mapping[str, Any]:
         """What decides the result."""
         return {
             "network": asdict(self.superglue.config),
+            "start": self._start,
             "detector": self._extract.digest,
             "options": asdict(self.options),
             "photographs": len(self._views.photographs),
@@ -129,13 +136,12 @@ class MatcherStage:
         unrelated = np.flatnonzero(rng.random(len(pairs)) < self.options.unrelated)
         if len(unrelated):
             pairs = _with_unrelated(pairs, unrelated.tolist(), self._others(pairs, rng))
-        return {name: torch.stack([pair[name] for pair in pairs]) for name in pairs[0]}
+        return {name: torch.stack([pair[name] for pair in pairs]) for name in pairs[0] if name != _SHOWN}
 
     def _others(self, pairs: Sequence[dict[str, Tensor]], rng: np.random.Generator) -> Sequence[dict[str, Tensor]]:
-        """For each pair one of another thing: that half of the batch away, or new ones where all are of one thing."""
+        """The batch from its second half on, or new pairs where all of it are of one group."""
         half, group = len(pairs) // 2, self.options.views * (self.options.views - 1) // 2
-        others = [*pairs[half:], *pairs[:half]] if half >= group else self._drawn(rng)
-        return [others[number % len(others)] for number in range(len(pairs))]
+        return [*pairs[half:], *pairs[:half]] if half >= group else self._drawn(rng)
 
     def _drawn(self, rng: np.random.Generator) -> list[dict[str, Tensor]]:
         """New pairs, or any of those in the store; what is seen more than once is varied."""
@@ -152,7 +158,9 @@ class MatcherStage:
         # Mirrored borders have no truth: what lies beyond the photograph is grey in all views.
         images = [np.where(*each, np.float32(0.5)) for each in zip(group.valid, group.images, strict=True)]
         features = [self._extract(image, rng) for image in self._views.in_other_light(images, rng)]
-        return [self._pair(features[i], features[j], truth) for (i, j), truth in group.truths.items()]
+        shown = int.from_bytes(hashlib.sha256(group.shown.encode()).digest()[:7])
+        pairs = [self._pair(features[i], features[j], truth) for (i, j), truth in group.truths.items()]
+        return [{**pair, _SHOWN: torch.tensor(shown, dtype=torch.int64, device="cpu")} for pair in pairs]
 
     def _pair(self, features0: ImageFeatures, features1: ImageFeatures, truth: PairTruth) -> dict[str, Tensor]:
         labels = match_labels(
@@ -182,13 +190,21 @@ class MatcherStage:
 def _with_unrelated(
     pairs: Sequence[dict[str, Tensor]], unrelated: Sequence[int], others: Sequence[dict[str, Tensor]]
 ) -> list[dict[str, Tensor]]:
-    """The `unrelated` pairs with the second side of another one: nothing matches any more."""
+    """The `unrelated` pairs with the second side of the next of `others` that shows another thing, and no match."""
     result = list(pairs)
     for number in unrelated:
-        pair = {name: (others if name.endswith("1") else pairs)[number][name] for name in pairs[number]}
-        labels = {name: torch.full_like(pair[name], UNMATCHED) for name in ("matches0", "matches1")}
-        result[number] = {**pair, **labels}
+        own, start = pairs[number], number % len(others)
+        other = next((each for each in (*others[start:], *others[:start]) if _show_different(own, each)), None)
+        if other is not None:
+            pair = {name: (other if name.endswith("1") else own)[name] for name in own}
+            labels = {name: torch.full_like(pair[name], UNMATCHED) for name in ("matches0", "matches1")}
+            result[number] = {**pair, **labels}
     return result
+
+
+def _show_different(pair: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    """Whether two pairs surely show different things."""
+    return _SHOWN in pair and _SHOWN in other and not torch.equal(pair[_SHOWN], other[_SHOWN])
 
 
 def _keypoint_set(batch: Batch, side: int) -> KeypointSet:
