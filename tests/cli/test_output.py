@@ -7,8 +7,9 @@ import logging
 
 import pytest
 from rich.console import Console
+from rich.progress import Progress
 
-from cyano.cli.output import print_facts, printable, set_verbosity
+from cyano.cli.output import _Bars, print_facts, printable, set_verbosity
 
 
 def _printed(facts: list[tuple[str, str]], width: int = 80) -> list[str]:
@@ -43,3 +44,13 @@ def test_names_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> 
     set_verbosity(quiet=False, verbose=False)
     logging.getLogger("cyano.test").warning("%s is changed", "\x1b[2J.jpg")
     assert r"\x1b[2J.jpg is changed" in capsys.readouterr().err
+
+
+def test_a_bar_follows_a_total_that_grows() -> None:
+    """Of frames, whose number nobody knows before."""
+    progress = Progress(disable=True)
+    bars = _Bars(progress, aside=False)
+    for number in (1, 2):
+        bars.at("choosing", number, number)
+    (task,) = progress.tasks
+    assert (task.completed, task.total) == (2, 2)

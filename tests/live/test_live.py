@@ -62,6 +62,34 @@ def test_pausing_anchors_and_thresholds(folder: Path, networks: Networks) -> Non
         session.command("dance")
 
 
+def test_a_session_that_never_began_closes_its_source(folder: Path, networks: Networks) -> None:
+    source = open_source(folder)
+    closed = threading.Event()
+    source.close = closed.set  # type: ignore[method-assign]
+    LiveSession(source, live_options(networks)).close()
+    assert closed.is_set()
+
+
+def test_an_error_that_nobody_expected_ends_the_session(
+    folder: Path, networks: Networks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages are told, and whoever reads the log sees where it happened."""
+    logged: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", logged.append)
+    session = LiveSession(open_source(folder), live_options(networks))
+
+    def fail(frame: Frame) -> Any:
+        raise RuntimeError("out of memory\n  at 0x7f")
+
+    session._tracker.push = fail  # type: ignore[method-assign]
+    session.start()
+    session._thread.join(timeout=60)
+    state = session.latest().state
+    assert (state["state"], state["message"]) == ("failed", "out of memory")
+    assert [each.exc_type for each in logged] == [RuntimeError]
+    session.close()
+
+
 def test_a_source_that_fails_says_why(tmp_path: Path, networks: Networks) -> None:
     (tmp_path / "a.png").write_bytes(b"nothing")
     session = LiveSession(open_source(tmp_path), live_options(networks))

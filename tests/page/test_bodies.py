@@ -158,6 +158,9 @@ def test_fields_of_a_form(fake: Served) -> None:
     assert pair["names"] == ["a.jpg", "../b.jpg"]
     assert pair["options"] == {"resize": [640, 480], "max_keypoints": 100, "align": False, "rotations": "auto"}
     problem(fake.client.post("/match", files={"image0": b"one"}), 422, "options")
+    for name in ("image0", "image1", "mask0"):
+        bad = fake.client.post("/match", files={**files, name: b"bad image"})
+        assert problem(bad, 415, "not-an-image")["field"] == name
     assert problem(fake.client.post("/match", files=files, data={"resise": "7"}), 422, "options")["field"] == "resise"
     assert problem(fake.client.post("/match", files=files, data={"layers": "x"}), 422, "options")["field"] == "layers"
 

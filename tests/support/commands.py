@@ -17,12 +17,12 @@ SHIFT = (12, 6)
 """Image 1 shows what image 0 does, so many pixels further left and up."""
 
 
-def run(*arguments: str | Path, cwd: Path | None = None, columns: int = 200) -> Result:
-    """`cyano ARGUMENTS`, on a wide screen, in the folder `cwd`."""
+def run(*arguments: str | Path, cwd: Path | None = None, columns: int = 200, told: str | None = None) -> Result:
+    """`cyano ARGUMENTS`, on a wide screen, in the folder `cwd`, with what it is `told` on its standard input."""
     before = Path.cwd()
     try:
         os.chdir(cwd or before)
-        return CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": str(columns)})
+        return CliRunner().invoke(app, [str(argument) for argument in arguments], told, env={"COLUMNS": str(columns)})
     finally:
         os.chdir(before)
 

@@ -117,6 +117,25 @@ def test_a_camera_whose_driver_hangs_has_ended(monkeypatch: pytest.MonkeyPatch) 
     camera.release()
 
 
+@pytest.mark.parametrize("newest", [True, False])
+@pytest.mark.parametrize("taken", [0, 1])
+def test_closing_lets_go_of_the_device(taken: int, newest: bool) -> None:
+    """Whether or not frames were taken, and while somebody holds them still."""
+    released = threading.Event()
+
+    class Device(Flaky):
+        def release(self) -> None:
+            released.set()
+
+    reader = CameraReader("fake", Device(list(range(50))), clock=StillClock())
+    frames = reader.frames(SourceOptions(newest=newest))
+    for _ in range(taken):
+        next(frames)
+    reader.close()
+    assert released.wait(timeout=30)
+    frames.close()
+
+
 def test_a_reader_that_waits_can_be_stopped() -> None:
     camera = StepCamera()
     reader = CameraReader("fake", lambda: camera)

@@ -72,6 +72,22 @@ def test_a_movie_that_was_cut_off_says_so(tmp_path: Path) -> None:
     assert [number_in(frame.rgb) for frame in frames] == [frame.index for frame in frames]
 
 
+def test_an_avi_that_was_cut_off_says_so_and_half_a_picture_is_none(tmp_path: Path) -> None:
+    """Its durations are those of what is left; its header has the number of frames."""
+    whole = write_movie(tmp_path / "m.avi", STEADY, codec="mjpeg")
+    with open_source(whole) as source:
+        assert len(list(source)) == 40
+        assert (source.damaged, source.problem) == (0, "")
+    cut = tmp_path / "cut.avi"
+    content = whole.read_bytes()
+    cut.write_bytes(content[: content.rindex(b"\xff\xd8", 0, len(content) // 2) + 300])  # within a picture
+    with open_source(cut) as source:
+        frames = list(source)
+        assert "though its header says 1.60 s: it was cut off" in source.problem
+        assert source.damaged == 1
+    assert [number_in(frame.rgb) for frame in frames] == list(range(len(frames)))
+
+
 def test_no_movie_and_no_frames_are_errors(tmp_path: Path) -> None:
     pytest.importorskip("av")
     empty, text = tmp_path / "empty.mp4", tmp_path / "text.mp4"

@@ -13,6 +13,12 @@ from cyano.video.writing import CODECS, Codec
 from support.movies import bar_code, number_in
 
 
+def times_in(path: Path) -> list[float]:
+    """Of the frames, as the file has them."""
+    with pytest.importorskip("av").open(str(path)) as container:
+        return [float(frame.time) for frame in container.decode(video=0)]
+
+
 @pytest.mark.parametrize("codec", CODECS)
 def test_what_is_written_is_read(tmp_path: Path, codec: Codec) -> None:
     pytest.importorskip("av")
@@ -24,6 +30,16 @@ def test_what_is_written_is_read(tmp_path: Path, codec: Codec) -> None:
     frames = list(open_source(path))
     assert [number_in(frame.rgb) for frame in frames] == list(range(5))
     np.testing.assert_allclose([frame.time for frame in frames], times, atol=1e-3)  # ticks are milliseconds
+
+
+@pytest.mark.parametrize("times", [[60.0, 60.5, 61.0], [None] * 3])
+def test_a_movie_begins_with_its_first_picture(tmp_path: Path, times: list[float | None]) -> None:
+    """Also of frames from the middle of a source: players show nothing until the first."""
+    pytest.importorskip("av")
+    with VideoWriter(tmp_path / "m.webm", rate=2) as movie:
+        for number, time in enumerate(times):
+            movie.add(bar_code(number), time)
+    np.testing.assert_allclose(times_in(tmp_path / "m.webm"), [0, 0.5, 1.0], atol=1e-3)
 
 
 def test_without_times_and_with_odd_sides(tmp_path: Path) -> None:

@@ -80,6 +80,16 @@ def test_counts_and_scale_are_written() -> None:
     assert (all_points[foot] != large[foot]).any()
 
 
+@pytest.mark.parametrize("reach", [3999.9999999999995, 0.39999999999999997, 4.0, 1e-9, 7e12])
+def test_any_reach_has_a_scale(reach: float) -> None:
+    """Also a hair below a power of ten, whose logarithm is rounded to that of the power."""
+    poses = np.stack([np.eye(4), np.eye(4)])
+    poses[1, 0, 3] = -reach
+    picture = draw_model(np.empty((0, 3)), poses)
+    bar = (picture[round(0.96 * 788) + 900 - 12 - 788, :900] == 0).all(axis=1)
+    assert 788 / 1.2 / 10 - 4 <= bar.sum() <= 788 / 1.2 / 4 + 4  # from a tenth to a quarter of the reach, and the frame
+
+
 def test_a_million_points_are_painted() -> None:
     points = np.random.default_rng(2).uniform(-1, 1, (1_000_000, 3))
     pose = look_at(np.array([0.0, -5.0, 0.0]), np.zeros(3), 0.0)

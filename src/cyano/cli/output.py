@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,7 @@ __all__ = [
     "plain_line",
     "print_facts",
     "print_json",
+    "print_notes",
     "result_console",
     "set_verbosity",
     "watching",
@@ -99,6 +100,12 @@ def result_console(as_json: bool) -> Console:
     from rich.console import Console
 
     return Console(stderr=as_json, quiet=_VERBOSITY.quiet)
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """What the user should know, on stderr; nowhere with -q."""
+    for note in [] if _VERBOSITY.quiet else notes:
+        plain_line(error_console(), f"note: {note}", style="yellow")
 
 
 def print_json(document: Mapping[str, Any]) -> None:
@@ -191,7 +198,7 @@ class _Bars:
             typer.echo(printable(line), err=self._aside)
 
     def at(self, stage: str, done: int, total: int) -> None:
-        """Move the bar of a stage."""
+        """Move the bar of a stage, whose total may grow."""
         if stage not in self._tasks:
-            self._tasks[stage] = self._progress.add_task(stage, total=total, completed=done)
-        self._progress.update(self._tasks[stage], completed=done)
+            self._tasks[stage] = self._progress.add_task(stage)
+        self._progress.update(self._tasks[stage], completed=done, total=total)

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from cyano.atomic import tidy
+from cyano.atomic import tidy, written
 from cyano.collection.derived import derived, digest_of_content, source_of
 from cyano.collection.folder import Collection
 from cyano.collection.links import link_images
-from cyano.collection.views import write_views
+from cyano.collection.views import ModelViews, write_views
 from cyano.engine import digest_of, pairs_among
 from cyano.errors import InputError
 from cyano.formats import (
@@ -132,13 +132,28 @@ def write_model(
 
     def make(folder: Path) -> ModelSummary:
         summary = sparse_model(collection.database, collection.images, folder, mapping)
-        tidy(collection.out, lambda name: name.startswith("model."))
-        write_views(folder / "0", collection.out, collection.images.resolve().name, summary)
+        _remove_views(collection)
         return summary
 
     summary = derived(collection.sparse, f"{source} {mapping}", make, ModelSummary, force=force)
+    _write_views(collection, summary)
     link_images(collection.out, collection.images)
     return summary
+
+
+def _remove_views(collection: Collection) -> None:
+    """Before another model takes the place of theirs."""
+    for path in ModelViews.within(collection.out):
+        with written(path):
+            path.unlink(missing_ok=True)
+
+
+def _write_views(collection: Collection, summary: ModelSummary | None = None) -> None:
+    """What the model is looked at with, unless all of it is there."""
+    views = ModelViews.within(collection.out)
+    tidy(collection.out, {path.name for path in views}.__contains__)
+    if not all(path.is_file() for path in views):
+        write_views(collection.sparse / "0", collection.out, collection.images.resolve().name, summary)
 
 
 def write_triangulated(
@@ -168,12 +183,13 @@ def write_triangulated(
     def make(folder: Path) -> TriangulationSummary:
         folder.mkdir()
         summary = triangulated_model(posed, source.sightings(), folder / "0", images=collection.images)
-        tidy(collection.out, lambda name: name.startswith("model."))
-        write_views(folder / "0", collection.out, collection.images.resolve().name)
+        _remove_views(collection)
         return summary
 
     made_from = f"{source.digest()} {digest_of_content(posed)}"
-    return derived(collection.sparse, made_from, make, TriangulationSummary, force=force)
+    summary = derived(collection.sparse, made_from, make, TriangulationSummary, force=force)
+    _write_views(collection)
+    return summary
 
 
 def write_hloc(collection: Collection, *, align: bool = True, force: bool = False) -> HlocSummary:

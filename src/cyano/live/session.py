@@ -12,6 +12,7 @@ from cyano.errors import CyanoError, InputError
 from cyano.live.message import jpeg
 from cyano.matcher import Matcher
 from cyano.options import MatcherOptions
+from cyano.reading import reason_of
 from cyano.tracking import FrameResult, Tracker, TrackOptions
 from cyano.video import Frame, Source
 
@@ -118,6 +119,8 @@ class LiveSession:
         self._source.stop()
         if self._thread.is_alive():
             self._thread.join()
+        elif self._thread.ident is None:
+            self._source.close()  # which the thread does once it has begun
         self._changed()
 
     @property
@@ -204,6 +207,9 @@ class LiveSession:
             self._end("ended", self._source.problem or "the source has ended")
         except CyanoError as error:
             self._end("failed", str(error))
+        except Exception as error:
+            self._end("failed", reason_of(error))
+            raise  # the log has where it happened
         finally:
             self._source.close()
 

@@ -227,8 +227,11 @@ class FrameRecorder:
             line["registered_to"] = place or None
         return {**line, "seconds": {name: round(value, 4) for name, value in seconds.items()}}
 
-    def finish(self) -> dict[str, Any]:
+    def finish(self, *, interrupted: bool = False) -> dict[str, Any]:
         """Write what is left, and return the summary.
+
+        Args:
+            interrupted: whether the user ended it before the source did.
 
         Raises:
             OutputError: something cannot be written.
@@ -249,13 +252,15 @@ class FrameRecorder:
             "median_track_length": float(np.median(lengths)) if len(lengths) else None,
             "damaged": self._source.damaged,
             "problem": self._source.problem or None,
+            "interrupted": interrupted,
             "seconds": {name: round(value, 3) for name, value in self._seconds.items()},
         }
         if folder is not None:
-            writers = [writer for writer in (self._movie, self._stabilised) if writer is not None and writer.count]
-            files = [folder / _LINES, folder / _TRACKS, folder / _SUMMARY, *(writer.path for writer in writers)]
-            files += [] if self._outputs.pictures is None else [self._outputs.pictures]
-            summary["files"] = {path.stem: str(path) for path in files}
+            files = {"frames": folder / _LINES, "tracks": folder / _TRACKS, "summary": folder / _SUMMARY}
+            writers = {"matches": self._movie, "stabilised": self._stabilised}
+            files |= {name: each.path for name, each in writers.items() if each is not None and each.count}
+            files |= {} if self._outputs.pictures is None else {"pictures": self._outputs.pictures}
+            summary["files"] = {name: str(path) for name, path in files.items()}
             write_atomically(folder / _SUMMARY, json_text(summary).encode("ascii"))
         return summary
 

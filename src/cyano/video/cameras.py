@@ -121,6 +121,7 @@ class CameraReader(Reader):
         self._count = 0
         self._over = False
         self._began: float | None = None
+        self._thread: Thread | None = None
         self._capture = open_capture()
         if not self._capture.isOpened():
             self._capture.release()
@@ -137,8 +138,10 @@ class CameraReader(Reader):
                 yield Frame(shot.number, np.ascontiguousarray(shot.bgr[:, :, ::-1]), shot.time, self.name)
 
     def close(self) -> None:
-        """End the thread, which lets go of the device."""
+        """Let go of the device, or have the thread do so that reads from it."""
         self.stop()
+        if self._thread is None:
+            self._capture.release()
 
     def stop(self) -> None:
         """Have the frames end."""
@@ -147,14 +150,14 @@ class CameraReader(Reader):
             self._changed.notify_all()
 
     def _newest(self, options: SourceOptions) -> Iterator[_Shot]:
-        thread = Thread(target=self._keep_newest, args=(options,), name="cyano-camera", daemon=True)
-        thread.start()
+        self._thread = Thread(target=self._keep_newest, args=(options,), name="cyano-camera", daemon=True)
+        self._thread.start()
         try:
             while (shot := self._take(options.patience)) is not None:
                 yield shot
         finally:
             self.close()
-            thread.join(timeout=_PARTING)
+            self._thread.join(timeout=_PARTING)
 
     def _keep_newest(self, options: SourceOptions) -> None:
         """What the thread does."""

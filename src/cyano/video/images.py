@@ -31,6 +31,7 @@ class ImageReader(Reader):
         """
         super().__init__(name)
         self._paths = paths
+        self.files = paths if isinstance(paths, list) else ()
 
     def _frames(self, options: SourceOptions) -> Iterator[Frame]:
         """The frames that are taken; files that cannot be read are counted and left out."""

@@ -106,7 +106,7 @@ class MovieReader(Reader):
             if packet.size and not packet.is_discard:
                 numbered.announce(packet.pts)
             try:
-                frames = packet.decode()
+                frames = [] if self._is_cut(packet) else packet.decode()
             except self._av.error.EOFError:
                 return
             except (self._av.error.FFmpegError, ValueError):
@@ -123,6 +123,16 @@ class MovieReader(Reader):
                 if not numbered.by_packets:
                     yield None
 
+    def _is_cut(self, packet: Any) -> bool:
+        """Whether the file ends within a packet: half a picture decodes without an error.
+
+        Transport streams mark packets as well that merely follow a gap.
+        """
+        cut = bool(packet.is_corrupt) and "mpegts" not in self._container.format.name
+        if cut:
+            self._spoilt("the movie is damaged")
+        return cut
+
     def _time(self, pts: int | None) -> float | None:
         if pts is None or self._stream.time_base is None:
             return None
@@ -132,7 +142,9 @@ class MovieReader(Reader):
         """What is said of a movie that ends before its header's word; nothing of one that does not."""
         stream, container = self._stream, self._container
         declared = None
-        if stream.duration is not None and stream.time_base is not None:
+        if container.format.name == "avi" and stream.time_base is not None:
+            declared = float(stream.frames * stream.time_base)  # its duration is FFmpeg's, of what is left
+        elif stream.duration is not None and stream.time_base is not None:
             declared = float(stream.duration * stream.time_base)
         elif container.duration is not None and len(container.streams) == 1:
             declared = container.duration / self._av.time_base

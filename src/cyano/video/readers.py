@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Literal
 
 from cyano.errors import InputError
@@ -27,9 +28,11 @@ class Reader(ABC):
         rate: frames a second on average, if that is known.
         damaged: frames that could not be read until now, and were left out.
         problem: why it ended before its end; empty if it did not.
+        files: the images that are read, as far as their names are known beforehand.
     """
 
     kind: Kind
+    files: Sequence[Path] = ()
 
     def __init__(self, name: str) -> None:
         self.name = name

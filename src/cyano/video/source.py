@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -100,6 +100,11 @@ class Source:
     def kind(self) -> Kind:
         """A "movie", a "camera", a "stream" or "images"."""
         return self._reader.kind
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """The images that are read, as far as their names are known beforehand; none of a movie or a camera."""
+        return self._reader.files
 
     @property
     def rate(self) -> float | None:

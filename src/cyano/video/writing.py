@@ -53,8 +53,8 @@ def usual_codec() -> Codec:
 class VideoWriter:
     """A movie that takes its name when it is complete; an exception within the block leaves what was there.
 
-    Without a picture nothing is written. A picture of another size than the first is fitted into it. Sides are made
-    even, as the codecs ask.
+    It begins with its first picture, whatever the time of that one. Without a picture nothing is written. A picture of
+    another size than the first is fitted into it. Sides are made even, as the codecs ask.
 
     Example:
         >>> with VideoWriter(Path("out.mp4"), "mp4v", rate=25.0) as movie:
@@ -99,7 +99,7 @@ class VideoWriter:
 
         Args:
             rgb: (H, W, 3) uint8.
-            time: seconds from the beginning, later than that of the one before; None comes after it by 1 / rate.
+            time: seconds since some moment, later than that of the one before; None comes after it by 1 / rate.
 
         Raises:
             OutputError: it cannot be written.
@@ -150,7 +150,9 @@ class _PyAvMovie(_Movie):
 
     def __init__(self, path: Path, encoder: _Encoder, size: ImageSize, rate: float) -> None:
         self._av = load_av()
-        self._last, self._step = -1, round(_TICKS / rate)
+        self._step = round(_TICKS / rate)
+        self._last = -self._step
+        self._began: float | None = None
         self._container = self._av.open(str(path), "w")
         self._stream = self._container.add_stream(encoder.name, rate=Fraction(rate).limit_denominator(1001))
         self._stream.width, self._stream.height, self._stream.pix_fmt = size.width, size.height, "yuv420p"
@@ -159,7 +161,10 @@ class _PyAvMovie(_Movie):
 
     def add(self, rgb: NDArray[np.uint8], time: float | None) -> None:
         frame = self._av.VideoFrame.from_ndarray(rgb, format="rgb24")
-        wanted = self._last + self._step if time is None else round(time * _TICKS)
+        wanted = self._last + self._step
+        if time is not None:
+            self._began = time if self._began is None else self._began
+            wanted = round((time - self._began) * _TICKS)
         self._last = frame.pts = max(wanted, self._last + 1, 0)
         frame.time_base = Fraction(1, _TICKS)
         self._container.mux(self._stream.encode(frame))

@@ -187,7 +187,8 @@ def _specks(panel: NDArray[np.uint8], points: NDArray[np.float64], shades: NDArr
 def _scale_bar(panel: NDArray[np.uint8], reach: float, scale: float) -> None:
     """A bar of 1, 2 or 5 times a power of ten units of the model, which is no metre unless somebody made it one."""
     power = 10.0 ** math.floor(math.log10(reach / 4))
-    length = max(factor * power for factor in (1.0, 2.0, 5.0) if factor * power <= reach / 4)
+    # The logarithm of a number a hair below a power of ten is rounded to that of the power, which is too long then.
+    length = max(factor * power for factor in (0.5, 1.0, 2.0, 5.0) if factor * power <= reach / 4)
     left, level = round(0.042 * len(panel)), round(0.96 * len(panel))
     panel[level - 2 : level + 2, left : left + max(1, round(length * scale))] = 0
     letter = 8 * _POINT

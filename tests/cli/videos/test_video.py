@@ -39,6 +39,12 @@ def frames(tmp_path: Path, pictures: list[Any]) -> Path:
     return folder
 
 
+def begin_of(path: Path) -> float:
+    """The time that a movie has for its first frame."""
+    with pytest.importorskip("av").open(str(path)) as container:
+        return float(next(container.decode(video=0)).time)
+
+
 def lines_of(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
@@ -71,6 +77,7 @@ def test_a_movie_end_to_end(tmp_path: Path, pictures: list[Any]) -> None:
     assert set(tracks.frames) == {4, 6, 8, 10}
     for name in ("matches.webm", "stabilised.webm"):
         shown = list(open_source(out / name))
+        assert begin_of(out / name) == 0  # though the first frame is 0.8 s into the source
         np.testing.assert_allclose([frame.time for frame in shown], [0, 0.4, 0.8, 1.2], atol=2e-3)
     # Registered, the last frame lies over the first where both show the photograph.
     first, last = shown[0].rgb.astype(float), shown[-1].rgb.astype(float)
@@ -96,6 +103,15 @@ def test_the_original_command_line(tmp_path: Path, frames: Path) -> None:
     assert result.exit_code == 0, result.output
     assert sorted(path.name for path in out.glob("*.png")) == ["matches_000000_000002.png", "matches_000000_000004.png"]
     assert [line["name"] for line in lines_of(out / "frames.jsonl")[1:]] == ["000.png", "002.png", "004.png"]
+
+
+def test_files_of_a_run_keep_their_names_whatever_the_folder_is_called(tmp_path: Path, frames: Path) -> None:
+    out = tmp_path / "out" / "frames"
+    result = run("video", frames, "--output_dir", out, "--max-length", "2", "--no-movie", *QUICK)
+    assert result.exit_code == 0, result.output
+    files = json.loads((out / "summary.json").read_text())["files"]
+    names = {"frames": "frames.jsonl", "tracks": "tracks.npz", "summary": "summary.json"}
+    assert files == {**{key: str(out / name) for key, name in names.items()}, "pictures": str(out)}
 
 
 def test_lines_on_standard_output_alone(tmp_path: Path, frames: Path) -> None:
@@ -140,6 +156,15 @@ def test_what_was_done_until_ctrl_c_is_written(tmp_path: Path, frames: Path, mon
     assert len(lines_of(tmp_path / "o" / "frames.jsonl")) == 3
 
 
+def test_a_time_without_frames_is_an_error(tmp_path: Path, pictures: list[Any]) -> None:
+    movie = write_movie(tmp_path / "m.mkv", list(range(12)), codec="mjpeg", pictures=pictures)
+    result = run("video", movie, "--out", tmp_path / "o", "--start", "100", *QUICK)
+    assert result.exit_code == 1
+    assert "no frame of" in result.stderr
+    assert "check --start and --end" in " ".join(result.stderr.split())
+    assert not list((tmp_path / "o").glob("*"))
+
+
 def test_a_movie_that_was_cut_off_ends_with_status_3(tmp_path: Path, pictures: list[Any]) -> None:
     whole = write_movie(tmp_path / "m.mkv", list(range(12)), codec="mjpeg", pictures=pictures)
     cut = tmp_path / "cut.mkv"
@@ -149,6 +174,7 @@ def test_a_movie_that_was_cut_off_ends_with_status_3(tmp_path: Path, pictures: l
     assert "cut off" in result.stderr
     summary = json.loads((tmp_path / "o" / "summary.json").read_text())
     assert summary["frames"] == len(list(open_source(tmp_path / "o" / "matches.webm"))) > 0
+    assert summary["interrupted"] is False
 
 
 @pytest.mark.parametrize(
@@ -222,6 +248,48 @@ def test_frames_for_a_reconstruction(tmp_path: Path, frames: Path) -> None:
     assert run("frames", frames, "--out", out).exit_code == 1
     assert run("frames", frames, "--out", out, "--overwrite", "--format", "png").exit_code == 0
     assert not list(out.glob("*.jpg"))
+
+
+def test_the_images_of_the_source_are_never_replaced(tmp_path: Path, pictures: list[Any]) -> None:
+    """A folder of chosen frames, of which every second is asked for in the same folder, by whatever name."""
+    folder = tmp_path / "sel"
+    folder.mkdir()
+    for number, picture in enumerate(pictures[:4]):
+        Image.fromarray(picture).save(folder / f"frame_{number:06d}.jpg")
+    (tmp_path / "link").symlink_to(folder)
+    (tmp_path / "movie").symlink_to(folder / "frame_000001.jpg")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    named = [(folder, folder), (folder, "sel/../sel"), (folder, "link"), ("link", folder), ("sel/*.jpg", "sel")]
+    for source, out in [*named, ("movie", "sel"), (tmp_path, "sel"), ("-", "sel")]:
+        told = "sel/frame_000002.jpg\n"
+        result = run("frames", source, "--every", "2", "--out", out, "--overwrite", cwd=tmp_path, told=told)
+        assert result.exit_code == 1, (source, out)
+        assert "give another --out" in " ".join(result.stderr.split())
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == before, (source, out)
+
+
+def test_only_frames_of_an_earlier_run_are_replaced_and_only_by_others(tmp_path: Path, frames: Path) -> None:
+    out = tmp_path / "photos"
+    output(run("frames", frames, "--out", out, "--every", "2", "--json"))
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    (empty / "a.png").write_bytes(b"nothing")
+    for source in (tmp_path / "nowhere.mp4", empty):
+        assert run("frames", source, "--out", out, "--overwrite").exit_code == 1
+        assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    (out / "frame_000099.jpg").write_bytes(b"somebody's own")
+    refused = run("frames", frames, "--out", out, "--overwrite")
+    assert refused.exit_code == 1
+    assert "frame_000099.jpg" in refused.stderr
+    assert {path.name for path in out.iterdir()} == {*before, "frame_000099.jpg"}
+    (out / "frame_000099.jpg").unlink()
+    (out / "frames.json").write_bytes(b"damaged")
+    assert run("frames", frames, "--out", out, "--overwrite").exit_code == 1
+    for name in before.keys() - {"frames.json"}:
+        (out / name).unlink()
+    assert run("frames", frames, "--out", out).exit_code == 1  # it may be somebody's own, too
+    assert (out / "frames.json").read_bytes() == b"damaged"
 
 
 def test_frames_without_texture_are_said_to_be_so(tmp_path: Path) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from cyano.cli import arguments as shared
-from cyano.cli.output import error_console, plain_line, print_facts, print_json, result_console, watching
+from cyano.cli.output import error_console, plain_line, print_facts, print_json, print_notes, result_console, watching
 from cyano.cli.videos import options as given
 
 if TYPE_CHECKING:
@@ -86,16 +88,22 @@ def frames(
     options = given.source_options(
         every=1, max_length=max_length, image_glob=image_glob, start=start, end=end, fps=fps, newest=False
     )
-    _prepare(out, overwrite)
+    if out.exists() and not out.is_dir():
+        raise typer.BadParameter(f"{out} is a file, and --out is a folder")
     from cyano.video import open_source
     from cyano.video.selection import choose_frames
 
     chosen: list[dict[str, Any]] = []
-    with watching(aside=as_json) as watcher, open_source(name, options, watcher=watcher) as opened:
+    lines = _elsewhere(sys.stdin.buffer, out) if name == "-" else None
+    with watching(aside=as_json) as watcher, open_source(name, options, watcher=watcher, lines=lines) as opened:
+        _need_elsewhere(out, name, opened.files)
+        earlier = _earlier(out, overwrite)
         interrupted = False
         try:
             for number, each in enumerate(choose_frames(opened, rhythm), start=1):
                 chosen.append(_write(out, each, image_format))
+                if number == 1:
+                    _remove(out, earlier - {chosen[0]["name"]})
                 watcher.at("choosing", number, number)
         except KeyboardInterrupt:
             interrupted = True
@@ -133,22 +141,67 @@ def _rhythm(every: str) -> Rhythm:
         return Rhythm("seconds" if found[2] else "frames", float(found[1]))
 
 
-def _prepare(out: Path, overwrite: bool) -> None:
-    """Refuse a folder with frames of an earlier run, or remove them.
+def _need_elsewhere(out: Path, source: str, files: Iterable[Path]) -> None:
+    """Refuse to write among the images that are read.
 
     Raises:
-        typer.BadParameter: it is a file.
-        InputError: it holds frames.
+        InputError: a file of the source, or the source itself, is in the folder.
     """
     from cyano.errors import InputError
 
-    if out.exists() and not out.is_dir():
-        raise typer.BadParameter(f"{out} is a file, and --out is a folder")
-    earlier = [path for path in out.iterdir() if _NAME.fullmatch(path.name)] if out.is_dir() else []
-    if earlier and not overwrite:
-        raise InputError(f"{out} holds {len(earlier)} frames of an earlier run; give another --out, or --overwrite")
-    for path in earlier:
-        path.unlink()
+    folders = {
+        Path(source).resolve(),
+        *(path for file in files for path in (file.parent.resolve(), file.resolve().parent)),
+    }
+    if out.resolve() in folders:
+        raise InputError(f"images of {source} are in {out}, where frames would replace them; give another --out")
+
+
+def _elsewhere(lines: Iterable[bytes], out: Path) -> Iterator[bytes]:
+    """Lines with names of images, of which none is in a folder; errors are those of `_need_elsewhere`."""
+    from cyano.video.images import names_from
+
+    for line in lines:
+        _need_elsewhere(out, "standard input", names_from([line]))
+        yield line
+
+
+def _earlier(out: Path, overwrite: bool) -> set[str]:
+    """The frames of an earlier run in a folder, which others are to replace.
+
+    Raises:
+        InputError: there are some, and they are not to be replaced; or it holds others that nobody lists.
+    """
+    from cyano.errors import InputError
+    from cyano.reading import read_json, refusing
+
+    summary, another = out / _SUMMARY, "give another --out"
+    found = {path.name for path in out.iterdir() if _NAME.fullmatch(path.name)} if out.is_dir() else set()
+    if (found or summary.exists()) and not overwrite:
+        raise InputError(f"{out} holds {len(found)} frames of an earlier run; {another}, or --overwrite")
+    listed: set[str] = set()
+    if summary.exists():
+        with refusing(summary, another):
+            listed = {each["name"] for each in read_json(summary, remedy=another)["frames"]}
+    foreign = sorted(found - listed)
+    if foreign:
+        raise InputError(
+            f"{out} holds {len(foreign)} images that {_SUMMARY} does not list, first {foreign[0]}; {another}"
+        )
+    return found
+
+
+def _remove(out: Path, names: Iterable[str]) -> None:
+    """Remove frames.
+
+    Raises:
+        OutputError: that cannot be.
+    """
+    from cyano.atomic import written
+
+    for name in names:
+        with written(out / name):
+            (out / name).unlink(missing_ok=True)
 
 
 def _write(out: Path, chosen: Chosen, image_format: str) -> dict[str, Any]:
@@ -182,6 +235,6 @@ def _finish(out: Path, summary: dict[str, Any], as_json: bool) -> None:
     facts = [("frames", f"{count} chosen of {among}"), ("images", str(out)), ("damaged", str(summary["damaged"]))]
     print_facts(result_console(as_json), str(summary["source"]), facts)
     if not count:
-        plain_line(error_console(), "note: no frame shows enough to be followed; try --every 1s", style="yellow")
+        print_notes(["no frame shows enough to be followed; try --every 1s"])
     if summary["problem"]:
         plain_line(error_console(), f"{summary['source']} ended early: {summary['problem']}", style="yellow")

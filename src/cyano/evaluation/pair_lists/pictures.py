@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from cyano.atomic import write_atomically
 from cyano.errors import InputError
 from cyano.evaluation.metrics import CORRECT_BELOW, PairEvaluation
+from cyano.options import MatcherOptions
 from cyano.processing.images import read
 from cyano.result import PairResult
 from cyano.types import ResizeMap
@@ -58,7 +59,11 @@ def up_to_date(matches_npz: Path, options: PictureOptions, *, evaluated: bool) -
 
 
 def draw(
-    result: PairResult, sources: tuple[str, str], evaluation: PairEvaluation | None, options: PictureOptions
+    result: PairResult,
+    sources: tuple[str, str],
+    evaluation: PairEvaluation | None,
+    options: PictureOptions,
+    matching: MatcherOptions,
 ) -> Mapping[str, bytes]:
     """The pictures of a pair as contents of files.
 
@@ -67,16 +72,18 @@ def draw(
         sources: the paths of the two images.
         evaluation: the pair's numbers, for a second picture coloured by the epipolar errors.
         options: how they look.
+        matching: how the images were read for the networks.
 
     Returns:
         Contents by what follows the stem in the file's name: "_matches.png", "_evaluation.png".
     """
     title = " : ".join(PurePath(source).name for source in sources)
-    contents = {
-        f"_matches.{options.extension}": _picture(
-            result, sources, None, MatchStyle(title, max_lines=options.max_lines), options
-        )
-    }
+    seen0, seen1 = (
+        _seen(source, image.frame, matching)
+        for source, image in zip(sources, (result.image0, result.image1), strict=True)
+    )
+    images, style = (seen0, seen1), MatchStyle(title, max_lines=options.max_lines)
+    contents = {f"_matches.{options.extension}": _picture(result, images, None, style, options)}
     if evaluation is not None:
         style = MatchStyle(
             title,
@@ -86,7 +93,7 @@ def draw(
             max_lines=options.max_lines,
         )
         errors = evaluation.epipolar_errors
-        contents[f"_evaluation.{options.extension}"] = _picture(result, sources, errors, style, options)
+        contents[f"_evaluation.{options.extension}"] = _picture(result, images, errors, style, options)
     return contents
 
 
@@ -107,7 +114,7 @@ def _beside(matches_npz: Path, ending: str) -> Path:
 
 def _picture(
     result: PairResult,
-    sources: tuple[str, str],
+    images: tuple[NDArray[np.uint8], NDArray[np.uint8]],
     errors: NDArray[np.float64] | None,
     style: MatchStyle,
     options: PictureOptions,
@@ -115,7 +122,6 @@ def _picture(
     frame0, frame1 = result.image0.frame, result.image1.frame
     if options.show_keypoints:
         style = _with_keypoints(style, result)
-    images = (_seen(sources[0], frame0), _seen(sources[1], frame1))
     points = (frame0.to_network(result.keypoints0), frame1.to_network(result.keypoints1))
     if options.extension == "pdf":
         figure = draw_matches(*images, *points, scores=result.scores, errors=errors, style=style)
@@ -130,9 +136,10 @@ def _with_keypoints(style: MatchStyle, result: PairResult) -> MatchStyle:
     return replace(style, all_keypoints0=all0, all_keypoints1=all1)
 
 
-def _seen(source: str, frame: ResizeMap) -> NDArray[np.uint8]:
+def _seen(source: str, frame: ResizeMap, matching: MatcherOptions) -> NDArray[np.uint8]:
     """The image as the networks saw it, turned and resized, but in colour: (H, W, 3) uint8."""
-    rgb, size = read(source).rgb, frame.network.turned(frame.quarter_turns)
+    rgb = read(source, matching.limits, stretch=matching.stretch).rgb
+    size = frame.network.turned(frame.quarter_turns)
     if rgb.shape[:2] != (size.height, size.width):
         shrinks = size.height < rgb.shape[0] and size.width < rgb.shape[1]
         how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR

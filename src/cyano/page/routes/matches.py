@@ -207,7 +207,11 @@ async def _of_form(service: Service, request: Request, parts: dict[str, Part]) -
     for name in (*_IMAGES, *_MASKS):
         if name in parts:
             part = parts.pop(name)
-            told[name] = (await service.add_image(request, bytes(part.content)))["id"]
+            try:
+                told[name] = (await service.add_image(request, bytes(part.content)))["id"]
+            except Problem as problem:
+                problem.members["field"] = name  # which of the files it is about
+                raise
             if part.file and name in _IMAGES:
                 told[f"name{name[-1]}"] = part.file[:255]
     options = {name: _value(part, name) for name, part in parts.items()}

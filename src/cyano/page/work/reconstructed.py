@@ -19,10 +19,12 @@ from cyano.errors import InputError
 from cyano.formats import ModelSummary, read_model
 from cyano.formats.colmap.map_model import MapImage, read_map_model
 from cyano.formats.colmap.pixels import colmap_params
+from cyano.formats.items import pairs_of
 from cyano.formats.ply import points_ply
 from cyano.geometry import LensCamera
 from cyano.localisation import LocaliseOptions, Localiser, Map
 from cyano.options import MatcherOptions
+from cyano.page.work.stores import RunStores, stores_of
 from cyano.processing.decode import ImageLimits
 from cyano.processing.images import read
 from cyano.processing.resize import ResizeRule
@@ -76,22 +78,20 @@ class Reconstructed:
         return read_map_model(self._sparse).images
 
     @cached_property
-    def stores(self) -> list[Any]:
-        """All stores of the collection."""
-        return open_stores(self.results / "store")
+    def stores(self) -> RunStores:
+        """What the model was made of."""
+        places = {name: image.keypoints for name, image in self._seen.items()}
+        return stores_of(open_stores(self.results / "store"), places)
 
-    @cached_property
+    @property
     def features(self) -> FeatureStore:
-        """The store with features of most images of the model."""
-        stores = [each for each in self.stores if isinstance(each, FeatureStore)]
-        if not stores:
-            raise InputError(f"{self.name} has no features; reconstruct it again")
-        return min(stores, key=lambda store: len(store.missing(self._model.names)))
+        """Those of the images."""
+        return self.stores.features
 
-    @cached_property
+    @property
     def matches(self) -> MatchStore | None:
-        """The store with most pairs."""
-        return max((each for each in self.stores if isinstance(each, MatchStore)), key=MatchStore.count, default=None)
+        """Those of these features, if there are any."""
+        return self.stores.matches
 
     @cached_property
     def pairs(self) -> list[list[int]]:
@@ -100,7 +100,7 @@ class Reconstructed:
             return []
         number = {name: place for place, name in enumerate(self.names)}
         rows = []
-        for pair in self.matches.items():
+        for pair in pairs_of(self.matches, self.matches.keys()):
             if pair.name0 in number and pair.name1 in number:
                 inliers = -1 if pair.geometry is None else int(pair.geometry.inliers.sum())
                 first, second = sorted((number[pair.name0], number[pair.name1]))
@@ -215,7 +215,7 @@ class Reconstructed:
         name = self.names[number]
         if name in self._seen:
             return self._seen[name].keypoints, self._seen[name].points
-        found = self.features.read([name])[0].keypoints
+        found = self.stores.places([name])[name]
         return found, np.full(len(found), -1, np.int64)
 
     def pixels(self, number: int) -> NDArray[np.uint8]:

@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cyano.formats.items import pairs_of
 from cyano.image_keypoints import ImageKeypoints
 from cyano.page.work.answers import GoneError
 from cyano.page.work.reconstructed import Reconstructed, shown
 from cyano.result import PairResult
-from cyano.store import KeypointStore, TwoViewGeometry
+from cyano.store import TwoViewGeometry
 from cyano.types import Matches, ResizeMap
 
 __all__ = ["StoredMatches", "stored_matches"]
@@ -48,7 +49,7 @@ def stored_matches(collection: Reconstructed, first: int, second: int) -> Stored
     names = collection.names[first], collection.names[second]
     if collection.matches is None or collection.matches.missing([names]):
         raise GoneError(f"{shown(names[0])!r} and {shown(names[1])!r} were not matched")
-    (stored,) = collection.matches.read([names])
+    (stored,) = pairs_of(collection.matches, [names])
     side0, side1 = (_side(collection, name) for name in names)
     order = np.argsort(stored.indices[:, 0], kind="stable")  # a result has them in the order of image 0
     rows, scores = stored.indices[order].astype(np.int64), stored.scores[order].astype(np.float32)
@@ -72,10 +73,6 @@ def _spread(places: NDArray[np.int64], values: NDArray[Any], count: int, empty: 
 def _side(collection: Reconstructed, name: str) -> ImageKeypoints:
     """Keypoints of an image where they were aligned, else where they were detected."""
     (found,) = collection.features.read([name])
-    keypoints = found.keypoints
-    for store in collection.stores:
-        if isinstance(store, KeypointStore) and not store.missing([name]):
-            keypoints = store.read([name])[0].keypoints
-            break
+    keypoints = collection.stores.places([name])[name]
     frame = ResizeMap.identity(collection.features.image_sizes([name])[name])
     return ImageKeypoints(np.asarray(keypoints, np.float32), np.asarray(found.scores, np.float32), frame, shown(name))
