@@ -13,15 +13,23 @@ import shutil
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cyano.errors import CyanoError, OutputError
+from cyano.errors import CyanoError, InputError, OutputError
 
-__all__ = ["append_line", "archive_bytes", "tidy", "write_atomically", "written", "written_beside"]
+__all__ = [
+    "append_line",
+    "archive_bytes",
+    "refuse_clashes",
+    "tidy",
+    "write_atomically",
+    "written",
+    "written_beside",
+]
 
 _MAX_NAME = 200  # bytes of a name that its private place begins with; file systems take 255
 _PRIVATE = re.compile(r"\.(.+)\.[0-9a-f]{8,16}", re.DOTALL)
@@ -58,6 +66,19 @@ def write_atomically(path: Path, content: bytes) -> None:
     finally:
         with contextlib.suppress(OSError, ValueError):
             temporary.unlink(missing_ok=True)  # there is one only if something went wrong
+
+
+def refuse_clashes(inputs: Iterable[str | Path], outputs: Iterable[Path]) -> None:
+    """Refuse to write two files into one, or over an input, also where links lead to it.
+
+    Raises:
+        InputError: naming the path.
+    """
+    taken = {os.path.realpath(path) for path in inputs}  # takes links in a circle, too
+    for path in outputs:
+        if os.path.realpath(path) in taken:
+            raise InputError(f"{path} is an input or another output already; give each its own name")
+        taken.add(os.path.realpath(path))
 
 
 @contextlib.contextmanager

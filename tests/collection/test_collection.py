@@ -166,14 +166,40 @@ def test_wrong_cameras_are_refused_before_the_work(collection: Collection) -> No
         CameraOptions("PIN")
 
 
+@pytest.mark.parametrize(
+    ("method", "content", "fact"),
+    [
+        ("list", None, "there is no such file|there is no file"),
+        ("list", "one-word\n", "line 1: "),
+        ("list", "absent.png other.png\n", "selects no pair of 6 images; left out 1 lines"),
+        ("poses", None, "there is no such file|there is no file"),
+        ("poses", "name 1 2\n", "line 1: "),
+        ("EXIF", None, "none of the 6 images has a position in EXIF"),
+    ],
+)
+def test_wrong_pairs_are_refused_before_the_work(
+    collection: Collection, tmp_path: Path, method: str, content: str | None, fact: str
+) -> None:
+    pytest.importorskip("pycolmap", reason="the extra collections brings pycolmap")
+    file = tmp_path / "listed.txt"
+    if content is not None:
+        file.write_text(content)
+    spatial = PairOptions("spatial", poses=None if method == "EXIF" else file)
+    with pytest.raises(InputError, match=fact):
+        reconstruct(collection, PairOptions("list", pair_list=file) if method == "list" else spatial)
+    assert not collection.store.exists()
+
+
 def test_focal_lengths_that_nobody_told_are_told_of(collection: Collection) -> None:
     pytest.importorskip("pycolmap", reason="the extra collections brings pycolmap")
     extract_images(collection)
     align_images(collection)
     guessed = write_database(collection)
     assert guessed.guessed_cameras == guessed.cameras == 6
-    (note,) = _of_guesses(guessed)
+    (note,) = _of_guesses(guessed, CameraOptions())
     assert "6 of 6 cameras is not known" in note
+    assert "(--cameras)" in note
+    assert "(--cameras)" not in _of_guesses(guessed, CameraOptions(sharing="all"))[0]  # which is done already
     with pytest.raises(InputError, match="--cameras-file"):  # the images are of three shapes
         write_database(collection, CameraOptions("SIMPLE_PINHOLE", "all", (90.0, 32.0, 32.0)))
 
@@ -186,7 +212,7 @@ def test_focal_lengths_that_were_told_are_not_guessed(tmp_path: Path) -> None:
     align_images(collection)
     known = write_database(collection, CameraOptions("SIMPLE_PINHOLE", "all", (90.0, 64.0, 48.0)))
     assert known.guessed_cameras == 0
-    assert not _of_guesses(known)
+    assert not _of_guesses(known, CameraOptions())
 
 
 def test_a_model_takes_all_of_the_work(collection: Collection) -> None:

@@ -51,7 +51,7 @@ def test_features_and_matches_are_those_of_the_matcher(images: Path, undisturbed
         np.testing.assert_array_equal(pair.indices, result.indices)
         np.testing.assert_array_equal(pair.scores, result.scores.astype(np.float16))
         estimate = result.fundamental(collection.VERIFICATION)
-        assert (pair.geometry is not None) == estimate.ok
+        assert (pair.geometry is not None) == estimate.has_model
         if pair.geometry is not None:
             models += 1
             np.testing.assert_array_equal(pair.geometry.matrix, estimate.matrix)

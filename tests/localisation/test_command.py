@@ -136,6 +136,8 @@ def test_other_options_are_refused_unless_they_replace(scene: Scene, found: tupl
     assert times(out).keys() == times(found[0]).keys()
     document = output(localise(scene, one, "--out", out, "--seed", "1", "--overwrite", "--json"))
     assert document["photographs"] == 1
+    assert "pictures" not in document["files"]  # of the results that were replaced
+    assert not (out / "pictures").exists()
     assert [line.split()[0] for line in (out / "poses.txt").read_text().splitlines()] == ["q_1.png"]
 
 
@@ -155,6 +157,8 @@ def test_what_changed_is_done_again_and_the_rest_is_kept(scene: Scene, found: tu
     }
     assert len((out / "localisations.jsonl").read_text().splitlines()) == 3
     assert (out / "failed.txt").read_text().startswith("q_2.png: not usable: ")
+    assert sorted(path.name for path in (out / "pictures").iterdir()) == ["q_1.png.png", "q_3.png.png"]
+    assert json.loads((out / "summary.json").read_text())["files"]["pictures"] == str(out / "pictures")
 
 
 @pytest.mark.parametrize(
@@ -228,8 +232,8 @@ def test_photographs_of_a_rig_are_localised_together(scene: Scene, tmp_path: Pat
         (tmp_path / "walk" / side).mkdir(parents=True)
         shutil.copy(scene.queries / name, tmp_path / "walk" / side / "1.png")
     (tmp_path / "walk" / "right" / "2.png").write_bytes(b"none")
-    options = ("--rig", tmp_path / "rig.json", "--camera", CAMERA, "--out", tmp_path / "out", "--json")
-    result = localise(scene, tmp_path / "walk", *options)
+    options = ("--rig", tmp_path / "rig.json", "--out", tmp_path / "out", "--camera", CAMERA, "--json")
+    result = localise(scene, tmp_path / "walk", *options, "--pictures")
     assert result.exit_code == 3
     found = {each["name"]: each for each in json.loads(result.stdout)["localisations"]}
     assert {name: each["status"] for name, each in found.items()} == {
@@ -246,6 +250,12 @@ def test_photographs_of_a_rig_are_localised_together(scene: Scene, tmp_path: Pat
     np.testing.assert_allclose((pair[1] @ np.linalg.inv(pair[0]))[:3, :3], motion[:3, :3], atol=1e-9)
     again = localise(scene, tmp_path / "walk", *options[:-1])
     assert "2 reused" in again.stderr + again.stdout
+    pictures = tmp_path / "out" / "pictures"
+    assert (pictures / "left" / "1.png.png").exists()
+    (tmp_path / "walk" / "right" / "2.png").unlink()
+    flat_image(tmp_path / "walk" / "right" / "1.png")
+    localise(scene, tmp_path / "walk", *options)
+    assert not pictures.exists()
     (tmp_path / "walk" / "middle.png").write_bytes((scene.queries / "q_1.png").read_bytes())
     assert "belongs to no camera of the rig" in localise(scene, tmp_path / "walk", *options[:2]).stderr
 

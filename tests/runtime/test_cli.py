@@ -65,9 +65,12 @@ def test_extract_and_sizes(folder: Path, capsys: pytest.CaptureFixture[str]) -> 
     [
         (["match", "a.png", "no.png", "-w", "tiny"], 1, "no.png: there is no such file"),
         (["match", "a.png", "b.png", "-w", "nowhere"], 1, "there is no file nowhere"),
-        (["match", "a.png", "b.png", "-w", "tiny", "--resize", "big"], 1, "--resize takes -1"),
-        (["match", "a.png", "b.png", "-w", "tiny", "--picture", "a.pdf"], 1, "pictures are written as"),
-        (["match", "a.png", "b.png", "-w", "tiny", "--max-keypoints", "0"], 1, "max_keypoints must be"),
+        (["match", "a.png", "b.png", "-w", "tiny", "--resize", "big"], 2, "--resize takes -1"),
+        (["match", "a.png", "b.png", "-w", "tiny", "--resize", "0"], 2, "0"),
+        (["match", "a.png", "b.png", "-w", "tiny", "--threads", "-3"], 2, "threads must be"),
+        (["match", "a.png", "b.png", "-w", "tiny", "--picture", "a.pdf"], 2, "pictures are written as"),
+        (["match", "a.png", "b.png", "-w", "tiny", "--max-keypoints", "0"], 2, "max_keypoints must be"),
+        (["extract", "a.png", "-o", "a.npz", "-w", "tiny", "--max-keypoints", "99"], 2, f"at most {COUNT} keypoints"),
         (["match", "a.png", "b.png", "-w", "tiny", "--save-json", "a.png/x.json"], 1, "a.png"),
         (["match", "a.png"], 2, "the following arguments are required: B"),
         (["match", "a.png", "b.png", "--engine", "tensorrt"], 2, "invalid choice"),
@@ -84,9 +87,31 @@ def test_errors_are_one_line_and_a_code(
     printed = capsys.readouterr()
     assert reason in printed.err
     assert printed.out == ""
-    if code == 1:
+    if not printed.err.startswith("usage: "):
         assert printed.err.startswith("error: ")
         assert printed.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["match", "a.png", "b.png", "--picture", "a.png"],
+        ["match", "link.png", "b.png", "--picture", "a.png"],
+        ["match", "a.png", "b.png", "--save-json", "b.png", "--npz", "b.png"],
+        ["match", "a.png", "b.png", "--picture", "z.png", "--save-json", "z.png"],
+        ["extract", "a.png", "--out", "a.png"],
+    ],
+)
+def test_inputs_and_other_outputs_are_not_replaced(
+    folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    Path("link.png").symlink_to("a.png")
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    with pytest.raises(SystemExit, match="2"):
+        main([*arguments, "-w", "tiny"])
+    told = f"error: {arguments[-1]} is an input or another output already; give each its own name\n"
+    assert capsys.readouterr().err == told
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
 
 
 def test_the_start_loads_no_engine_and_no_picture_library() -> None:

@@ -141,6 +141,8 @@ def test_files_are_those_of_cyano(export: Path, tmp_path: Path) -> None:
 def test_thresholds(export: Path) -> None:
     with pytest.raises(InputError, match=r"gives scores from 0\.05, not from 0\.01"):
         Matcher(export, options=RuntimeOptions(match_threshold=LEAST / 5))
+    with pytest.raises(InputError, match=r"at most 24 keypoints, not 25; .*cyano export --max-keypoints"):
+        Matcher(export, options=RuntimeOptions(max_keypoints=25))
     nothing = Matcher(export, options=RuntimeOptions(match_threshold=0.97, align=False)).match(_image(), _image())
     assert len(nothing) == 0
 
@@ -149,7 +151,7 @@ def test_thresholds(export: Path) -> None:
     "wrong",
     [
         {"max_keypoints": 0},
-        {"max_keypoints": None},
+        {"max_keypoints": "many"},
         {"threads": 0},
         {"match_threshold": 2},
         {"precision": "float64"},

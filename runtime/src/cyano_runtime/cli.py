@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from cyano_runtime.options import ResizeRule
 
 __all__ = ["main"]
+
+
+class _UsageError(InputError):
+    """The command line asks for what cannot be."""
+
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
 
@@ -32,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         given.run(given)
     except CyanoError as error:
         print(f"error: {error}".encode("utf-8", "replace").decode(), file=sys.stderr)  # noqa: T201 - the program's own
-        raise SystemExit(1) from error
+        raise SystemExit(2 if isinstance(error, _UsageError) else 1) from error
     except KeyboardInterrupt as error:
         raise SystemExit(130) from error
 
@@ -77,7 +83,7 @@ def _add_common(command: argparse.ArgumentParser) -> None:
     command.add_argument("--engine", choices=names, default="auto", help="what computes the networks [auto]")
     command.add_argument("--weights", "-w", metavar="DIR", help="folder of `cyano export` [the one included]")
     command.add_argument("--resize", metavar="N|WxH", help="longer side, or size, in pixels; -1 for none [640]")
-    command.add_argument("--max-keypoints", metavar="N", type=int, default=1024, help="strongest of each image [1024]")
+    command.add_argument("--max-keypoints", metavar="N", type=int, help="strongest of each image [1024]")
     command.add_argument("--threads", metavar="N", type=int, help="of the engine [its own choice]")
     command.add_argument("--no-stretch", action="store_true", help="leave dark 16-bit images as they are")
 
@@ -85,7 +91,8 @@ def _add_common(command: argparse.ArgumentParser) -> None:
 def _match(given: argparse.Namespace) -> None:
     """Match, write, tell."""
     if given.picture is not None and given.picture.suffix.lower() not in _PICTURES:
-        raise InputError(f"pictures are written as {', '.join(_PICTURES)}, not as {given.picture.name}")
+        raise _UsageError(f"pictures are written as {', '.join(_PICTURES)}, not as {given.picture.name}")
+    _refuse_clashes((given.a, given.b), given.picture, given.save_json, given.npz)
     matcher, loaded = _matcher(given, match_threshold=given.match_threshold, align=not given.no_align)
     start = time.perf_counter()
     result = matcher.match(given.a, given.b)
@@ -115,6 +122,7 @@ def _match(given: argparse.Namespace) -> None:
 
 def _extract(given: argparse.Namespace) -> None:
     """Extract and write."""
+    _refuse_clashes((given.image,), given.out)
     matcher, _ = _matcher(given)
     features = matcher.extract(given.image)
     features.save_npz(given.out)
@@ -148,6 +156,24 @@ def _env(given: argparse.Namespace) -> None:
         _tell("cyano-rt env", [(name, "not installed" if value is None else value) for name, value in facts.items()])
 
 
+@contextmanager
+def _usage_errors() -> Iterator[None]:
+    """Options that the library refuses are usage errors: exit code 2."""
+    try:
+        yield
+    except InputError as error:
+        raise _UsageError(str(error)) from error
+
+
+def _refuse_clashes(inputs: Sequence[str], *outputs: Path | None) -> None:
+    """Refuse to write two files into one, or over an input."""
+    from cyano.atomic import refuse_clashes
+
+    with _usage_errors():
+        refuse_clashes(inputs, [path for path in outputs if path is not None])
+
+
+@_usage_errors()
 def _matcher(given: argparse.Namespace, **options: Any) -> tuple[Matcher, float]:
     """A matcher with the options of the command, and the seconds that it took to load."""
     start = time.perf_counter()

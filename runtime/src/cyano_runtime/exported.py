@@ -43,6 +43,7 @@ class Export:
         least: probability of the matches that the matcher's graph gives.
         usual: least probability of a match of which alignment says nothing.
         structure: whether keypoints lie at the picture's own structure, of which constant frames are no part.
+        most: keypoints that the detector's graph gives.
         masked: whether the detector takes a mask of where keypoints may be.
         files: of each graph, its name and SHA-256.
     """
@@ -53,6 +54,7 @@ class Export:
     least: float
     usual: float
     structure: bool
+    most: int
     masked: bool
     files: Mapping[GraphName, tuple[str, str]]
 
@@ -76,9 +78,10 @@ class Export:
             files = {name: _file(path, document["graphs"], name) for name in INPUTS}
             least, usual = document["graphs"]["matcher"]["match_threshold"], options["match_threshold"]
             structure = options["keypoint_localisation"] == "structure"
+            most = int(options["max_keypoints"])
             masked = any(each["name"] == "mask" for each in document["graphs"]["detector"]["inputs"])
             named = str(weights["name"]), weights.get("licence")
-            return cls(folder, *named, float(least), float(usual), structure, masked, files)
+            return cls(folder, *named, float(least), float(usual), structure, most, masked, files)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise WeightsError(f"{path} lacks what a matcher needs ({error!r}); {_REMEDY}") from error
 

@@ -26,6 +26,7 @@ from cyano_runtime.result import ImageKeypoints, PairResult
 __all__ = ["Matcher"]
 
 DEFAULT_OPTIONS = RuntimeOptions()
+USUAL_KEYPOINTS = 1024
 
 
 class _Seen(NamedTuple):
@@ -80,6 +81,13 @@ class Matcher:
             raise InputError(
                 f"the exported graph gives scores from {least:g}, not from {asked:g}; export with a lower threshold"
             )
+        most, wanted = self.weights.most, options.max_keypoints
+        if wanted is not None and wanted > most:
+            raise InputError(
+                f"the exported graph gives at most {most} keypoints, not {wanted}; give fewer, or export with more "
+                "(cyano export --max-keypoints)"
+            )
+        self._count = min(USUAL_KEYPOINTS, most) if wanted is None else wanted
         self._least, self._usual = (least, self.weights.usual) if asked is None else (asked, asked)
         settings = engines.settings_of(options, self.engine)
         self._detector, self._matcher = (
@@ -151,7 +159,7 @@ class Matcher:
             columns, rows = np.rint(keypoints).astype(np.intp).clip(0, last).T
             valid &= allowed[rows, columns]
         kept = np.flatnonzero(valid)
-        kept = kept[np.argsort(-scores[kept], kind="stable")][: self.options.max_keypoints]
+        kept = kept[np.argsort(-scores[kept], kind="stable")][: self._count]
         seen = grey.astype(np.float16) if self.options.align else None
         descriptors = np.asarray(found["descriptors"], np.float32)[kept]
         return Features(frame.to_original(keypoints[kept]), scores[kept], descriptors, frame, seen)

@@ -26,7 +26,8 @@ class RuntimeOptions:
 
     Attributes:
         resize: what the networks see of an image; results are in original pixels whatever it is.
-        max_keypoints: the strongest ones of each image, at most as many as the export has.
+        max_keypoints: the strongest ones of each image, at most as many as the export has; None for 1024, or all of
+            an export that has fewer.
         match_threshold: least probability of a match, of at least what the export has; None for that of the weights,
             of which a quarter is enough for matches that alignment confirms.
         align: move the second point of each match to where its surroundings look like those of the first, and drop
@@ -39,7 +40,7 @@ class RuntimeOptions:
     """
 
     resize: ResizeRule = DEFAULT_RESIZE
-    max_keypoints: int = 1024
+    max_keypoints: int | None = None
     match_threshold: float | None = None
     align: bool = True
     stretch: bool = True
@@ -48,8 +49,9 @@ class RuntimeOptions:
     threads: int | None = None
 
     def __post_init__(self) -> None:
-        counts = {"max_keypoints": self.max_keypoints} | ({} if self.threads is None else {"threads": self.threads})
-        for name, value in counts.items():
+        for name, value in {"max_keypoints": self.max_keypoints, "threads": self.threads}.items():
+            if value is None:
+                continue
             if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
                 raise InputError(f"{name} must be a whole number of at least 1, not {value!r}")
         share = self.match_threshold

@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from cyano.collection.folder import Collection
 from cyano.collection.outputs import DEFAULT_CAMERAS, DEFAULT_MAPPING, write_database, write_model
 from cyano.collection.run import DEFAULT_RUN, Run
-from cyano.collection.stages import DEFAULT_VLAD, PairChoice, align_images, extract_images, match_pairs, select_pairs
+from cyano.collection.stages import (
+    DEFAULT_VLAD,
+    PairChoice,
+    align_images,
+    extract_images,
+    match_pairs,
+    need_pairs,
+    select_pairs,
+)
 from cyano.engine import Failure, Summary
 from cyano.errors import CyanoError, InputError
 from cyano.formats import CameraOptions, DatabaseSummary, MappingOptions, ModelSummary
@@ -104,6 +112,7 @@ def reconstruct(
         raise InputError("a model needs all pairs; extract and match in shares, then reconstruct without a share")
     need_pycolmap()  # better missed now than after hours
     need_camera(cameras, collection.names())
+    need_pairs(pairs, collection.names(), collection.images)
     extraction = extract_images(collection, run)
     failures, notes = extraction.failures, tuple(collection.notes())
     try:
@@ -125,19 +134,20 @@ def reconstruct(
         _tell(failures, notes, run.watcher)  # which no summary will list any more
         raise
     seconds = time.monotonic() - started
-    notes = (*notes, *_of_guesses(database), *_of_starts(mapping, model))
+    notes = (*notes, *_of_guesses(database, cameras), *_of_starts(mapping, model))
     return Reconstruction(extraction, choice, matching, alignment, database, model, seconds, notes)
 
 
-def _of_guesses(database: DatabaseSummary) -> list[str]:
+def _of_guesses(database: DatabaseSummary, cameras: CameraOptions) -> list[str]:
     """What the user should know of focal lengths that nobody told."""
     if not database.guessed_cameras:
         return []
-    return [
+    told = (
         f"the focal length of {database.guessed_cameras} of {database.cameras} cameras is not known and was estimated "
-        "from the matches; if you know it, camera parameters make better poses (--camera-model, --camera-params), and "
-        "so does one camera for images that share it (--cameras)"
-    ]
+        "from the matches; if you know it, camera parameters make better poses (--camera-model, --camera-params)"
+    )
+    sharing = ", and so does one camera for images that share it (--cameras)"
+    return [told if cameras.sharing == "all" else told + sharing]
 
 
 def _of_starts(wanted: MappingOptions, model: ModelSummary) -> list[str]:

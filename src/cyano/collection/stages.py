@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 from cyano.collection.folder import Collection
@@ -12,8 +13,9 @@ from cyano.collection.run import DEFAULT_RUN, Run
 from cyano.engine import Stage, Summary, run_stage
 from cyano.engine.plan import ImagePair
 from cyano.errors import InputError
-from cyano.pairs import PairOptions, choose_pairs
+from cyano.pairs import PairOptions, Selection, choose_pairs
 from cyano.pairs.checks import some
+from cyano.pairs.selection import Describe
 from cyano.retrieval import VladOptions, describe_collection
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "align_images",
     "extract_images",
     "match_pairs",
+    "need_pairs",
     "select_pairs",
     "verify_pairs",
 ]
@@ -173,9 +176,42 @@ def select_pairs(
         features=features.folder.name,
         folder=collection.store / "codebooks",
     )
-    found = choose_pairs(options, names, folder=collection.images, describe=describe)
+    found = _chosen(options, names, collection.images, describe)
     pairs = [(pair.name0, pair.name1) for pair in found.pairs]
-    if not pairs:
+    return PairChoice(f"{options.method}, {method}", pairs, tuple(found.notes))
+
+
+def need_pairs(options: PairOptions | None, names: Sequence[str], images: Path | None) -> None:
+    """Refuse early what `select_pairs` would refuse after the work: lists and positions that give no pairs.
+
+    Args:
+        options: how pairs are selected.
+        names: of the images.
+        images: their folder; None where the positions in their EXIF are not at hand yet.
+
+    Raises:
+        InputError: see `select_pairs`.
+
+    Example:
+        >>> from cyano.pairs import PairOptions
+        >>> need_pairs(PairOptions("sequential"), collection.names(), collection.images)  # follows from names
+    """
+    if options is None or options.method not in ("list", "spatial"):
+        return
+    if options.method == "list" or options.poses is not None or images is not None:
+        _chosen(options, names, images)
+
+
+def _chosen(
+    options: PairOptions, names: Sequence[str], images: Path | None, describe: Describe | None = None
+) -> Selection:
+    """At least one pair.
+
+    Raises:
+        InputError: there is none; or see `choose_pairs`.
+    """
+    found = choose_pairs(options, names, folder=images, describe=describe)
+    if not found.pairs:
         reasons = "".join(f"; {note}" for note in found.notes)
         raise InputError(f"{options.method} selects no pair of {len(names)} images{reasons}; select them another way")
-    return PairChoice(f"{options.method}, {method}", pairs, tuple(found.notes))
+    return found

@@ -42,7 +42,7 @@ def verified(
     estimate = estimate_fundamental(keypoints0[rows0], keypoints1[rows1], options, doubtful)
     kept = ~doubtful | estimate.inliers
     pair = replace(pair, indices=pair.indices[kept], scores=pair.scores[kept])
-    if not estimate.ok:
+    if not estimate.has_model:  # of doubtful ones the mapper asks for more inliers than chance gives
         return pair
     return replace(pair, geometry=TwoViewGeometry("fundamental", estimate.matrix, estimate.inliers[kept]))
 

@@ -44,11 +44,13 @@ def localise_queries(
     for query in queries:
         made_from = MadeFrom("", "", "") if results is None else results.made_from(query)
         kept = None if results is None else results.kept(query, made_from)
-        path = results.picture(query) if results is not None and pictures else None
+        path = results.picture(query.name) if results is not None and pictures else None
         if kept is not None and (path is None or path.exists()):
             yield Localised(kept, True)
             continue
         found = _outcome(localiser, query)
+        if results is not None and kept is None:
+            results.remove_picture(query.name)
         if path is not None and found.status != "not usable":
             write_atomically(path, picture_of(found, query.path, localiser.map))
         record = kept or Record.of(query.name, found, made_from, orientation_of(query.path))
@@ -77,12 +79,14 @@ def localise_frames(
     for frame in _frames(queries, rig):
         made = {name: _of_frame(results, name, frame, rig) for name in frame}
         kept = {} if results is None else {name: results.kept(query, made[name]) for name, query in frame.items()}
-        paths = {name: results.picture(query) for name, query in frame.items()} if results and pictures else {}
+        paths = {name: results.picture(query.name) for name, query in frame.items()} if results and pictures else {}
         if all(kept.get(name) for name in frame) and all(path.exists() for path in paths.values()):
             yield from (Localised(record, True) for record in kept.values() if record is not None)
             continue
         for name, found in _outcomes(localiser, frame, rig).items():
             query = frame[name]
+            if results is not None and kept.get(name) is None:
+                results.remove_picture(query.name)
             if name in paths and found.status != "not usable":
                 write_atomically(paths[name], picture_of(found, query.path, localiser.map))
             record = kept.get(name) or Record.of(query.name, found, made[name], orientation_of(query.path))

@@ -45,11 +45,17 @@ class Reader(ABC):
         """The frames that are taken, in order.
 
         Raises:
-            InputError: there is not one frame in it that can be read.
+            InputError: there is not one frame in it that can be read, or none between `start` and `end`.
         """
-        yield from self._frames(options)
+        taken = False
+        for frame in self._frames(options):
+            taken = True
+            yield frame
         if self.problem and not self._readable:
             raise InputError(f"{self.name} has no frame that can be read; {self.problem}")
+        if not taken and (options.start or options.end is not None):
+            until = "" if options.end is None else f" to {options.end:g} s"
+            raise InputError(f"{self.name} has no frame from {options.start:g} s{until}; check --start and --end")
 
     @abstractmethod
     def _frames(self, options: SourceOptions) -> Iterator[Frame]:

@@ -148,6 +148,11 @@ def test_a_broken_image_is_listed_and_the_rest_goes_on(walk: Walk, tmp_path: Pat
     flat_image(images / "broken.png")
     mended = run("reconstruct", images, "--out", out, "--cameras", "all", "--retry", "--json")
     assert mended.exit_code == 0
+    (images / "d.jxl").write_bytes(b"passed over")
+    told = run("reconstruct", images, "--out", out, "--cameras", "all")
+    assert "6 of 7 images registered, and all agree; not registered: broken.png" in told.stdout
+    assert "\nnote: " in told.stderr
+    assert run("reconstruct", images, "--out", out, "--cameras", "all", "-q").output == ""
     assert (json.loads(mended.stdout)["model"]["images"], json.loads(mended.stdout)["model"]["registered"]) == (7, 6)
 
 

@@ -126,6 +126,12 @@ def test_one_camera_or_a_cameras_file_is_the_same_as_intrinsics(tmp_path: Path) 
     )
     assert one == expected
     np.testing.assert_allclose(listed[0]["T_0to1"], expected[0]["T_0to1"], atol=1e-9)
+    cameras = tmp_path / "cameras.txt"
+    before = cameras.read_bytes()
+    clash = run("match", a, b, "--pose", "--cameras-file", cameras, "--save-json", cameras)
+    assert clash.exit_code == 2
+    assert "cameras.txt is an input" in " ".join(clash.stderr.replace("│", " ").split())
+    assert cameras.read_bytes() == before
     assert run("match", a, b, "--camera", "PINHOLE:1,1,1,1").exit_code == 2
     assert "unknown camera model" in run("match", a, b, "--pose", "--camera", "PIN:1,1,1").stderr
 

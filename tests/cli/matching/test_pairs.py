@@ -79,6 +79,23 @@ def test_failed_pairs_are_told_and_the_rest_is_done(listed: Path, tmp_path: Path
     assert len(list((tmp_path / "out").glob("*.npz"))) == 1
 
 
+@pytest.mark.parametrize("name", ["view0_0_view1_0_matches.png", "view0_0_view1_0_matches.npz"])
+def test_inputs_are_not_replaced(listed: Path, tmp_path: Path, name: str) -> None:
+    """An image, or the list, that has the name of a result; also where the folder of the results is a link."""
+    pair, clash = read_pairs(listed)[0], listed.with_name(name)
+    if clash.suffix == ".png":
+        clash.write_bytes((listed.parent / pair.name0).read_bytes())
+        write_pairs(listed, [pair, Pair(name, pair.name1)])
+    else:
+        listed = listed.rename(clash)
+    (tmp_path / "out").symlink_to(listed.parent)
+    before = {path.name: path.read_bytes() for path in listed.parent.iterdir()}
+    result = run("pairs", "--input-pairs", listed, "-o", tmp_path / "out", "--viz", *SMALL)
+    assert result.exit_code == 1
+    assert f"{name} is an input and has the name of a result" in result.stderr
+    assert {path.name: path.read_bytes() for path in listed.parent.iterdir()} == before
+
+
 def test_changed_options_are_refused(listed: Path, tmp_path: Path) -> None:
     command = ("pairs", "--input-pairs", listed, "--output-dir", tmp_path / "out", *SMALL)
     assert run(*command).exit_code == 0

@@ -7,8 +7,10 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from cyano.checkpoints import Networks, load
 from cyano.errors import InputError, OutputError
@@ -314,6 +316,23 @@ class TestCache:
     def test_cache_and_overwrite_contradict_each_other(self, options: MatchPairsOptions) -> None:
         with pytest.raises(InputError, match=r"--cache.*--overwrite"):
             replace(options, cache=True, overwrite=True)
+
+
+@pytest.mark.parametrize("stretch", [False, True])
+def test_pictures_show_what_the_networks_saw(networks: Networks, options: MatchPairsOptions, stretch: bool) -> None:
+    """Values of 12 bits in files of 16, which are nearly black unless they are stretched."""
+    pair = written(options.input_dir, posed_pair())
+    for name in (pair.name0, pair.name1):
+        with Image.open(options.input_dir / name) as image:
+            narrow = np.asarray(image.convert("L")).astype(np.uint16) * 16
+        cv2.imwrite(str(options.input_dir / name), narrow)
+    drawn = replace(options, matching=replace(MATCHING, stretch=stretch), pictures=PictureOptions(fast=True))
+    report = match_pairs([pair], networks, drawn)
+    assert not report.failures
+    with Image.open(options.output_dir / "view0_0_view1_0_matches.png") as picture:
+        shown = np.asarray(picture.convert("RGB"))[30:170]
+    grey = shown[(shown.max(axis=2) == shown.min(axis=2)) & (shown.max(axis=2) < 250)]  # neither lines nor the gap
+    assert (np.median(grey) > 60) == stretch
 
 
 def test_evaluation_without_truth_names_the_flag(networks: Networks, options: MatchPairsOptions) -> None:

@@ -90,7 +90,7 @@ def test_parameters_of_pictures_that_are_not_there_are_refused_or_scaled_by_thei
     folder = tmp_path / "images"
     photograph(folder, "half.jpg", (160, 90))
     given: tuple[Any, ...] = ("PINHOLE", "all", (300.0, 300.0, 160.0, 90.0))
-    with pytest.raises(InputError, match=r"not near the centre of the images \(160x90 px\).*--camera-size"):
+    with pytest.raises(InputError, match=r"centre of the images \(160x90 px\).*\(--camera MODEL:P,P,\.\.\.@WxH"):
         database(folder, CameraOptions(*given, images=folder))
     known = CameraOptions(*given, images=folder, size=ImageSize(180, 320))
     assert database(folder, known)["half.jpg"] == ("PINHOLE", (150, 150, 80, 45))

@@ -110,7 +110,7 @@ def test_other_mappers_have_a_try_where_the_first_loses_its_way(
     summary = sparse_model(tmp_path / "x.db", None, tmp_path / "sparse", MappingOptions(threads=1))
     assert (summary.mapper, summary.registered, summary.starts, summary.seed) == ("global", 6, 3, 2)
     assert summary.sound
-    assert summary.verdict == "6 of 7 images registered, and all agree"
+    assert summary.verdict == "6 of 7 images registered, and all agree; not registered: empty.jpg"
     assert summary.unregistered == ["empty.jpg"]
 
     def failing(pycolmap: ModuleType, database: Path, images: None, start: Start, threads: int) -> list[Any]:
@@ -221,7 +221,7 @@ def test_images_that_are_not_sound_are_taken_out_by_name(tmp_path: Path, monkeyp
     assert summary.taken_out == reasons
     assert (summary.registered, summary.starts, summary.sound) == (4, 2, False)
     told = f"2 taken out: {far} ({reasons[far]}), {blind} (sees 0 points)"
-    assert summary.verdict == f"6 of 7 images registered; 4 agree, {told}"
+    assert summary.verdict == f"6 of 7 images registered; 4 agree, {told}; not registered: empty.jpg"
     model = pycolmap.Reconstruction(tmp_path / "sparse" / "0")
     posed = {image.name: image.cam_from_world().matrix() for image in model.images.values() if image.has_pose}
     assert posed.keys() == set(others)
@@ -245,7 +245,7 @@ def test_a_model_that_lost_most_of_its_points_is_doubtful(
     monkeypatch.setattr("cyano.formats.mapping.reconstruct.run_mapper", thinned)
     summary = sparse_model(database, None, tmp_path / "sparse", MappingOptions(threads=1))
     assert (summary.registered, summary.starts, summary.sound) == (6, 3, False)
-    assert summary.verdict == "6 of 7 images registered; doubtful: only 99 points"
+    assert summary.verdict == "6 of 7 images registered; not registered: empty.jpg; doubtful: only 99 points"
 
 
 def test_what_cameras_cannot_be() -> None:

@@ -22,6 +22,7 @@ from cyano.localisation import LocaliseOptions, Localiser, Map, PositionPrior, a
 from cyano.localisation.queries import Query
 from cyano.matcher import Matcher
 from cyano.options import MatcherOptions
+from cyano.pairs import PairOptions
 from cyano.types import ImageSize
 from support.commands import flat_image, output, run
 from support.localised import FEW, Scene
@@ -150,7 +151,8 @@ def test_images_that_fail_are_said(scene: Scene, tmp_path: Path) -> None:
     result = run("add", images, "--to", scene.model, "--images", scene.images, "--out", tmp_path / "out", *FEW)
     assert result.exit_code == 3
     assert "not added: flat.png: no keypoints" in result.stderr
-    assert "not added: broken.png:" in result.stderr
+    (broken,) = (line for line in result.stderr.splitlines() if "broken.png" in line)
+    assert broken.startswith("not added: broken.png: ")
     assert "1 of 3 images" in result.stdout
     assert {image.name for image in model_of(tmp_path / "out").images.values()} == {
         "q_2.png",
@@ -279,6 +281,10 @@ def test_what_does_not_fit_is_an_error(scene: Scene, place: Map, tmp_path: Path)
     masked = Query("q.png", scene.queries / "q_1.png", mask=scene.queries / "q_2.png")
     with pytest.raises(InputError, match=r"masks of their own \(q.png\).*Recipe.masks"):
         add_images(place, [masked], tmp_path / "out")
+    absent = tmp_path / "absent.txt"
+    for wanted in (PairOptions("list", pair_list=absent), PairOptions("spatial", poses=absent)):
+        with pytest.raises(InputError, match=r"absent\.txt"):
+            add_images(place, scene.queries, tmp_path / "out", pairs=wanted)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "images").symlink_to(scene.images)  # as a reconstruction leaves it
     with pytest.raises(InputError, match="results of other images"):

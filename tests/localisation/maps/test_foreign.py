@@ -20,6 +20,7 @@ from cyano.formats.colmap.pixels import lens_of
 from cyano.geometry import invert_rigid, rotation_angle_between
 from cyano.localisation import Localiser, Map, make_map
 from cyano.options import MatcherOptions
+from cyano.pairs import PairOptions
 from cyano.types import ImageSize
 from support.commands import output, run
 from support.foreign import write_posed_model
@@ -107,6 +108,7 @@ def test_images_that_cannot_be_used_are_said_and_left_out(foreign: Foreign, tmp_
         picture.save(images / "view1.png", exif=exif)
     with Image.open(images / "view2.png") as picture:
         picture.resize((240, 180)).save(images / "view2.png")
+    (images / "view5.png").write_bytes(b"no image")
     shutil.copytree(foreign.map / "store", tmp_path / "map" / "store")
     result = run("map", foreign.model, "--images", images, "--out", tmp_path / "map", *FEW)
     assert result.exit_code == 1  # features in the store are of other images
@@ -115,8 +117,10 @@ def test_images_that_cannot_be_used_are_said_and_left_out(foreign: Foreign, tmp_
     assert result.exit_code == 3
     for text in ("view0.png: it is not in", "view1.png: EXIF turns it", "view2.png: it has 240x180 pixels"):
         assert text in result.stderr
+    (broken,) = (line for line in result.stderr.splitlines() if "view5.png" in line)
+    assert broken.startswith("left out: view5.png: ")
     model = pycolmap.Reconstruction(tmp_path / "map" / "sparse" / "0")
-    assert {image.name for image in model.images.values()} == {"view3.png", "view4.png", "view5.png"}
+    assert {image.name for image in model.images.values()} == {"view3.png", "view4.png"}
 
 
 def test_folders_that_do_not_fit_are_errors(foreign: Foreign, tmp_path: Path) -> None:
@@ -125,6 +129,9 @@ def test_folders_that_do_not_fit_are_errors(foreign: Foreign, tmp_path: Path) ->
         make_map(foreign.model, tmp_path / "empty", tmp_path / "map", recipe())
     with pytest.raises(InputError, match="no model of COLMAP"):
         make_map(tmp_path / "empty", foreign.images, tmp_path / "map", recipe())
+    listed = PairOptions("list", pair_list=tmp_path / "absent.txt")
+    with pytest.raises(InputError, match=r"absent\.txt"):
+        make_map(foreign.model, foreign.images, tmp_path / "map", recipe(), pairs=listed)
     assert not (tmp_path / "map").exists()
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cyano.cli.output import error_console, plain_line, print_facts, print_json, result_console
+from cyano.cli.output import error_console, plain_line, print_facts, print_json, print_notes, result_console
 
 if TYPE_CHECKING:
     from cyano.collection import Collection, Reconstruction
@@ -99,11 +99,23 @@ def tell(
     as_json: bool,
     *,
     model: ModelSummary | None = None,
+    reasons: Mapping[str, Mapping[str, str]] | None = None,
     status: int = 0,
 ) -> None:
     """Print facts, notes, failures and faults of a model, and end with status 3 if there are any of the last two.
 
     Or with `status`, if that is larger.
+
+    Args:
+        title: of the facts.
+        facts: for people.
+        document: for `as_json`.
+        stages: whose failures are listed.
+        notes: what the user should know.
+        as_json: whether stdout has the document.
+        model: with its faults.
+        reasons: by what became of images ("not added") their names and why; failures among them are not listed again.
+        status: see above.
 
     Raises:
         typer.Exit: with that status.
@@ -112,12 +124,14 @@ def tell(
     if as_json:
         print_json({**document, "notes": list(notes)})
     print_facts(result_console(as_json), title, facts)
-    for note in notes:
-        plain_line(error_console(), f"note: {note}", style="yellow")
-    for failure in failures:
-        plain_line(error_console(), f"failed: {' '.join(failure.item)}: {failure.reason}", style="red")
-    for name, reason in ({} if model is None else model.taken_out).items():
-        plain_line(error_console(), f"taken out: {name}: {reason}", style="red")
+    print_notes(notes)
+    listed = [(what, name, reason) for what, images in (reasons or {}).items() for name, reason in images.items()]
+    known = {(name, reason) for _, name, reason in listed}
+    failed = [("failed", " ".join(failure.item), failure.reason) for failure in failures]
+    listed += [line for line in failed if line[1:] not in known]
+    listed += [] if model is None else [("taken out", *line) for line in model.taken_out.items()]
+    for line in listed:
+        plain_line(error_console(), ": ".join(line), style="red")
     for doubt in [] if model is None else model.doubts:
         plain_line(error_console(), f"doubtful: {doubt}", style="red")
     status = max(status, *(stage.exit_status for stage in stages), 0)

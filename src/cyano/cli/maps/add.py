@@ -12,7 +12,7 @@ from cyano.cli import arguments as shared
 from cyano.cli.collections import options as given
 from cyano.cli.collections import pair_options as pairing
 from cyano.cli.maps.localise_options import known_cameras, queries_of
-from cyano.cli.output import busy, error_console, plain_line, watching
+from cyano.cli.output import busy, watching
 
 if TYPE_CHECKING:
     from cyano.localisation import Addition
@@ -57,9 +57,10 @@ def add(
     camera: Annotated[
         str,
         typer.Option(
-            metavar="auto|MODEL:P,P,...",
-            help="Intrinsics of the new images, in COLMAP's order and pixels as stored: PINHOLE:fx,fy,cx,cy. auto "
-            "takes the camera that the map's images of the same kind share, or estimates one for each.",
+            metavar="auto|MODEL:P,P,...[@WxH]",
+            help="Intrinsics of the new images, in COLMAP's order and pixels as stored: PINHOLE:fx,fy,cx,cy, and @WxH "
+            "if for another size. auto takes the camera that the map's images of the same kind share, or estimates one "
+            "for each.",
         ),
     ] = "auto",
     cameras_file: Annotated[
@@ -148,9 +149,8 @@ def _tell(done: Addition, place: Path, out: Path, as_json: bool) -> None:
         "model": vars(model),
         "files": dict(files),
     }
-    for name, reason in model.failed.items():
-        plain_line(error_console(), f"not added: {name}: {reason}", style="red")
-    tell(f"{place} with more images", facts, document, done.stages, done.notes, as_json, status=done.exit_status)
+    title, reasons = f"{place} with more images", {"not added": model.failed}
+    tell(title, facts, document, done.stages, done.notes, as_json, reasons=reasons, status=done.exit_status)
 
 
 def _counted(rounds: int) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cyano.cli.output import error_console, plain_line, print_facts, print_json, result_console
+from cyano.cli.output import plain_line, print_facts, print_json, print_notes, result_console
 
 if TYPE_CHECKING:
     from cyano.localisation import Localiser
@@ -88,7 +88,6 @@ class Report:
         files = list(self._summary.get("files", {}).items())
         title = f"{counts['ok']} of {len(records)} images localised"
         print_facts(self._console, title, [("status", told), *files])
-        for note in notes:
-            plain_line(error_console(), f"note: {note}", style="yellow")
+        print_notes(notes)
         if counts["ok"] < len(records):
             raise typer.Exit(SOME_FAILED)

@@ -10,7 +10,7 @@ import typer
 from cyano.cli import arguments as shared
 from cyano.cli.collections import options as given
 from cyano.cli.collections import pair_options as pairing
-from cyano.cli.output import error_console, plain_line, watching
+from cyano.cli.output import watching
 
 if TYPE_CHECKING:
     from cyano.localisation import ForeignMap
@@ -121,8 +121,5 @@ def _tell(done: ForeignMap, source: Path, out: Path, as_json: bool) -> None:
         "left_out": dict(done.left_out),
         "files": dict(files),
     }
-    for name, reason in done.left_out.items():
-        plain_line(error_console(), f"left out: {name}: {reason}", style="red")
-    for name, reason in found.doubtful.items():
-        plain_line(error_console(), f"doubtful: {name}: {reason}", style="red")
-    tell(f"map of {source}", facts, document, done.stages, done.notes, as_json, status=done.exit_status)
+    title, reasons = f"map of {source}", {"left out": done.left_out, "doubtful": found.doubtful}
+    tell(title, facts, document, done.stages, done.notes, as_json, reasons=reasons, status=done.exit_status)

@@ -185,7 +185,7 @@ def match(
     lines = shared.line_limit(max_lines)
     outputs = match_outputs.Outputs(picture, save_json, npz, registered, overlay, lines)
     outputs = outputs.with_defaults(out_dir, a, b, silent=as_json)
-    outputs.refuse_clashes(a, b, mask0, mask1)
+    outputs.refuse_clashes(a, b, mask0, mask1, cameras_file, weights)
     kinds = models.kinds(homography or registered is not None, fundamental, pose)
     entries = models.camera_entries((a, b), camera, cameras_file, pose=pose)
     wanted = models.ModelOptions.parsed(kinds, (intrinsics0, intrinsics1), threshold, estimator, seed, entries)

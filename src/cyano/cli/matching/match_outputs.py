@@ -11,7 +11,8 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from cyano.atomic import write_atomically
+from cyano.atomic import refuse_clashes, write_atomically
+from cyano.cli.arguments import usage_errors
 from cyano.concise import json_text
 from cyano.errors import InputError
 from cyano.evaluation.pair_lists.matched_pair import CORRECT_PX, MatchedPair, to_dict
@@ -97,17 +98,14 @@ class Outputs:
             self, picture=self.picture or place / picture_name, json_file=self.json_file or place / json_name
         )
 
-    def refuse_clashes(self, *inputs: Path | None) -> None:
+    def refuse_clashes(self, *inputs: str | Path | None) -> None:
         """Refuse to write two files into one, or over an input.
 
         Raises:
             typer.BadParameter: naming the path.
         """
-        taken = {os.path.realpath(path) for path in inputs if path is not None}  # takes links in a circle, too
-        for path in self._files():
-            if os.path.realpath(path) in taken:
-                raise typer.BadParameter(f"{path} is an input or another output already; give each its own name")
-            taken.add(os.path.realpath(path))
+        with usage_errors():
+            refuse_clashes([path for path in inputs if path is not None], self._files())
 
     def _files(self) -> list[Path]:
         """The paths that were asked for."""

@@ -198,7 +198,9 @@ def pairs(
     place = shared.checked_device(pairs_run.device_name(device, force_cpu))
     folder = input_dir or (Path(ORIGINAL_IMAGES) if input_pairs == Path(ORIGINAL_PAIRS) else input_pairs.parent)
     with shared.usage_errors():
-        options = pairs_run.MatchPairsOptions(folder, output_dir, matching, place, robust, pictures, cache, overwrite)
+        options = pairs_run.MatchPairsOptions(
+            folder, output_dir, matching, place, robust, pictures, cache, overwrite, input_pairs
+        )
     listed = pairs_run.selected(input_pairs, max_length, seed if shuffle else None)
     report = pairs_run.run(listed, pairs_run.weights_name(superglue, weights), options)
     pairs_run.tell(report, options, as_json)

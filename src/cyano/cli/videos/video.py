@@ -218,32 +218,17 @@ def video(
 
 
 def _run(tracker: Tracker, source: Source, recorder: FrameRecorder, watcher: Watcher) -> tuple[dict[str, Any], bool]:
-    """All frames; the summary, and whether Ctrl-C ended it.
-
-    Raises:
-        InputError: there is none.
-    """
-    from cyano.errors import InputError
+    """All frames; the summary, and whether Ctrl-C ended it."""
     from cyano.tracking.run import track
 
-    number, interrupted, total = 0, False, source.options.max_frames or 0
+    interrupted, total = False, source.options.max_frames or 0
     try:
         for number, (seen, seconds) in enumerate(track(tracker, source), start=1):
             recorder.add(seen, seconds)
             watcher.at("matching", number, max(total, number))
     except KeyboardInterrupt:
         interrupted = True
-    if not number and not interrupted:
-        raise InputError(f"no frame of {source.name} was read{_why_none(source)}")
     return recorder.finish(interrupted=interrupted), interrupted
-
-
-def _why_none(source: Source) -> str:
-    """What may be the reason that a source has no frames."""
-    if source.problem:
-        return f": {source.problem}"
-    asked = source.options
-    return "; it may end before --start, check --start and --end" if asked.start or asked.end else ""
 
 
 def _outputs(out: Path | None, output_dir: Path | None, json_to: str | None, pictures: bool) -> Outputs:

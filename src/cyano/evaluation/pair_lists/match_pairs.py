@@ -25,11 +25,10 @@ from cyano.options import MatcherOptions
 from cyano.pairs import Pair, unique_stems
 from cyano.processing.resize import ResizeRule
 from cyano.result import PairResult
-from cyano.types import ImageSize, ResizeMap
+from cyano.types import ResizeMap
 from cyano.view_search import are_few
 
 __all__ = ["MatchPairsOptions", "MatchPairsReport", "PairOutcome", "match_pairs"]
-
 
 DEFAULT_MATCHING = MatcherOptions()
 
@@ -49,6 +48,7 @@ class MatchPairsOptions:
         pictures: what to draw; None for nothing.
         cache: keep files of an earlier run with this configuration and these images.
         overwrite: replace the files of an earlier run with another configuration.
+        pair_list: the file with the pairs, where there is one; no result may replace it.
     """
 
     input_dir: Path
@@ -59,6 +59,7 @@ class MatchPairsOptions:
     pictures: PictureOptions | None = None
     cache: bool = False
     overwrite: bool = False
+    pair_list: Path | None = None
 
     def __post_init__(self) -> None:
         if self.cache and self.overwrite:
@@ -127,8 +128,8 @@ def match_pairs(
 
     Raises:
         InputError: a pair has no ground truth and an evaluation is asked for, or occurs twice.
-        OutputError: a file cannot be written, or the folder holds results of another configuration or, by the
-            same names, of other pairs.
+        OutputError: a file cannot be written or would replace an input, or the folder holds results of another
+            configuration or, by the same names, of other pairs.
         WeightsError: the networks have no matcher.
     """
     if not pairs:
@@ -138,7 +139,8 @@ def match_pairs(
         _need_ground_truth(pairs)
     run = _Run(networks, options)
     named = {stem: (pair.name0, pair.name1) for pair, stem in zip(pairs, stems, strict=True)}
-    open_run(options.output_dir, run.configuration, named, overwrite=options.overwrite)
+    inputs = [options.pair_list, *(options.input_dir / name for names in named.values() for name in names)]
+    open_run(options.output_dir, run.configuration, named, inputs=inputs, overwrite=options.overwrite)
     outcomes = []
     for pair, stem in zip(pairs, stems, strict=True):
         outcome = run.outcome(pair, stem)
@@ -233,7 +235,7 @@ class _Run:
         pictures: Mapping[str, bytes] = {}
         if self._options.pictures is not None:
             names = (str(self._options.input_dir / pair.name0), str(self._options.input_dir / pair.name1))
-            pictures = pair_pictures.draw(result, names, evaluation, self._options.pictures)
+            pictures = pair_pictures.draw(result, names, evaluation, self._options.pictures, self._options.matching)
         # All that can fail because of the images has been done: from here on files are written.
         path = pair_files.matches_path(folder, stem)
         pair_files.write_matches(path, result, origin)
@@ -295,5 +297,4 @@ def _evaluate(pair: Pair, result: PairResult, robust: RobustOptions) -> PairEval
 
 def _unturned(frame: ResizeMap) -> ResizeMap:
     """The same resize without the turn."""
-    size: ImageSize = frame.network.turned(frame.quarter_turns)
-    return ResizeMap(frame.original, size)
+    return ResizeMap(frame.original, frame.network.turned(frame.quarter_turns))

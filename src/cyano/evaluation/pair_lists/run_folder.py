@@ -36,7 +36,14 @@ class _Run:
     pairs: PairsByStem
 
 
-def open_run(folder: Path, configuration: Configuration, pairs: PairsByStem, *, overwrite: bool = False) -> None:
+def open_run(
+    folder: Path,
+    configuration: Configuration,
+    pairs: PairsByStem,
+    *,
+    inputs: Iterable[Path | None] = (),
+    overwrite: bool = False,
+) -> None:
     """Record in a folder how its files are about to be made, unless files made otherwise are there.
 
     Sections that only one of the two runs has do not contradict each other: evaluating afterwards what was
@@ -46,14 +53,16 @@ def open_run(folder: Path, configuration: Configuration, pairs: PairsByStem, *, 
         folder: of the results; made if it is not there.
         configuration: of the run that begins.
         pairs: its pairs, by the names of their files.
+        inputs: files that the run reads; None for one that there is not.
         overwrite: remove the files of an earlier run that contradicts this one instead of refusing.
 
     Raises:
-        OutputError: the folder holds files of another configuration, or of another pair by the same name, or
-            cannot be written.
+        OutputError: a result would replace an input, or the folder holds files of another configuration, or of
+            another pair by the same name, or cannot be written.
     """
     tidy(folder, lambda name: name == RUN_FILE or name.endswith(OUTPUT_ENDINGS))
     earlier = _read(folder / RUN_FILE, overwrite)
+    _refuse_inputs(folder, inputs, {**earlier.pairs, **pairs})
     changes = _changes(earlier.configuration, configuration) + _clashes(earlier.pairs, pairs)
     if changes and not overwrite:
         more = f"; and {len(changes) - _SHOWN} more" if len(changes) > _SHOWN else ""
@@ -70,6 +79,16 @@ def open_run(folder: Path, configuration: Configuration, pairs: PairsByStem, *, 
         "pairs": {stem: list(names) for stem, names in {**earlier.pairs, **pairs}.items()},
     }
     write_atomically(folder / RUN_FILE, (json.dumps(document, indent=1) + "\n").encode())
+
+
+def _refuse_inputs(folder: Path, inputs: Iterable[Path | None], stems: Iterable[str]) -> None:
+    """Refuse a folder in which an input has the name of a result, also of one that is not made this time."""
+    place = os.path.realpath(folder)
+    results = {RUN_FILE, *(stem + ending for stem in stems for ending in OUTPUT_ENDINGS)}
+    for path in dict.fromkeys(path for path in inputs if path is not None and "\0" not in str(path)):
+        places = {os.path.join(os.path.realpath(path.parent), path.name), os.path.realpath(path)}
+        if any(os.path.dirname(found) == place and os.path.basename(found) in results for found in places):
+            raise OutputError(f"{path} is an input and has the name of a result in {folder}; give another --out")
 
 
 def _read(path: Path, overwrite: bool) -> _Run:

@@ -72,8 +72,8 @@ class CameraEntry:
             shown = some([f"{lens.size.width}x{lens.size.height} px" for lens in candidates])
             raise InputError(
                 f"the principal point of {self.model} {self.params} is not near the centre of the images ({shown}), so "
-                "the parameters are for images of another size; give that size (--camera-size), or "
-                "other parameters"
+                "the parameters are for images of another size; give that size (--camera MODEL:P,P,...@WxH, or in the "
+                "cameras file), or other parameters"
             )
         return candidates[int(np.argmin(off))]
 

@@ -16,6 +16,7 @@ from cyano.formats.extras import load_pycolmap, quiet, translated
 from cyano.formats.mapping.focal_lengths import estimate_focal_lengths
 from cyano.formats.mapping.mappers import Mapper, MappingOptions, Start, adjust, run_mapper, starts_of
 from cyano.formats.mapping.soundness import Evidence, agreement, median_ray_angle, read_evidence, unsound
+from cyano.pairs.checks import some
 
 __all__ = ["SUMMARY_FILE", "ModelSummary", "sparse_model"]
 
@@ -90,6 +91,7 @@ class ModelSummary:
             text += f"; {self.registered} agree, {len(self.taken_out)} taken out: {', '.join(named)}{more}"
         else:
             text += ", and all agree" if not self.doubts else ""
+        text += f"; not registered: {some(self.unregistered)}" if self.unregistered else ""
         return text + "".join(f"; doubtful: {doubt}" for doubt in self.doubts)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cyano.collection import Run, align_images, extract_images, match_pairs, select_pairs
 from cyano.collection.run import DEFAULT_RUN
+from cyano.collection.stages import need_pairs
 from cyano.engine import SOME_FAILED, Failure, Summary
 from cyano.errors import InputError
 from cyano.localisation.map import Map
@@ -99,6 +100,7 @@ def add_images(
         raise InputError("images are added to a map all at once; add them without a share")
     queries = find_queries(images) if isinstance(images, Path) else list(images)
     check_new(place, queries, out)
+    need_pairs(pairs, [*place.names, *(query.name for query in queries)], None)
     collection = begin_folder(place, queries, out)
     fresh = replace(collection, listed=tuple(query.name for query in queries))
     extraction = extract_images(fresh, run)

@@ -20,6 +20,7 @@ from cyano.collection import (
 )
 from cyano.collection.links import link_images
 from cyano.collection.run import DEFAULT_RUN
+from cyano.collection.stages import need_pairs
 from cyano.engine import SOME_FAILED, Recipe, Summary
 from cyano.errors import InputError
 from cyano.exif import facts_in
@@ -118,6 +119,7 @@ def make_map(
         )
     left_out = _unusable(posed, images)
     collection = Collection(images, out, recipe, listed=_listed(posed, left_out, images))
+    need_pairs(pairs, collection.names(), images)
     extraction = extract_images(collection, run)
     left_out |= _of_other_sizes(posed, collection)
     collection = replace(collection, listed=_listed(posed, left_out, images))

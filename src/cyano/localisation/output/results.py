@@ -6,7 +6,7 @@ OUT/trajectory.txt       poses by time in TUM's form, if the names hold numbers
 OUT/sparse               the map and the photographs with a pose in one COLMAP model
 OUT/failed.txt           the photographs without a certain pose, and why
 OUT/summary.json         counts, options, digests
-OUT/pictures             if asked for: each photograph beside its best image of the map
+OUT/pictures             if asked for: each photograph beside its best image of the map; they go with their results
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from hashlib import blake2b
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cyano import __version__
-from cyano.atomic import append_line, tidy, write_atomically
+from cyano.atomic import append_line, tidy, write_atomically, written
 from cyano.concise import json_text
 from cyano.errors import InputError
 from cyano.formats.colmap.posed_model import PosedImage, write_with_images
@@ -63,6 +64,8 @@ class Results:
                 f"{folder} holds localisations in {what} ({len(others)}, first {others[0].name!r}); give another "
                 "--out, or drop them with --overwrite"
             )
+        for each in others:
+            self.remove_picture(each.name)
         self.records = {name: each for name, each in self.records.items() if self._is_current(each)}
         self._write_lines()
 
@@ -106,10 +109,25 @@ class Results:
         self.records.pop(record.name, None)
         self.records[record.name] = record
 
-    def picture(self, query: Query) -> Path:
+    def picture(self, name: str) -> Path:
         """Where the picture of a photograph goes, in the folder of the results whatever its name is."""
-        parts = [part if part != ".." else "_" for part in PurePosixPath(query.name).parts if part != "/"]
+        parts = [part if part != ".." else "_" for part in PurePosixPath(name).parts if part != "/"]
         return self.folder / _PICTURES / f"{'/'.join(parts)}.png"
+
+    def remove_picture(self, name: str) -> None:
+        """Before another result takes the place of the one that it shows.
+
+        Raises:
+            OutputError: it cannot be removed.
+        """
+        path = self.picture(name)
+        if not path.is_file():
+            return
+        with written(path):
+            path.unlink()
+        with suppress(OSError):  # other pictures are left
+            for folder in list(path.relative_to(self.folder).parents)[:-1]:
+                (self.folder / folder).rmdir()
 
     def finish(self, notes: Iterable[str] = ()) -> dict[str, Any]:
         """Write what follows from the results, and return the summary.
@@ -136,8 +154,10 @@ class Results:
         return summary
 
     def _summary(self, notes: list[str]) -> dict[str, Any]:
-        names = (_LINES, _POSES, _TRAJECTORY, _FAILED, _SUMMARY, _MODEL, _PICTURES)
+        names = (_LINES, _POSES, _TRAJECTORY, _FAILED, _SUMMARY, _MODEL)
         files = {name.split(".")[0]: str(self.folder / name) for name in names if (self.folder / name).exists()}
+        if any(self.picture(name).is_file() for name in self.records):
+            files[_PICTURES] = str(self.folder / _PICTURES)
         return {
             "format": "cyano-localise-1",
             "version": __version__,
