@@ -24,10 +24,12 @@ EXISTING = 0.8
 @pytest.fixture(scope="module")
 def existing(program: Program) -> dict[str, list[Any]]:
     """Values of parameters that lead somewhere."""
+    noise = np.random.default_rng(0).integers(0, 256, (96, 128, 3), np.uint8)
+    whole = np.asarray(Image.fromarray(noise).resize((384, 288), Image.Resampling.BICUBIC))
     images = []
-    for seed in (0, 1):
+    for left in (0, 24):  # two cuts of one picture, so that they have a homography
         content = io.BytesIO()
-        Image.fromarray(np.random.default_rng(seed).integers(0, 256, (48, 64, 3), np.uint8)).save(content, "PNG")
+        Image.fromarray(whole[:, left : left + 320]).save(content, "PNG")
         images.append(program.client.put("/images", content=content.getvalue()).json()["id"])
     match = program.client.post("/matches", json={"image0": images[0], "image1": images[1]}).json()["id"]
     keys = ("image", "image0", "image1", "mask0", "mask1")
