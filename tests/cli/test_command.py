@@ -97,7 +97,7 @@ def test_defaults_are_those_of_the_weights() -> None:
             column | {"match_threshold": config["matching_threshold"], "sinkhorn": config["sinkhorn_iterations"]}
         )
     assert {name: tuple(column[name] for column in columns) for name in columns[0]} == arguments._OF_WEIGHTS
-    assert "[default: 1024 with cyano-small, 512 with -tiny]" in " ".join(run("match", "--help").stdout.split())
+    assert "[default: 1024; 512 with cyano-tiny]" in " ".join(run("match", "--help").stdout.split())
     assert "[default: 0]" in run("match", "--help").stdout  # the seed
 
 

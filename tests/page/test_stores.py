@@ -110,3 +110,18 @@ def test_doubtful_matches_that_nothing_verified_are_none(tmp_path: Path) -> None
     shown = _reconstructed(tmp_path, _features(collection))
     assert shown.pairs == [[1, 2, 2, -1]]
     assert stored_matches(shown, 1, 2).result.indices.tolist() == [[2, 3], [6, 7]]
+
+
+def test_images_that_were_removed_are_none_of_the_collection(tmp_path: Path) -> None:
+    """But for those that are in the model, and as long as their folder is there at all."""
+    write_images(tmp_path / "images", 6)
+    collection = _collection(tmp_path, VERIFICATION)
+    extract_images(collection)
+    names = collection.names()
+    places = {name: each for name, each in _features(collection).items() if name in names[:2]}
+    results = _reconstructed(tmp_path, places)
+    assert results.names == names
+    for name in (names[0], names[-1]):
+        (tmp_path / "images" / name).unlink()
+    assert Reconstructed(results.results, tmp_path / "images", ImageLimits()).names == names[:-1]
+    assert Reconstructed(results.results, None, ImageLimits()).names == names

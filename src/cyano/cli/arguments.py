@@ -64,7 +64,7 @@ _OF_WEIGHTS = {
 
 def _of_weights(name: str) -> str:
     small, tiny = _OF_WEIGHTS[name]
-    return f"{small:g} with Cyano's weights" if small == tiny else f"{small:g} with cyano-small, {tiny:g} with -tiny"
+    return f"{small:g} with Cyano's weights" if small == tiny else f"{small:g}; {tiny:g} with cyano-tiny"
 
 
 Device = Annotated[

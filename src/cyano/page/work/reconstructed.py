@@ -62,8 +62,13 @@ class Reconstructed:
 
     @cached_property
     def names(self) -> list[str]:
-        """Of all images, with a pose or without one, sorted; an image's number is its place here."""
-        return sorted({*self._model.names, *self.features.keys()})
+        """Of all images, with a pose or without one, sorted; an image's number is its place here.
+
+        Features stay when their image is removed from the folder; it is none of the collection any more.
+        """
+        images, stored = self.images, self.features.keys()
+        there = (name for name in stored if images is None or (images / name).is_file())
+        return sorted({*self._model.names, *there})
 
     @cached_property
     def _sparse(self) -> Path:
