@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from cyano.errors import InputError, OutputError
-from cyano.geometry import Camera, LensCamera, RobustOptions
+from cyano.geometry import Camera, EstimateStatus, LensCamera, RobustOptions
 from cyano.result import ImageKeypoints, PairResult
 from cyano.types import ImageSize, Matches, ResizeMap
 from support.scenes import rotation_about
@@ -57,16 +57,15 @@ def test_matched_arrays_belong_together() -> None:
         assert result.scores[k] == result.matches.scores0[i]
 
 
-def _with_doubtful() -> tuple[PairResult, PairResult]:
+def _with_doubtful(whole: PairResult) -> tuple[PairResult, PairResult]:
     """A result, and one whose matches below the median score are doubtful."""
-    whole = _result()
     middle = float(np.median(whole.scores))
     low = whole.matches.without(whole.indices[whole.scores > middle, 0])
     return whole, replace(whole, matches=whole.matches.above(middle), doubtful=low)
 
 
 def test_doubtful_matches_that_agree_with_a_model_are_added() -> None:
-    whole, result = _with_doubtful()
+    whole, result = _with_doubtful(_result())
     assert len(result) == 30
     assert not result.is_doubtful.any()
     agreeing = whole.homography().inliers
@@ -84,8 +83,18 @@ def test_doubtful_matches_that_agree_with_a_model_are_added() -> None:
     assert all(model.inliers[~np.isin(both.indices[:, 0], result.indices[:, 0])].any() for model in models)
 
 
+def test_a_model_of_chance_verifies_nothing() -> None:
+    whole, result = _with_doubtful(_result(count=12, outliers=12))
+    assert whole.homography().status is EstimateStatus.DOUBTFUL
+    _, sure = np.unique(np.concatenate([result.indices[:, 0], whole.indices[:, 0]]), return_counts=True)
+    assert whole.homography().inliers[sure == 1].any()  # some of the doubtful ones agree with it
+    found, (homography,) = result.verified(PairResult.homography)
+    assert not homography.ok
+    assert np.array_equal(found.indices, result.indices)
+
+
 def test_without_models_or_doubtful_matches_the_result_stays() -> None:
-    whole, result = _with_doubtful()
+    whole, result = _with_doubtful(_result())
     found, models = result.verified()
     assert models == ()
     assert np.array_equal(found.indices, result.indices)

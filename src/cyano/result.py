@@ -89,7 +89,8 @@ class PairResult(Correspondences):
     ) -> tuple[PairResult, tuple[geometry.RobustEstimate, ...]]:
         """Estimate models with the doubtful matches at hand, and add those of them that agree with one.
 
-        In a model they have a say only where the others are too few, see `cyano.geometry.robust.FEW`.
+        In a model they have a say only where the others are too few, see `cyano.geometry.robust.FEW`. Those that agree
+        with a model of chance are not verified.
 
         Args:
             models: each gives an estimate of a result, for example `PairResult.homography`, or
@@ -111,7 +112,8 @@ class PairResult(Correspondences):
         estimates = [model(whole) for model in models]
         kept = ~whole.is_doubtful
         for estimate in estimates:
-            kept |= estimate.inliers
+            if estimate.ok:
+                kept |= estimate.inliers
         matches = whole.matches.without(whole.indices[~kept, 0])
         found = replace(whole, matches=matches, doubtful=None)
         return found, tuple(replace(estimate, inliers=estimate.inliers[kept]) for estimate in estimates)

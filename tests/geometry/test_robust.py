@@ -138,6 +138,19 @@ def test_a_failure_is_told_of_all_matches() -> None:
     assert failed.status == estimate_fundamental(points, points + 5).status == EstimateStatus.DEGENERATE
 
 
+@each_estimator
+def test_a_model_of_sure_matches_is_not_lost_among_doubtful_ones(estimator: Estimator) -> None:
+    """Fourteen sure matches have a fundamental matrix; with 300 doubtful ones at random, as many inliers are chance."""
+    scene = two_view_scene(14, noise_px=0.2, seed=1)
+    rng = np.random.default_rng(1)
+    anywhere = rng.uniform((0, 0), (640, 480), (2, 300, 2))
+    points = [np.concatenate([own, more]) for own, more in zip((scene.points0, scene.points1), anywhere, strict=True)]
+    assert estimate_fundamental(*points, RobustOptions(estimator)).status is EstimateStatus.DOUBTFUL
+    found = estimate_fundamental(*points, RobustOptions(estimator), doubtful=np.arange(314) >= 14)
+    assert found.ok
+    assert found.inliers[:14].sum() >= 13
+
+
 def test_doubtful_is_one_value_a_match() -> None:
     points = np.random.default_rng(0).uniform(0, 99, (20, 2))
     with pytest.raises(InputError, match=r"doubtful needs one value for each of the 20 matches, not \(19,\)"):

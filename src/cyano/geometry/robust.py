@@ -186,7 +186,7 @@ def _estimate(
     estimate = _solved(replace(task, points0=task.points0[sure], points1=task.points1[sure]))
     if estimate.num_inliers < FEW and not sure.all():
         among_all = _solved(task)
-        if among_all.has_model or not estimate.has_model:
+        if among_all.ok or (not estimate.ok and (among_all.has_model or not estimate.has_model)):
             return among_all
     if not estimate.has_model:
         return replace(estimate, inliers=np.zeros(len(sure), dtype=np.bool_))
